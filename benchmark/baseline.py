@@ -1,0 +1,205 @@
+"""The recipes that every trick is measured against, the parts they are made of, and the budgets.
+
+The baseline is what the article recommends: a small VGG of 3x3 convolutions, batch norm, ReLU, He initialisation,
+standardised inputs, random crops and flips, SGD with Nesterov momentum, L2, linear warm-up and decay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+from benchmark.errors import unknown
+from benchmark.networks import VGG
+from benchmark.recipe import Batch, Recipe, Transform, Validation
+
+
+def standardise(train_images: Tensor) -> Transform:
+    """Zero mean and unit standard deviation per channel, measured on the training images."""
+    deviation, mean = torch.std_mean(train_images, dim=(0, 2, 3), keepdim=True)
+    return Affine(1 / deviation, -mean / deviation)
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """x * factor + offset, broadcast over images (n, 3, h, w)."""
+
+    factor: Tensor
+    offset: Tensor
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return torch.addcmul(self.offset, images, self.factor)
+
+
+def flip(images: Tensor, targets: Tensor, rng: Generator) -> Batch:
+    """Each image mirrored left to right with probability 1/2."""
+    chosen = torch.rand(len(images), generator=rng, device=images.device) < 0.5
+    return torch.where(chosen[:, None, None, None], images.flip(3), images), targets
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Each image padded by reflection, then cut to its size again at a place drawn for it.
+
+    With 4 pixels, after Lee et al. 2015, https://arxiv.org/abs/1409.5185, who pad with zeros.
+    """
+
+    padding: int  # pixels on each side
+
+    def __post_init__(self) -> None:
+        if self.padding < 1:
+            raise ValueError(f"Crop.padding must be at least 1 pixel, got {self.padding!r}")
+
+    def __call__(self, images: Tensor, targets: Tensor, rng: Generator) -> Batch:
+        n, channels, height, width = images.shape
+        device = images.device
+        shift = torch.randint(-self.padding, self.padding + 1, (2, n, 1), generator=rng, device=device)
+        rows = mirrored(shift[0] + torch.arange(height, device=device), height)
+        columns = mirrored(shift[1] + torch.arange(width, device=device), width)
+        image = torch.arange(n, device=device)[:, None, None]
+        place = (image * height + rows[:, :, None]) * width + columns[:, None, :]
+        by_place = images.permute(0, 2, 3, 1).reshape(-1, channels)  # no copy: images lie channels-last
+        return by_place.index_select(0, place.view(-1)).view(n, height, width, channels).permute(0, 3, 1, 2), targets
+
+
+def mirrored(index: Tensor, size: int) -> Tensor:
+    """Indices beyond 0 and size - 1, reflected there: -1 is 1, size is size - 2."""
+    return size - 1 - (size - 1 - index.abs()).abs()
+
+
+@dataclass(frozen=True)
+class InTurn:
+    """Several augmentations, one after the other."""
+
+    parts: tuple[Callable[[Tensor, Tensor, Generator], Batch], ...]
+
+    def __call__(self, images: Tensor, targets: Tensor, rng: Generator) -> Batch:
+        for part in self.parts:
+            images, targets = part(images, targets, rng)
+        return images, targets
+
+
+def relu(channels: int) -> nn.Module:
+    """max(x, 0)."""
+    return nn.ReLU(inplace=True)
+
+
+def batch_norm(channels: int) -> nn.Module:
+    """Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167."""
+    return nn.BatchNorm2d(channels)
+
+
+@torch.no_grad()
+def he_normal(network: nn.Module, images: Tensor) -> None:
+    """Weights N(0, 2 / fan-in), biases zero: He et al. 2015, https://arxiv.org/abs/1502.01852, eq. 10."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+@dataclass(frozen=True)
+class WarmUpAndDecay:
+    """Linear from zero to the peak over a share of the training, then linear to zero."""
+
+    warm_up: float  # share of the training
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warm_up < 1:
+            raise ValueError(f"WarmUpAndDecay.warm_up must be in [0, 1), got {self.warm_up!r}")
+
+    def __call__(self, progress: float, history: Sequence[Validation]) -> float:
+        if progress < self.warm_up:
+            return progress / self.warm_up
+        return (1 - progress) / (1 - self.warm_up)
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent: Sutskever et al. 2013, https://proceedings.mlr.press/v28/sutskever13.html."""
+
+    momentum: float
+    nesterov: bool
+
+    def __call__(self, groups: Iterable[dict[str, Any]]) -> Optimizer:
+        groups = list(groups)
+        return torch.optim.SGD(groups, lr=0.0, momentum=self.momentum, nesterov=self.nesterov, fused=True)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much training a run gets. The seconds are only for planning, until the store knows better."""
+
+    purpose: str
+    margin: float  # points of accuracy; differences surely below it are equivalent
+    run_seconds: float  # of one run on one worker, measured as NOTES.md says
+    stages: tuple[tuple[int, int], ...]
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    images: int | None = None
+    validation_images: int | None = None
+
+
+BUDGETS = {
+    "quick": Budget(
+        purpose="a laptop's CPU: 4,500 images, 12 core-seconds a run",
+        margin=1.0,
+        run_seconds=13.0,
+        stages=((16, 1), (32, 2), (64, 2)),
+        epochs=10,
+        batch_size=64,
+        learning_rate=0.2,
+        images=4500,
+        validation_images=1000,
+    ),
+    "small": Budget(
+        purpose="all of CIFAR-10 on a CPU: 80 core-seconds a run",
+        margin=0.5,
+        run_seconds=80.0,
+        stages=((16, 1), (48, 2), (96, 2)),
+        epochs=5,
+        batch_size=128,
+        learning_rate=0.3,
+    ),
+    "standard": Budget(
+        purpose="a GPU: the real thing",
+        margin=0.2,
+        run_seconds=10.0,
+        stages=((64, 2), (256, 2), (256, 2)),
+        epochs=40,
+        batch_size=512,
+        learning_rate=0.8,
+    ),
+}
+
+
+def baseline(data: str, budget: str, precision: Literal["fp32", "bf16"] = "bf16") -> Recipe:
+    """The baseline of a budget on a data set. Raises UsageError for an unknown budget, with the nearest names."""
+    if budget not in BUDGETS:
+        raise unknown("budget", budget, BUDGETS)
+    given = BUDGETS[budget]
+    return Recipe(
+        data=data,
+        images=given.images,
+        validation_images=given.validation_images,
+        augment=InTurn((Crop(4), flip)),
+        preprocess=standardise,
+        network=VGG(given.stages),
+        activation=relu,
+        norm=batch_norm,
+        initialise=he_normal,
+        epochs=given.epochs,
+        batch_size=given.batch_size,
+        learning_rate=given.learning_rate,
+        schedule=WarmUpAndDecay(0.2),
+        optimiser=SGD(momentum=0.9, nesterov=True),
+        weight_decay=5e-4,
+        precision=precision,
+    )

@@ -1,0 +1,115 @@
+"""Comparison of variants with their control: pure functions on lists of accuracies in points, one per run.
+
+Fixed before the runs: Welch's t, since differences between runs come mostly from chaos in training and pairing by
+seed buys little (Jordan 2024, https://arxiv.org/abs/2304.01910); Holm's correction over a table; equivalence by two
+one-sided tests within a margin (Schuirmann 1987, https://doi.org/10.1007/BF01068419).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, inf, isfinite, nan, sqrt
+from statistics import fmean, variance
+from typing import Literal
+
+from scipy.stats import t
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestIndPower
+
+ALPHA, POWER = 0.05, 0.8
+Scores = Sequence[float]  # accuracies in points, one per run
+Word = Literal["helps", "hurts", "equivalent", "unresolved"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Variant less control, with Welch's error. Both may lack spread: a network that only guesses does."""
+
+    mean: float  # points
+    error: float  # standard error of the mean, points; nan if a sample has a single run
+    freedom: float  # degrees
+
+    def tail(self, distance: float) -> float:
+        """The chance that the mean is off by more than `distance` in one direction."""
+        if not self.error:
+            return float(distance <= 0)
+        return float(t.sf(distance / self.error, self.freedom))
+
+    @property
+    def p(self) -> float:
+        """Of no difference, two-sided, by itself."""
+        return min(1.0, 2 * self.tail(abs(self.mean)))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 %, by itself."""
+        half = float(t.ppf(1 - ALPHA / 2, self.freedom)) * self.error if self.error else self.error
+        return self.mean - half, self.mean + half
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a table's row says."""
+
+    word: Word
+    difference: Difference
+    p: float  # of no difference, corrected over the family; nan with fewer than two runs on a side
+    seeds_needed: int  # more runs of the variant, where it is unresolved
+
+
+def difference(variant: Scores, control: Scores) -> Difference:
+    """Welch 1947, https://doi.org/10.1093/biomet/34.1-2.28. Needs a run on each side, two for an error."""
+    gap = fmean(variant) - fmean(control)
+    if min(len(variant), len(control)) < 2:
+        return Difference(gap, nan, nan)
+    a, c = variance(variant) / len(variant), variance(control) / len(control)
+    spread = a**2 / (len(variant) - 1) + c**2 / (len(control) - 1)
+    return Difference(gap, sqrt(a + c), (a + c) ** 2 / spread if spread else inf)
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Holm 1979, https://www.jstor.org/stable/4615733; nan stays out of the family."""
+    known = [p for p in ps if isfinite(p)]
+    corrected = iter(multipletests(known, method="holm")[1] if known else [])
+    return [float(next(corrected)) if isfinite(p) else nan for p in ps]
+
+
+def compare(pairs: Sequence[tuple[Scores, Scores]], margin: float) -> list[Verdict]:
+    """One verdict for each (variant, control); the pairs are one family of tests.
+
+    "Equivalent" goes before "helps" and "hurts": a difference that is surely there and surely smaller than
+    `margin` points is no reason to use the variant.
+    """
+    gaps = [difference(variant, control) for variant, control in pairs]
+    apart = holm([gap.p for gap in gaps])
+    close = holm([gap.tail(margin - abs(gap.mean)) for gap in gaps])
+    words = [_word(*each) for each in zip(gaps, apart, close, strict=True)]
+    return [
+        Verdict(word, gap, p, seeds_needed(*pair, margin, len(pairs)) if word == "unresolved" else 0)
+        for word, gap, p, pair in zip(words, gaps, apart, pairs, strict=True)
+    ]
+
+
+def _word(gap: Difference, apart: float, close: float) -> Word:
+    if close < ALPHA:
+        return "equivalent"
+    if apart < ALPHA:
+        return "helps" if gap.mean > 0 else "hurts"
+    return "unresolved"
+
+
+def seeds_needed(variant: Scores, control: Scores, margin: float, family: int) -> int:
+    """How many more runs the variant needs to show a difference of `margin` at Holm's strictest step.
+
+    With 80 % power, if the control grows in proportion; at least 1.
+    """
+    spreads = [variance(scores) for scores in (variant, control) if len(scores) > 1]
+    if not spreads:
+        return 2 - len(variant) if len(variant) < 2 else 1
+    deviation = sqrt(fmean(spreads))
+    size = min(margin / deviation, 3.0) if deviation else 3.0  # beyond 3 it is under 3 runs, and the solver fails
+    needed: float = TTestIndPower().solve_power(
+        effect_size=size, alpha=ALPHA / family, power=POWER, ratio=len(control) / len(variant)
+    )
+    return max(1, ceil(needed) - len(variant))

@@ -1,0 +1,151 @@
+"""What to run: the ablations found, the arms of each, and every distinct run once, in rounds of seeds."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil, sqrt
+from types import ModuleType
+
+from benchmark.errors import UsageError, unknown
+from benchmark.identity import Run, describe
+from benchmark.recipe import CONTROL, Alike, Better, Claim, Recipe
+
+PACKAGE = "ablations"
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One module of `ablations/`, checked."""
+
+    name: str
+    question: str
+    sources: tuple[str, ...]  # links
+    contexts: dict[str, Callable[[Recipe], Recipe]]  # adaptations of the base under which it is measured
+    variants: Callable[[Recipe], dict[str, Recipe]]
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One ablation applied to one base in one context: one table."""
+
+    ablation: Ablation
+    context: str
+    base: Recipe
+    arms: dict[str, Recipe]  # without those that are the base itself
+    same: tuple[str, ...]  # names of arms that are the base itself
+
+    def seeds_of(self, arm: str, seeds: int) -> int:
+        """The control gets ceil(n * sqrt(k)) seeds for k variants of n: all differences at their most precise
+        for a given number of runs (Dunnett 1955, https://doi.org/10.1080/01621459.1955.10501294)."""
+        return ceil(seeds * sqrt(max(1, len(self.arms)))) if arm == CONTROL else seeds
+
+
+def discover() -> tuple[list[Ablation], dict[str, str]]:
+    """The ablations there are, and for each module that cannot be used one sentence that says why."""
+    good: list[Ablation] = []
+    broken: dict[str, str] = {}
+    for name in names():
+        try:
+            good.append(read(importlib.import_module(f"{PACKAGE}.{name}")))
+        except Exception as reason:  # whatever a user's module raises must not stop the others
+            broken[name] = f"{PACKAGE}/{name}.py is left out: {type(reason).__name__}: {reason}"
+    return good, broken
+
+
+def names() -> list[str]:
+    """The modules of `ablations/`, found by being there."""
+    package = importlib.import_module(PACKAGE)
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+def read(module: ModuleType) -> Ablation:
+    """The ablation that a module defines. Raises ValueError if it breaks the contract, saying how to mend it."""
+    question, _, rest = (inspect.getdoc(module) or "").partition("\n")
+    if not question.strip().endswith("?"):
+        raise ValueError(f"its docstring must begin with the question it asks, on one line; found {question!r}")
+    sources = tuple(link.rstrip(".,;:)") for link in re.findall(r"https?://\S+", rest))
+    if not sources:
+        raise ValueError("its docstring must name a source by a link")
+    if not callable(getattr(module, "variants", None)):
+        raise ValueError("it needs a function variants(base: Recipe) -> dict[str, Recipe]")
+    contexts = getattr(module, "CONTEXTS", {"": unadapted})
+    claims = tuple(getattr(module, "CLAIMS", ()))
+    name = module.__name__.removeprefix(f"{PACKAGE}.")
+    return Ablation(name, question.strip(), sources, contexts, module.variants, claims)
+
+
+def unadapted(base: Recipe) -> Recipe:
+    """The context of an ablation that names none."""
+    return base
+
+
+def chosen(ablations: Sequence[Ablation], broken: Iterable[str], only: Sequence[str]) -> list[Ablation]:
+    """Those of `only`, or all. Raises UsageError for a name that is not there, with the nearest ones."""
+    known = {ablation.name: ablation for ablation in ablations}
+    for name in only:
+        if name not in known and name not in broken:
+            raise unknown("ablation", name, known)
+    return [ablation for name, ablation in known.items() if not only or name in only]
+
+
+def studies(ablations: Iterable[Ablation], base: Recipe) -> tuple[list[Study], dict[str, str]]:
+    """The tables to fill, and for each ablation that fails on this base one sentence that says why."""
+    good: list[Study] = []
+    broken: dict[str, str] = {}
+    for ablation in ablations:
+        try:
+            good += [study(ablation, context, adapt(base)) for context, adapt in ablation.contexts.items()]
+        except Exception as reason:  # as in discover()
+            broken[ablation.name] = f"{PACKAGE}/{ablation.name}.py is left out: {type(reason).__name__}: {reason}"
+    return good, broken
+
+
+def study(ablation: Ablation, context: str, base: Recipe) -> Study:
+    """One table. Raises ValueError or TypeError if the module's variants or claims break the contract."""
+    arms = ablation.variants(base)
+    if not isinstance(arms, dict) or not arms:
+        raise ValueError(f"variants() must give a dictionary of recipes by name, got {arms!r}")
+    for name, arm in arms.items():
+        if not isinstance(name, str) or not isinstance(arm, Recipe):
+            raise TypeError(f"variants() must give recipes by name; {name!r} is {arm!r}")
+        if name == CONTROL:
+            raise ValueError(f"{CONTROL!r} is the name of the control; give the variant another")
+        describe(arm)
+    for claim in ablation.claims:
+        compared = {claim.holds.arm} | ({claim.holds.than} if isinstance(claim.holds, Better | Alike) else set())
+        if missing := compared - {CONTROL, *arms}:
+            raise ValueError(f"claim {claim.name} is about {sorted(missing)}, which variants() does not give")
+        if claim.context is not None and claim.context not in ablation.contexts:
+            raise ValueError(f"claim {claim.name} is about context {claim.context!r}, which CONTEXTS does not give")
+    return Study(
+        ablation,
+        context,
+        base,
+        {name: arm for name, arm in arms.items() if arm != base},
+        tuple(name for name, arm in arms.items() if arm == base),
+    )
+
+
+def plan(tables: Iterable[Study], seeds: int, fingerprint: str) -> list[list[Run]]:
+    """Every distinct run once, in rounds: the first seeds of everything before more seeds of anything.
+
+    A report made at any moment is thus balanced. A control's extra seeds are spread over the rounds.
+    """
+    if seeds < 1:
+        raise UsageError(f"--seeds must be at least 1, got {seeds}")
+    wanted: dict[str, tuple[Recipe, int]] = {}  # the most seeds that any table wants of a recipe
+    for table in tables:
+        for name, arm in {CONTROL: table.base, **table.arms}.items():
+            text, count = describe(arm), table.seeds_of(name, seeds)
+            wanted[text] = arm, max(count, wanted.get(text, (arm, 0))[1])
+    rounds: list[list[Run]] = [[] for _ in range(seeds)]
+    for arm, count in wanted.values():
+        for seed in range(count):
+            rounds[seed * seeds // count].append(Run(arm, seed, fingerprint))
+    return rounds

@@ -1,0 +1,131 @@
+"""From a store to tables: each study's runs gathered, compared with their control, and judged."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from statistics import fmean, median
+from typing import Any
+
+from benchmark.comparison import Verdict, compare
+from benchmark.store import Record, Store
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant against its control: a line of effects.csv. Accuracies and effects are in points."""
+
+    ablation: str
+    context: str
+    variant: str
+    data: str
+    budget: str
+    n: int  # runs of the variant
+    n_control: int
+    accuracy: float | None  # mean on the test images; a diverged run counts as guessing
+    accuracy_control: float | None
+    effect: float | None  # accuracy - accuracy_control
+    ci_low: float | None  # 95 % interval of the effect, by itself (Welch)
+    ci_high: float | None
+    p_adjusted: float | None  # of no effect, Holm over the table; None with fewer than two runs on a side
+    verdict: str  # helps, hurts, equivalent, unresolved; "not run" without any run
+    seeds_needed: int | None  # more runs of the variant to resolve a difference of the margin
+    step_ms_ratio: float | None  # median time of a training step against the control's
+    diverged: int  # runs
+    failed: int  # runs that raised an error; not counted in n
+
+
+@dataclass(frozen=True)
+class Table:
+    """One ablation on one data set, budget and context."""
+
+    study: dict[str, Any]  # as studies.json holds it
+    control: list[Record]  # finished runs by seed, diverged ones among them
+    arms: dict[str, list[Record]]
+    rows: list[Row]
+    missing: int  # runs planned that the store lacks
+
+
+COLUMNS = [field.name for field in fields(Row)]
+
+
+def tables(store: Store) -> list[Table]:
+    """Every table planned in this store, from the runs there are."""
+    found: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in sorted(store.records.values(), key=lambda record: record["seed"]):
+        found[record["fingerprint"], record["recipe"]].append(record)
+    return [table(study, found) for study in store.studies()]
+
+
+def table(study: dict[str, Any], found: dict[tuple[str, str], list[Record]]) -> Table:
+    """One table of `found`, the records by data fingerprint and recipe."""
+
+    def runs(arm: dict[str, Any], *, failed: bool = False) -> list[Record]:
+        all_runs = found.get((study["fingerprint"], arm["recipe"]), [])
+        return [run for run in all_runs if (run["status"] == "failed") == failed]
+
+    control = runs(study["control"])
+    arms = {arm["variant"]: runs(arm) for arm in study["arms"]}
+    failed = {arm["variant"]: len(runs(arm, failed=True)) for arm in study["arms"]}
+    comparable = [name for name, records in arms.items() if records and control]
+    pairs = [(points(arms[name], study), points(control, study)) for name in comparable]
+    verdicts = dict(zip(comparable, compare(pairs, study["margin"]), strict=True))
+    rows = [row(study, name, arms[name], control, verdicts.get(name), failed[name]) for name in arms]
+    planned = [(control, study["control"]), *((arms[arm["variant"]], arm) for arm in study["arms"])]
+    return Table(study, control, arms, rows, sum(max(0, arm["seeds"] - len(there)) for there, arm in planned))
+
+
+def row(
+    study: dict[str, Any],
+    variant: str,
+    records: list[Record],
+    control: list[Record],
+    verdict: Verdict | None,
+    failed: int,
+) -> Row:
+    """A variant's line; what cannot be said yet is None."""
+    low, high = verdict.difference.interval if verdict else (None, None)
+    return Row(
+        ablation=study["ablation"],
+        context=study["context"],
+        variant=variant,
+        data=study["data"],
+        budget=study["budget"],
+        n=len(records),
+        n_control=len(control),
+        accuracy=mean(points(records, study)),
+        accuracy_control=mean(points(control, study)),
+        effect=verdict.difference.mean if verdict else None,
+        ci_low=number(low),
+        ci_high=number(high),
+        p_adjusted=number(verdict.p) if verdict else None,
+        verdict=verdict.word if verdict else "not run",
+        seeds_needed=verdict.seeds_needed if verdict else None,
+        step_ms_ratio=ratio(records, control),
+        diverged=sum(record["status"] == "diverged" for record in records),
+        failed=failed,
+    )
+
+
+def points(records: Sequence[Record], study: dict[str, Any]) -> list[float]:
+    """Test accuracies in points; a diverged run counts as guessing."""
+    chance = 100 / study["classes"]
+    return [chance if r["status"] == "diverged" else 100 * r["test_accuracy"] for r in records]
+
+
+def ratio(records: Sequence[Record], control: Sequence[Record]) -> float | None:
+    """Median step time against the control's."""
+    if not records or not control:
+        return None
+    return float(median(r["step_ms"] for r in records) / median(r["step_ms"] for r in control))
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """The mean, or None of nothing."""
+    return fmean(values) if values else None
+
+
+def number(value: float | None) -> float | None:
+    """None for nan, which CSV and JSON have no word for."""
+    return None if value is None or value != value else value

@@ -1,0 +1,275 @@
+"""One training: a recipe and a seed in; accuracies, logits, curves and costs out.
+
+`fit` is the loop. The data set lies on the device; batches are cut, augmented and preprocessed there; nothing waits
+for the device within an epoch. One random stream per purpose, so that a trick that draws for one purpose shifts no
+other: switching augmentation on leaves the order of the images and the first weights as they were.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import median
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark.data import DataSet, Split
+from benchmark.machine import now, peak_memory_mb, reset_peak_memory
+from benchmark.recipe import Maker, Parts, Recipe, Transform, Validation
+
+ENGINE = 1  # raised by hand when a change of the engine changes numbers: tests/test_training.py says when
+EVALUATION_BATCH = 250  # images: their activations fit a CPU's second-level cache at `quick`
+TRAIN_SAMPLE = 5000  # images on which the final training accuracy is measured: the first ones, stratified
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run leaves behind: plain numbers and arrays, cheap to send between processes."""
+
+    status: str  # "done", or "diverged": the loss left the finite numbers
+    reason: str  # empty if done
+    test_accuracy: float | None  # 0 to 1, after the last epoch; None if diverged
+    train_accuracy: float | None  # the same, on up to TRAIN_SAMPLE training images without augmentation
+    validation_accuracy: list[float]  # after each epoch
+    validation_loss: list[float]
+    epoch_train_accuracy: list[float]  # of each epoch's batches, as they were trained on
+    epoch_train_loss: list[float]
+    train_seconds: float  # of training alone, without evaluation
+    step_ms: float  # median over the epochs
+    peak_memory_mb: float  # of the process on a CPU, of the tensors on a GPU
+    parameters: int
+    step_flops: int  # forward and backward of one batch
+    dead_units: float | None  # share of units that give one and the same number for all of the training sample
+    losses: np.ndarray  # (steps,) float32
+    logits: np.ndarray | None  # (test images, classes) float16 log-probabilities; None if diverged
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network under training, with what its recipe made of it."""
+
+    module: nn.Module  # preprocessed images -> logits
+    activations: tuple[nn.Module, ...]  # the layers that recipe.activation made
+    preprocess: Transform
+    precision: str
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Logits (n, classes) float32 of images (n, 3, h, w) in [0, 1]."""
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            logits: Tensor = self.module(self.preprocess(images))
+        return logits.float()
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What the loop saw."""
+
+    losses: Tensor  # (steps,) float32, on the CPU
+    seconds: list[float]  # of each epoch's training
+    accuracies: list[float]  # of each epoch's batches
+    history: list[Validation]  # one shorter where the last epoch diverged
+
+
+def train(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> Result:
+    """Train `recipe` from `seed` on `data`; same seed, machine and threads: same bits.
+
+    Whatever a part of the recipe raises goes through. A loss that is not finite ends the run as `diverged`.
+    """
+    train_split, validation, test = resident(data, device)
+    train_split, validation = first(train_split, recipe.images), first(validation, recipe.validation_images)
+    reset_peak_memory(device)
+    network = build(recipe, seed, data, device)
+    flops = step_flops(network, first(train_split, recipe.batch_size))
+    curves = fit(recipe, seed, network, train_split, validation, len(data.classes))
+    finite = curves.losses.isfinite()
+    diverged = not bool(finite.all())
+    train_accuracy, dead_units = (None, None) if diverged else fitness(network, first(train_split, TRAIN_SAMPLE))
+    logits = None if diverged else evaluate(network, test.images)
+    return Result(
+        status="diverged" if diverged else "done",
+        reason=f"the loss left the finite numbers at step {int((~finite).nonzero()[0])}" if diverged else "",
+        test_accuracy=None if logits is None else accuracy(logits, test.labels),
+        train_accuracy=train_accuracy,
+        validation_accuracy=[each.accuracy for each in curves.history],
+        validation_loss=[each.loss for each in curves.history],
+        epoch_train_accuracy=curves.accuracies,
+        epoch_train_loss=[float(each.mean()) for each in curves.losses.chunk(len(curves.seconds))],
+        train_seconds=sum(curves.seconds),
+        step_ms=1000 * median(curves.seconds) * len(curves.seconds) / len(curves.losses),
+        peak_memory_mb=peak_memory_mb(device),
+        parameters=sum(p.numel() for p in network.module.parameters()),
+        step_flops=flops,
+        dead_units=dead_units,
+        losses=curves.losses.numpy(),
+        # shifted by the log-sum-exp, so that half precision holds them
+        logits=None if logits is None else logits.log_softmax(1).half().cpu().numpy(),
+    )
+
+
+def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validation: Split, classes: int) -> Curves:
+    """The loop: `recipe.epochs` passes over `train_split`, a look at `validation` after each."""
+    device = train_split.images.device
+    size = min(recipe.batch_size, len(train_split.labels))
+    steps = len(train_split.labels) // size  # what fills no batch is left out
+    optimiser = recipe.optimiser(parameter_groups(network.module, recipe.weight_decay))
+    order = torch.Generator().manual_seed(number(seed, "order"))  # on the CPU: one order for every device
+    augmentation = torch.Generator(device).manual_seed(number(seed, "augmentation"))
+    torch.manual_seed(number(seed, "layers"))  # layers that draw, such as dropout, use torch's own stream
+
+    history: list[Validation] = []
+    losses: list[Tensor] = []
+    seconds: list[float] = []
+    accuracies: list[float] = []
+    for epoch in range(recipe.epochs):
+        network.module.train()
+        start = now(device)
+        epoch_losses = torch.zeros(steps, device=device)
+        hits = torch.zeros((), dtype=torch.int64, device=device)
+        for step, (images, labels) in enumerate(batches(train_split, size, order)):
+            rate = recipe.learning_rate * recipe.schedule((epoch + step / steps) / recipe.epochs, history)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            images, targets = recipe.augment(pixels(images), F.one_hot(labels, classes).float(), augmentation)
+            logits = network(images)
+            loss = F.cross_entropy(logits, targets)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            epoch_losses[step] = loss.detach()
+            hits += (logits.detach().argmax(1) == labels).sum()
+        seconds.append(now(device) - start)
+        accuracies.append(int(hits) / (steps * size))
+        losses.append(epoch_losses.cpu())
+        if not losses[-1].isfinite().all():
+            break
+        scores = evaluate(network, validation.images)
+        history.append(
+            Validation(F.cross_entropy(scores, validation.labels).item(), accuracy(scores, validation.labels))
+        )
+    return Curves(torch.cat(losses), seconds, accuracies, history)
+
+
+def batches(split: Split, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch in a new order: images (size, 3, h, w) uint8, labels (size,)."""
+    rows = torch.randperm(len(split.labels), generator=order).to(split.labels.device)
+    for chosen in rows.split(size):
+        if len(chosen) == size:
+            yield split.images[chosen], split.labels[chosen]
+
+
+def pixels(images: Tensor) -> Tensor:
+    """uint8 0 to 255 -> float32 0 to 1."""
+    return images.float().mul_(1 / 255)
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """L2 for tensors of two and more dimensions; none for norms, biases and learned slopes."""
+    parameters = list(network.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def build(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> Network:
+    """The network before its first step, its weights drawn on the CPU: the same first weights on every device."""
+    made: list[nn.Module] = []
+    preprocess = fitted(recipe.preprocess, data, recipe.images, device)
+    torch.manual_seed(number(seed, "weights"))
+    parts = Parts(remembering(recipe.activation, made), recipe.norm, len(data.classes))
+    module = recipe.network(parts)
+    sample = pixels(resident(data, device)[0].images[: recipe.batch_size])
+    torch.manual_seed(number(seed, "initialisation"))
+    recipe.initialise(module, preprocess(sample).cpu())
+    module = module.to(device).to(memory_format=torch.channels_last)
+    return Network(module, tuple(made), preprocess, recipe.precision)
+
+
+def remembering(maker: Maker, made: list[nn.Module]) -> Maker:
+    """`maker`, with each layer it makes put into `made`."""
+
+    def make(channels: int) -> nn.Module:
+        made.append(maker(channels))
+        return made[-1]
+
+    return make
+
+
+@torch.inference_mode()
+def evaluate(network: Network, images: Tensor) -> Tensor:
+    """Logits (n, classes) float32 of uint8 images (n, 3, h, w), without augmentation."""
+    network.module.eval()
+    return torch.cat([network(pixels(batch)) for batch in images.split(EVALUATION_BATCH)])
+
+
+def fitness(network: Network, split: Split) -> tuple[float, float]:
+    """Accuracy on `split` and the share of its activations' units that are dead on it.
+
+    A unit is one channel. It is dead if it gives one and the same number at every place of every image, as a
+    rectifier does that never fires; no gradient gets through it then.
+    """
+    extremes: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+
+    def note(layer: nn.Module, inputs: object, output: Tensor) -> None:
+        others = [d for d in range(output.ndim) if d != 1]
+        low, high = output.amin(others), output.amax(others)
+        if layer in extremes:
+            low, high = torch.minimum(low, extremes[layer][0]), torch.maximum(high, extremes[layer][1])
+        extremes[layer] = low, high
+
+    hooks = [layer.register_forward_hook(note) for layer in network.activations]
+    try:
+        scores = evaluate(network, split.images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    dead = torch.cat([low == high for low, high in extremes.values()]) if extremes else torch.zeros(1)
+    return accuracy(scores, split.labels), dead.double().mean().item()
+
+
+def accuracy(scores: Tensor, labels: Tensor) -> float:
+    """Share of rows whose highest score is at the label."""
+    return (scores.argmax(1) == labels).double().mean().item()
+
+
+def step_flops(network: Network, batch: Split) -> int:
+    """Floating point operations of forward and backward of one batch, by torch's counter, on a copy."""
+    twin = Network(copy.deepcopy(network.module).train(), (), network.preprocess, network.precision)
+    with FlopCounterMode(display=False) as counter:
+        F.cross_entropy(twin(pixels(batch.images)), batch.labels).backward()
+    return int(counter.get_total_flops())
+
+
+@lru_cache(maxsize=2)  # a worker trains on one data set at a time
+def resident(data: DataSet, device: torch.device) -> tuple[Split, Split, Split]:
+    """Training, validation and test images (n, 3, h, w) uint8, in channels-last memory on the device."""
+    splits = (data.train, data.validation, data.test)
+    train_split, validation, test = (
+        Split(s.images.to(device).permute(0, 3, 1, 2), s.labels.to(device)) for s in splits
+    )
+    return train_split, validation, test
+
+
+@lru_cache(maxsize=8)
+def fitted(
+    preprocess: Callable[[Tensor], Transform], data: DataSet, images: int | None, device: torch.device
+) -> Transform:
+    """The transform that the training images decide, worked out once for all runs of a worker."""
+    return preprocess(pixels(resident(data, device)[0].images[:images]))
+
+
+def first(split: Split, count: int | None) -> Split:
+    """The first `count` rows: stratified, since the rows of a split are."""
+    return Split(split.images[:count], split.labels[:count])
+
+
+def number(seed: int, purpose: str) -> int:
+    """A seed for one purpose, independent of those for others."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:7], "big")
