@@ -39,7 +39,7 @@ class Difference:
     @property
     def p(self) -> float:
         """Of no difference, two-sided, by itself."""
-        return min(1.0, 2 * self.tail(abs(self.mean)))
+        return 2 * self.tail(abs(self.mean)) if self.error else float(self.mean == 0)
 
     @property
     def interval(self) -> tuple[float, float]:

@@ -82,7 +82,7 @@ PROBE_SECONDS = 5.0  # a reachable host answers far sooner; a dead network must 
 STALL_SECONDS = 30.0  # a download that brings nothing for so long is given up
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Images and the class number of each."""
 
@@ -90,7 +90,7 @@ class Split:
     labels: Tensor  # (n,) int64, indices of the set's classes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DataSet:
     """A verified data set; its fingerprint (64 hex digits) covers the images and labels of all splits."""
 

@@ -56,6 +56,7 @@ def settle(device: str) -> None:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # numbers below 1e-38 cost a hundred times as much, and mean nothing
     if device.startswith("cuda"):
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS may choose another order of sums
         torch.cuda.set_device(device)
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False

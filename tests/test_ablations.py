@@ -1,0 +1,123 @@
+"""The contract of an ablation. A new file in ablations/ is held to it without a line added here."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pickle
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY
+
+from benchmark.baseline import baseline
+from benchmark.data import DataSet
+from benchmark.grid import Study, discover, names, plan, read, studies
+from benchmark.identity import describe
+from benchmark.recipe import CONTROL, Recipe, absent
+from benchmark.training import train
+
+CPU = torch.device("cpu")
+OTHER = replace(TINY, data="toy6", norm=absent, epochs=1, batch_size=20)  # another data set, without a norm
+MAY_IMPORT = {"benchmark.recipe", "benchmark.networks", "benchmark.baseline", "torch", "torchvision"}
+
+
+def arms(base: Recipe) -> list[object]:
+    """Each distinct recipe of all ablations, under the first name it has."""
+    tables, _ = studies(discover()[0], base)
+    named = {
+        describe(arm): pytest.param(arm, id=f"{table.ablation.name} {table.context}: {name}")
+        for table in tables
+        for name, arm in {CONTROL: table.base, **table.arms}.items()
+    }
+    return list(named.values())
+
+
+@pytest.fixture(params=names())
+def module(request: pytest.FixtureRequest) -> ModuleType:
+    return importlib.import_module(f"ablations.{request.param}")
+
+
+def test_every_module_is_an_ablation() -> None:
+    assert discover()[1] == {}
+
+
+def test_asks_a_question_and_cites_its_sources(module: ModuleType) -> None:
+    ablation = read(module)
+    assert ablation.question.endswith("?")
+    assert ablation.sources
+
+
+def test_imports_only_what_it_may(module: ModuleType) -> None:
+    """No other ablation: a part's mark knows the code of its own module alone."""
+    tree = ast.parse(inspect.getsource(module))
+    imported = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    imported |= {alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
+    for name in imported - MAY_IMPORT:
+        assert name.split(".")[0] in {*sys.stdlib_module_names, "torch", "torchvision"}, name
+
+
+def test_is_short(module: ModuleType) -> None:
+    assert len(inspect.getsource(module).splitlines()) <= 100
+
+
+@pytest.mark.parametrize("base", [TINY, OTHER, baseline("cifar100", "standard")], ids=["tiny", "other", "standard"])
+def test_varies_any_base(base: Recipe) -> None:
+    tables, broken = studies(discover()[0], base)
+    assert broken == {}
+    for table in tables:
+        assert table.arms, table.ablation.name
+        assert all(arm.data == base.data for arm in table.arms.values())
+
+
+def test_arms_of_a_table_differ_from_one_another() -> None:
+    for table in studies(discover()[0], TINY)[0]:
+        texts = [describe(arm) for arm in table.arms.values()]
+        assert len(set(texts)) == len(texts), table.ablation.name
+
+
+@pytest.mark.parametrize("arm", arms(TINY))
+def test_trains_to_finite_logits_and_repeats_exactly(arm: Recipe, toy: DataSet) -> None:
+    first, second = (train(arm, 0, toy, CPU) for _ in range(2))
+    assert first.status == "done"
+    assert first.logits is not None
+    assert second.logits is not None
+    assert np.isfinite(first.logits).all()
+    assert np.array_equal(first.logits, second.logits)
+    assert np.array_equal(first.losses, second.losses)
+
+
+@pytest.mark.parametrize("arm", arms(OTHER))
+def test_applies_to_another_base(arm: Recipe, toy6: DataSet) -> None:
+    result = train(arm, 1, toy6, CPU)
+    assert result.logits is not None
+    assert result.logits.shape == (120, 6)
+
+
+@pytest.mark.parametrize("arm", arms(TINY))
+def test_reaches_a_worker_as_it_is(arm: Recipe) -> None:
+    assert pickle.loads(pickle.dumps(arm)) == arm
+
+
+def test_runs_have_distinct_stable_texts() -> None:
+    runs = [run for planned in plan(studies(discover()[0], TINY)[0], 2, "print") for run in planned]
+    assert len({run.key for run in runs}) == len(runs)
+    assert not any(" at 0x" in describe(run.recipe) for run in runs)
+
+
+@pytest.mark.parametrize("table", studies(discover()[0], TINY)[0], ids=lambda t: f"{t.ablation.name} {t.context}")
+def test_switched_off_is_the_baseline(table: Study) -> None:
+    """An arm that replaces a field by the base's own value is the same run as the base, not another of its kind."""
+    for name in table.same:
+        assert describe(table.ablation.variants(table.base)[name]) == describe(table.base)
+
+
+def test_is_imported_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert names()

@@ -1,0 +1,70 @@
+"""Statistics, against cases worked out by hand and against SciPy."""
+
+from __future__ import annotations
+
+from math import isnan, nan
+
+import pytest
+from scipy.stats import ttest_ind
+
+from benchmark.comparison import compare, difference, holm, seeds_needed
+
+LOW, HIGH, SAME = [70.0, 71.0, 72.0], [80.0, 81.0, 82.0], [70.99, 71.00, 71.01]
+
+
+def test_difference_is_scipys_welch_test() -> None:
+    variant, control = [81.0, 84.0, 80.0], [79.0, 80.0, 80.0, 82.0, 78.0]
+    mine, theirs = difference(variant, control), ttest_ind(variant, control, equal_var=False)
+    assert (mine.p, mine.freedom) == pytest.approx((theirs.pvalue, theirs.df))
+    assert mine.interval == pytest.approx(tuple(theirs.confidence_interval()))
+
+
+def test_two_one_sided_tests_are_scipys() -> None:
+    variant, control, margin = [81.0, 84.0, 80.0], [79.0, 80.0, 80.0, 82.0], 5.0
+    lower = ttest_ind([v + margin for v in variant], control, equal_var=False, alternative="greater").pvalue
+    upper = ttest_ind([v - margin for v in variant], control, equal_var=False, alternative="less").pvalue
+    gap = difference(variant, control)
+    assert gap.tail(margin - abs(gap.mean)) == pytest.approx(max(lower, upper))
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([]) == []
+    assert holm([0.01, nan, 0.03])[::2] == pytest.approx([0.02, 0.03])
+
+
+@pytest.mark.parametrize(
+    ("variant", "control", "margin", "word"),
+    [
+        (HIGH, LOW, 1.0, "helps"),
+        (LOW, HIGH, 1.0, "hurts"),
+        (SAME, LOW, 5.0, "equivalent"),
+        (HIGH, LOW, 20.0, "equivalent"),  # surely there, surely too small to matter
+        (SAME, LOW, 0.1, "unresolved"),
+        ([10.0, 10.0], [10.0, 10.0], 1.0, "equivalent"),  # two networks that only guess
+        ([10.0, 10.0], [20.0, 20.0], 1.0, "hurts"),
+        ([80.0], [70.0, 71.0, 72.0], 1.0, "unresolved"),  # one run says nothing
+    ],
+)
+def test_verdicts(variant: list[float], control: list[float], margin: float, word: str) -> None:
+    (verdict,) = compare([(variant, control)], margin)
+    assert verdict.word == word
+    assert (verdict.seeds_needed > 0) == (word == "unresolved")
+
+
+def test_a_single_run_has_no_interval() -> None:
+    (verdict,) = compare([([80.0], LOW)], 1.0)
+    assert verdict.difference.mean == 9.0
+    assert isnan(verdict.p)
+    assert all(isnan(end) for end in verdict.difference.interval)
+
+
+def test_a_larger_family_asks_for_more() -> None:
+    pair = ([80.0, 84.0, 88.0], [70.0, 74.0, 72.0])
+    assert [compare([pair] * family, 1.0)[0].word for family in (1, 50)] == ["helps", "unresolved"]
+
+
+def test_seeds_needed_by_table() -> None:
+    """Cohen 1988, table 2.4.1: effect 0.5, alpha 0.05 two-sided, power 0.8 take 64 in each group."""
+    spread = [0.0, 2.0, 1.0]  # deviation 1
+    assert seeds_needed(spread, spread, margin=0.5, family=1) == 64 - 3

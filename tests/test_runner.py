@@ -1,0 +1,141 @@
+"""Nothing is trained twice, nothing finished is lost, and a run that goes wrong stops no other."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY
+from torch import Tensor, nn
+
+from benchmark.data import DataSet
+from benchmark.identity import Run
+from benchmark.recipe import Recipe
+from benchmark.runner import Ended, Outcome, Processes, complete
+from benchmark.store import Store
+from benchmark.training import train
+
+ABOUT = {"data": "toy", "data_choice": "asked for by name", "budget": "quick"}
+
+
+class Inline:
+    """Trains in this process, or only pretends to."""
+
+    def __init__(self, data: DataSet) -> None:
+        self.data = data
+        self.trained: list[Run] = []
+
+    def outcomes(self, runs: Iterator[Run]) -> Iterator[Outcome]:
+        for run in runs:
+            self.trained.append(run)
+            yield Outcome(run, train(run.recipe, run.seed, self.data, torch.device("cpu")), "", {}, "then", "now")
+
+
+def rounds(toy: DataSet, *recipes: Recipe, seeds: int = 2) -> list[list[Run]]:
+    return [[Run(recipe, seed, toy.fingerprint) for recipe in recipes] for seed in range(seeds)]
+
+
+def test_only_what_is_missing_is_trained(toy: DataSet, tmp_path: Path) -> None:
+    store, trainer = Store(tmp_path, 1), Inline(toy)
+    with store.writing():
+        assert complete(rounds(toy, TINY), store, trainer, ABOUT) == Ended(2, [], 0, False)
+        assert complete(rounds(toy, TINY, seeds=3), store, trainer, ABOUT).trained == 1
+    assert [run.seed for run in trainer.trained] == [0, 1, 2]
+
+
+def test_a_record_says_what_was_run_and_measured(toy: DataSet, tmp_path: Path) -> None:
+    store = Store(tmp_path, 1)
+    with store.writing():
+        complete(rounds(toy, TINY, seeds=1), store, Inline(toy), ABOUT)
+    (record,) = Store(tmp_path, 1).records.values()
+    promised = """key status data fingerprint seed recipe test_accuracy train_accuracy validation_accuracy
+        train_seconds step_ms environment started finished engine data_choice budget reason dead_units parameters
+        step_flops peak_memory_mb epoch_train_accuracy epoch_train_loss validation_loss"""
+    assert set(record) == set(promised.split())
+    assert len(record["validation_accuracy"]) == 2
+    arrays = store.arrays(record["key"])
+    assert (arrays["logits"].argmax(1) == toy.test.labels.numpy()).mean() == pytest.approx(record["test_accuracy"])
+
+
+def test_rounds_are_told_once_they_are_whole(toy: DataSet, tmp_path: Path) -> None:
+    store, told = Store(tmp_path, 1), []
+    with store.writing():
+        complete(
+            rounds(toy, TINY, replace(TINY, epochs=1)),
+            store,
+            Inline(toy),
+            ABOUT,
+            after_round=lambda n: told.append((n, len(store.records))) or "",
+        )
+    assert told == [(1, 2), (2, 4)]
+
+
+def test_no_run_starts_after_the_minutes_are_over(toy: DataSet, tmp_path: Path) -> None:
+    store = Store(tmp_path, 1)
+    with store.writing():
+        assert complete(rounds(toy, TINY), store, Inline(toy), ABOUT, minutes=0) == Ended(0, [], 2, False)
+
+
+class Interrupted(Inline):
+    def outcomes(self, runs: Iterator[Run]) -> Iterator[Outcome]:
+        for n, outcome in enumerate(super().outcomes(runs)):
+            if n == 1:
+                raise KeyboardInterrupt
+            yield outcome
+
+
+def test_ctrl_c_keeps_what_is_finished(toy: DataSet, tmp_path: Path) -> None:
+    store = Store(tmp_path, 1)
+    with store.writing():
+        assert complete(rounds(toy, TINY, seeds=3), store, Interrupted(toy), ABOUT) == Ended(1, [], 2, True)
+    assert len(Store(tmp_path, 1).records) == 1
+
+
+def explode(network: nn.Module, images: Tensor) -> None:
+    raise RuntimeError("no such trick")
+
+
+def die(network: nn.Module, images: Tensor) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_worker_processes_give_what_training_here_gives_and_survive_what_goes_wrong(
+    toy: DataSet, folder: Path, tmp_path: Path
+) -> None:
+    """One start of workers for all of it, since each start takes seconds."""
+    store = Store(tmp_path, 1)
+    broken, deadly = replace(TINY, initialise=explode), replace(TINY, initialise=die)
+    wild = replace(TINY, learning_rate=1e30)
+    runs = rounds(toy, broken, TINY, deadly, wild, seeds=1)
+    with store.writing():
+        ended = complete(runs, store, Processes(["cpu", "cpu"], "toy", folder), ABOUT)
+    assert (ended.trained, ended.left) == (4, 0)
+    good, bad, dead, away = (store[Run(r, 0, toy.fingerprint).key] for r in (TINY, broken, deadly, wild))
+    assert np.array_equal(store.arrays(good["key"])["logits"], train(TINY, 0, toy, torch.device("cpu")).logits)
+    assert good["environment"]["threads"] == 1
+    assert bad["status"] == "failed"
+    assert bad["reason"].startswith("RuntimeError: no such trick (test_runner.py, line ")
+    assert dead["reason"] == "its worker died with exit code -9, 2 of 2 times"
+    assert away["status"] == "diverged"
+    assert {record["key"] for record in ended.failed} == {bad["key"], dead["key"]}
+
+
+def sleepy(network: nn.Module, images: Tensor) -> None:
+    time.sleep(600)
+
+
+def test_workers_end_at_once_when_their_parent_stops(toy: DataSet, folder: Path) -> None:
+    outcomes = Processes(["cpu"], "toy", folder).outcomes(
+        iter([Run(TINY, 0, toy.fingerprint), Run(replace(TINY, initialise=sleepy), 0, toy.fingerprint)])
+    )
+    next(outcomes)
+    start = time.monotonic()
+    outcomes.close()  # type: ignore[attr-defined]  # it is a generator
+    assert time.monotonic() - start < 5

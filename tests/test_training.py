@@ -1,0 +1,249 @@
+"""The engine: its numbers, its random streams, what it measures, and when it gives up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import TINY
+from torch import Generator, Tensor, nn
+
+from benchmark.baseline import InTurn
+from benchmark.data import DataSet
+from benchmark.identity import Run
+from benchmark.machine import has_fast_bf16
+from benchmark.recipe import Batch, Parts, Recipe, unchanged
+from benchmark.training import Result, build, fitted, number, parameter_groups, pixels, train
+
+CPU = torch.device("cpu")
+
+
+def logits(result: Result) -> np.ndarray:  # type: ignore[type-arg]  # float16, whatever its shape
+    assert result.logits is not None
+    return result.logits
+
+
+def test_the_engine_gives_the_numbers_it_gave(toy: DataSet) -> None:
+    """If this fails and the change is meant: raise ENGINE in benchmark/training.py, renew the numbers."""
+    golden = [-0.303, -2.713, -3.090, -1.898, -0.388, -2.441, -2.793, -1.752, -1.351, -1.292, -1.178, -1.844]
+    assert logits(train(TINY, 0, toy, CPU))[:3].ravel() == pytest.approx(golden, abs=0.02)
+
+
+def test_same_seed_same_bits_and_another_seed_other_bits(toy: DataSet) -> None:
+    first, again, other = (train(TINY, seed, toy, CPU) for seed in (0, 0, 1))
+    assert np.array_equal(logits(first), logits(again))
+    assert np.array_equal(first.losses, again.losses)
+    assert not np.array_equal(logits(first), logits(other))
+
+
+def draw_and_augment_nothing(images: Tensor, targets: Tensor, rng: Generator) -> Batch:
+    torch.rand(5, generator=rng)
+    return images, targets
+
+
+def test_off_is_bit_identical(toy: DataSet) -> None:
+    """A variant that replaces a field by the base's own value has the base's key and its logits."""
+    same = replace(TINY, augment=InTurn(TINY.augment.parts), learning_rate=0.05)  # type: ignore[attr-defined]
+    assert Run(same, 0, "f").key == Run(TINY, 0, "f").key
+    assert np.array_equal(logits(train(same, 0, toy, CPU)), logits(train(TINY, 0, toy, CPU)))
+
+
+def drawing_layers(channels: int) -> nn.Module:
+    return nn.Sequential(nn.ReLU(), nn.Dropout(0.5))
+
+
+def test_an_augmentation_that_draws_shifts_no_other_stream(toy: DataSet) -> None:
+    noisy = replace(TINY, activation=drawing_layers)
+    drawing, plain = (replace(noisy, augment=each) for each in (draw_and_augment_nothing, unchanged))
+    assert np.array_equal(logits(train(drawing, 0, toy, CPU)), logits(train(plain, 0, toy, CPU)))
+
+
+SEEN: list[Tensor] = []
+
+
+def look(images: Tensor, targets: Tensor, rng: Generator) -> Batch:
+    SEEN.append(images.clone())
+    return images, targets
+
+
+def look_and_flip(images: Tensor, targets: Tensor, rng: Generator) -> Batch:
+    SEEN.append(images.clone())
+    return TINY.augment(images, targets, rng)
+
+
+def test_augmentation_leaves_order_and_first_weights_as_they_were(toy: DataSet) -> None:
+    batches: list[list[Tensor]] = []
+    for augment in (look, look_and_flip):
+        SEEN.clear()
+        train(replace(TINY, augment=augment), 3, toy, CPU)
+        batches.append(list(SEEN))
+    assert all(torch.equal(a, b) for a, b in zip(*batches, strict=True))
+    first, second = (
+        build(replace(TINY, augment=augment), 3, toy, CPU).module.state_dict() for augment in (look, look_and_flip)
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_every_epoch_sees_every_image_once_in_another_order(toy: DataSet) -> None:
+    SEEN.clear()
+    train(replace(TINY, augment=look, batch_size=36), 0, toy, CPU)  # 216 training images are 6 batches
+    epochs = torch.cat(SEEN).reshape(2, 216, -1)
+    original = pixels(toy.train.images.permute(0, 3, 1, 2)).reshape(216, -1)
+    sums = [each.sum(1).sort().values for each in (*epochs, original)]
+    assert torch.allclose(sums[0], sums[2])
+    assert torch.allclose(sums[1], sums[2])
+    assert not torch.equal(epochs[0], epochs[1])
+
+
+def test_a_step_is_the_textbook_step(toy: DataSet) -> None:
+    """One step of Nesterov's momentum with coupled L2 on weights alone, by hand."""
+    recipe = replace(TINY, augment=unchanged, epochs=1, batch_size=216, learning_rate=0.1, schedule=half)
+    network = build(recipe, 0, toy, CPU)
+    before = {name: p.detach().clone() for name, p in network.module.named_parameters()}
+    order = torch.randperm(216, generator=torch.Generator().manual_seed(number(0, "order")))
+    images = pixels(toy.train.images.permute(0, 3, 1, 2)[order])
+    network.module.train()
+    F.cross_entropy(network(images), toy.train.labels[order]).backward()
+    after = trained_weights(recipe, toy)
+    for name, p in network.module.named_parameters():
+        assert p.grad is not None
+        decay = 5e-4 * before[name] if p.ndim > 1 else torch.zeros_like(p)
+        gradient = p.grad + decay
+        expected = before[name] - 0.1 * 0.5 * (gradient + 0.9 * gradient)
+        assert torch.allclose(after[name], expected, atol=1e-6), name
+
+
+def half(progress: float, history: object) -> float:
+    return 0.5
+
+
+KEPT: list[nn.Module] = []
+
+
+def keeping(parts: Parts) -> nn.Module:
+    KEPT.append(TINY.network(parts))
+    return KEPT[-1]
+
+
+def trained_weights(recipe: Recipe, data: DataSet) -> dict[str, Tensor]:
+    train(replace(recipe, network=keeping), 0, data, CPU)
+    return {name: p.detach() for name, p in KEPT[-1].named_parameters()}
+
+
+def test_weight_decay_spares_norms_and_biases(toy: DataSet) -> None:
+    module = build(TINY, 0, toy, CPU).module
+    decayed, spared = parameter_groups(module, 0.1)
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.1, 0.0)
+    assert len(decayed["params"]) == 3  # type: ignore[arg-type]  # two convolutions and the head
+    assert len(spared["params"]) == 5  # type: ignore[arg-type]  # two norms of two, the head's bias
+
+
+def test_preprocessing_is_fitted_on_training_images_alone(toy: DataSet) -> None:
+    transform = fitted(TINY.preprocess, toy, None, CPU)
+    images = transform(pixels(toy.train.images.permute(0, 3, 1, 2)))
+    deviation, mean = torch.std_mean(images, dim=(0, 2, 3))
+    assert torch.allclose(mean, torch.zeros(3), atol=1e-4)
+    assert torch.allclose(deviation, torch.ones(3), atol=1e-4)
+
+
+def test_learns_what_can_be_learned(toy: DataSet) -> None:
+    result = train(replace(TINY, epochs=8, learning_rate=0.1), 0, toy, CPU)
+    assert result.test_accuracy is not None
+    assert result.test_accuracy > 0.9  # tints can be told apart by their mean alone; chance is 0.25
+
+
+def test_measures_what_it_says(toy: DataSet) -> None:
+    result = train(TINY, 0, toy, CPU)
+    labels = toy.test.labels.numpy()
+    assert result.test_accuracy == (logits(result).argmax(1) == labels).mean()
+    assert np.exp(logits(result).astype(float)).sum(1) == pytest.approx(1, abs=0.01)
+    assert len(result.losses) == 2 * (216 // 32)
+    assert len(result.validation_accuracy) == len(result.epoch_train_accuracy) == 2
+    assert result.epoch_train_loss == pytest.approx([each.mean() for each in np.split(result.losses, 2)], rel=1e-5)
+    weights = 4 * 3 * 9 + 6 * 4 * 9 + 2 * (4 + 6) + 6 * 4 + 4
+    assert result.parameters == weights
+    assert result.train_seconds > 0
+    assert result.step_ms > 0
+    assert result.peak_memory_mb > 10
+
+
+def test_flops_are_those_counted_by_hand(toy: DataSet) -> None:
+    """A multiplication and an addition are two; backward is twice forward, less the gradient of the images."""
+    first, second, head = 3 * 4 * 9 * 32 * 32, 4 * 6 * 9 * 16 * 16, 6 * 4
+    forward = 2 * 32 * (first + second + head)
+    assert train(TINY, 0, toy, CPU).step_flops == 3 * forward - 2 * 32 * first
+
+
+def never_fires(channels: int) -> nn.Module:
+    return nn.Threshold(1e9, 0.0)
+
+
+def test_dead_units_are_counted(toy: DataSet) -> None:
+    assert train(TINY, 0, toy, CPU).dead_units == 0
+    assert train(replace(TINY, activation=never_fires), 0, toy, CPU).dead_units == 1
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(toy: DataSet) -> None:
+    result = train(replace(TINY, learning_rate=1e30, epochs=5, norm=absent), 0, toy, CPU)
+    assert result.status == "diverged"
+    assert "step" in result.reason
+    assert result.test_accuracy is None
+    assert result.logits is None
+    assert len(result.losses) < 5 * (216 // 32)
+
+
+def absent(channels: int) -> nn.Module:
+    return nn.Identity()
+
+
+def test_reduced_data_are_stratified(toy: DataSet) -> None:
+    SEEN.clear()
+    train(replace(TINY, images=40, augment=look, batch_size=40, epochs=1), 0, toy, CPU)
+    assert SEEN[0].shape[0] == 40
+    assert toy.train.labels[:40].bincount().tolist() == [10, 10, 10, 10]
+
+
+def test_schedules_see_validation_and_progress(toy: DataSet) -> None:
+    CALLS.clear()
+    result = train(replace(TINY, schedule=note), 0, toy, CPU)
+    assert [round(progress * 12) for progress, _ in CALLS] == list(range(12))
+    assert [accuracies for _, accuracies in CALLS] == [[]] * 6 + [result.validation_accuracy[:1]] * 6
+
+
+CALLS: list[tuple[float, list[float]]] = []
+
+
+def note(progress: float, history: list[object]) -> float:
+    CALLS.append((progress, [each.accuracy for each in history]))  # type: ignore[attr-defined]
+    return 1.0
+
+
+@pytest.mark.skipif(not has_fast_bf16("cpu"), reason="this processor has no bfloat16 arithmetic")
+def test_bf16_is_close_to_fp32_and_not_the_same(toy: DataSet) -> None:
+    fp32, bf16 = (train(replace(TINY, precision=p), 0, toy, CPU) for p in ("fp32", "bf16"))  # type: ignore[arg-type]
+    assert not np.array_equal(fp32.losses, bf16.losses)
+    assert bf16.losses == pytest.approx(fp32.losses, abs=0.1)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_gpu_repeats_itself_and_agrees_with_the_cpu(toy: DataSet, precision: str) -> None:
+    gpu = torch.device("cuda:0")
+    recipe = replace(TINY, precision=precision, augment=unchanged)  # type: ignore[arg-type]
+    first, again, there = train(recipe, 0, toy, gpu), train(recipe, 0, toy, gpu), train(TINY, 0, toy, CPU)
+    assert np.array_equal(logits(first), logits(again))
+    assert first.losses[0] == pytest.approx(train(recipe, 0, toy, CPU).losses[0], abs=0.05)
+    assert len(first.losses) == len(there.losses)
+    assert first.peak_memory_mb > 0
+
+
+@pytest.mark.gpu
+def test_every_ablation_trains_on_a_gpu(toy: DataSet) -> None:
+    from benchmark.grid import discover, studies
+
+    for table in studies(discover()[0], TINY)[0]:
+        for name, arm in table.arms.items():
+            assert train(arm, 0, toy, torch.device("cuda:0")).status == "done", name
