@@ -94,8 +94,7 @@ def run(
     """
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
-    fingerprint = datasets.load(asked.data, asked.data_dir).fingerprint
-    grid = planned(asked, only, fingerprint)
+    grid = planned(asked, only)
     results = Store(asked.store, ENGINE)
     about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
     with results.writing():
@@ -126,7 +125,7 @@ def plan_(
     """
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
-    grid = planned(asked, only, datasets.load(asked.data, asked.data_dir).fingerprint)
+    grid = planned(asked, only)
     results = Store(asked.store, ENGINE)
     for table in grid.tables:
         names = [CONTROL, *table.arms]
@@ -219,19 +218,19 @@ def settle(
     )
 
 
-def planned(asked: Request, only: str, fingerprint: str) -> Grid:
-    """The grid of a request. Raises UsageError for an ablation that is not there."""
+def planned(asked: Request, only: str) -> Grid:
+    """The grid of a request. Raises UsageError for an ablation that is not there, or data that are not to be had."""
     found, broken = discover()
     names = [name.strip() for name in only.split(",") if name.strip()]
     base = baseline(asked.data, asked.budget, "bf16" if has_fast_bf16(asked.devices[0]) else "fp32")
     tables, failing = studies(chosen(found, broken, names), base)
     left_out = {name: why for name, why in (broken | failing).items() if not names or name in names}
-    classes = len(datasets.load(asked.data, asked.data_dir).classes)
-    kept = [as_json(table, asked, fingerprint, classes) for table in tables]
-    return Grid(tables, plan(tables, asked.seeds, fingerprint), kept, left_out)
+    data = datasets.load(asked.data, asked.data_dir)
+    kept = [as_json(table, asked, data) for table in tables]
+    return Grid(tables, plan(tables, asked.seeds, data.fingerprint), kept, left_out)
 
 
-def as_json(table: Study, asked: Request, fingerprint: str, classes: int) -> dict[str, Any]:
+def as_json(table: Study, asked: Request, data: datasets.DataSet) -> dict[str, Any]:
     """A table as the store keeps it, so that a report needs nothing but the store."""
     return {
         "ablation": table.ablation.name,
@@ -240,8 +239,8 @@ def as_json(table: Study, asked: Request, fingerprint: str, classes: int) -> dic
         "sources": list(table.ablation.sources),
         "data": asked.data,
         "data_choice": asked.data_choice,
-        "fingerprint": fingerprint,
-        "classes": classes,
+        "fingerprint": data.fingerprint,
+        "classes": len(data.classes),
         "budget": asked.budget,
         "margin": BUDGETS[asked.budget].margin,
         "control": {

@@ -65,6 +65,10 @@ FINGERPRINTS: dict[str, dict[str, tuple[int, str]]] = {
         "train": (50_000, "36ce7a701fbea47796e570c34382aad50f2539687cfcbc6ae96e2f56530d29b6"),
         "test": (10_000, "d3cd5d87a1b9317a0982c8ef5535fe3b86da8da90b13ce5e9b23ea06400dd5eb"),
     },
+    "fractal10": {
+        "train": (5_000, "7bb6e0db63ca6ffbec6f64fcb75623aaeb59dc3206a528648b9b30db01b9619c"),
+        "test": (1_000, "425ff246f2d8b1be7edf17f66dc5d7c523cd870e2170ba024534acedf23a50a1"),
+    },
 }
 # torchvision's class, and the archive's name unpacked and packed (asking torchvision would take a second).
 CIFAR = {
