@@ -29,7 +29,7 @@ from benchmark.machine import cores, devices, has_fast_bf16
 from benchmark.recipe import CONTROL, Alike, Better, Claim
 from benchmark.runner import Ended, Processes, complete
 from benchmark.store import Store
-from benchmark.tables import tables
+from benchmark.tables import Table, tables
 from benchmark.training import ENGINE
 
 app = typer.Typer(
@@ -312,13 +312,20 @@ def workers(asked: Request) -> str:
 
 
 def verdicts(rounds: int, results: Store) -> str:
-    """One line on where the verdicts stand."""
+    """Where the verdicts stand, a line for each table."""
+    return "\n".join([f"after round {rounds}:", *(f"  {standing(table)}" for table in tables(results))])
+
+
+def standing(table: Table) -> str:
+    """Which variants help, hurt and are equivalent so far, and how many are open."""
     words: dict[str, list[str]] = {}
-    for table in tables(results):
-        for row in table.rows:
-            words.setdefault(row.verdict, []).append(f"{row.variant} {row.effect:+.1f}" if row.effect else row.variant)
-    shown = [f"{word}: {', '.join(words[word])}" for word in ("helps", "hurts", "equivalent") if word in words]
-    return f"after round {rounds}: " + "; ".join([*shown, f"unresolved: {len(words.get('unresolved', []))}"])
+    for row in table.rows:
+        effect = "" if row.effect is None else f" {row.effect:+.1f}"
+        words.setdefault(row.verdict, []).append(row.variant + effect)
+    context = f" ({table.study['context']})" if table.study["context"] else ""
+    shown = [f"{word} {', '.join(words[word])}" for word in ("helps", "hurts", "equivalent") if word in words]
+    open_ = len(table.rows) - sum(len(words.get(word, [])) for word in ("helps", "hurts", "equivalent"))
+    return f"{table.study['ablation']}{context}: " + "; ".join([*shown, *([f"{open_} unresolved"] if open_ else [])])
 
 
 def leave(ended: Ended, grid: Grid) -> None:

@@ -21,6 +21,7 @@ OUTCOMES = {
 WORDS = ("supported", "contradicted", "unresolved", "not measured")
 Claim = dict[str, Any]  # as studies.json holds it
 Scores = list[float]  # accuracies in points, one per run
+Pair = tuple[Scores, Scores]
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,10 @@ def judgements(table: Table) -> list[Judgement]:
     measured = [all(pair) for pair in sides]
     pairs = [pair for pair, there in zip(sides, measured, strict=True) if there]
     verdicts = iter(compare(pairs, table.study["margin"]))
+    judged = [next(verdicts) if there else None for there in measured]
     return [
-        judgement(claim, next(verdicts) if there else None, guess_alike(claim, pair, table.study))
-        for claim, pair, there in zip(claims, sides, measured, strict=True)
+        judgement(claim, verdict, *outcome(claim["kind"], verdict, pair, table.study))
+        for claim, verdict, pair in zip(claims, judged, sides, strict=True)
     ]
 
 
@@ -66,18 +68,32 @@ def guessing(study: dict[str, Any]) -> Scores:
     return [100 / study["classes"]] * 2
 
 
-def guess_alike(claim: Claim, pair: tuple[Scores, Scores], study: dict[str, Any]) -> bool:
-    """Whether the claim is that two arms are alike, and one that only guesses would make that hollow."""
-    if claim["kind"] != "alike" or not all(pair):
-        return False
-    verdicts = compare([(side, guessing(study)) for side in pair], study["margin"])
-    return any(verdict.word in ("equivalent", "hurts") for verdict in verdicts)
+def outcome(kind: str, verdict: Verdict | None, pair: Pair, study: dict[str, Any]) -> tuple[str, str]:
+    """A word, and what it would hide."""
+    if verdict is None:
+        return "not measured", "runs are missing"
+    word = OUTCOMES[kind].get(verdict.word, "unresolved")
+    if word == "unresolved":
+        return word, more_seeds(verdict.seeds_needed)
+    if (kind, word) == ("alike", "supported") and any(guesses(side, study) for side in pair):
+        return "contradicted", "alike only in that they guess"
+    return word, "no difference that matters" if (kind, verdict.word) == ("better", "equivalent") else ""
 
 
-def judgement(claim: Claim, verdict: Verdict | None, hollow: bool) -> Judgement:
+def more_seeds(count: int) -> str:
+    """In words; past a hundred the digits say nothing."""
+    return "over 100 more seeds" if count > 100 else f"{count} more seed{'' if count == 1 else 's'}"
+
+
+def guesses(side: Scores, study: dict[str, Any]) -> bool:
+    """Whether it is sure that these runs do no better than guessing."""
+    (verdict,) = compare([(side, guessing(study))], study["margin"])
+    return OUTCOMES["fails"].get(verdict.word) == "supported"
+
+
+def judgement(claim: Claim, verdict: Verdict | None, word: str, note: str) -> Judgement:
     """The claim's line; what cannot be said yet is None."""
     low, high = verdict.difference.interval if verdict else (None, None)
-    word, note = outcome(claim["kind"], verdict, hollow)
     return Judgement(
         name=claim["name"],
         text=claim["text"],
@@ -88,18 +104,6 @@ def judgement(claim: Claim, verdict: Verdict | None, hollow: bool) -> Judgement:
         ci_low=number(low),
         ci_high=number(high),
     )
-
-
-def outcome(kind: str, verdict: Verdict | None, hollow: bool) -> tuple[str, str]:
-    """A word and what it would hide."""
-    if verdict is None:
-        return "not measured", "runs are missing"
-    word = OUTCOMES[kind].get(verdict.word, "unresolved")
-    if word == "unresolved":
-        return word, f"{verdict.seeds_needed} more seed{'s' if verdict.seeds_needed > 1 else ''}"
-    if hollow and word == "supported":
-        return "contradicted", "alike only in that they guess"
-    return word, "no difference that matters" if kind == "better" and verdict.word == "equivalent" else ""
 
 
 def comparison(claim: Claim) -> str:

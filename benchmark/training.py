@@ -159,9 +159,10 @@ def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validat
 def batches(split: Split, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
     """One epoch in a new order: images (size, 3, h, w) uint8, labels (size,)."""
     rows = torch.randperm(len(split.labels), generator=order).to(split.labels.device)
+    by_pixel = split.images.permute(0, 2, 3, 1)  # as it lies in memory: rows of it are copied whole
     for chosen in rows.split(size):
         if len(chosen) == size:
-            yield split.images[chosen], split.labels[chosen]
+            yield by_pixel.index_select(0, chosen).permute(0, 3, 1, 2), split.labels.index_select(0, chosen)
 
 
 def pixels(images: Tensor) -> Tensor:

@@ -1,0 +1,77 @@
+"""Tables, plots and a page, from a store alone: no training, no data, no code of the ablations.
+
+    <out>/effects.csv   one line for each variant of each table
+    <out>/index.md      the tables, with links to the plots
+    <out>/index.html    the same in one file that needs no other
+    <out>/plots/        each plot as .svg and .png
+
+The same store gives the same bytes: nothing here looks at a clock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import UsageError
+from benchmark.store import Store
+from benchmark.tables import tables
+
+
+def write(store: Store, out: Path) -> Path:
+    """Write the report into the folder `out`; the path of its page. Raises UsageError if there is nothing to tell."""
+    found = tables(store)
+    if not found:
+        raise UsageError(f"{store.folder} has no tables to report; `make ablate` plans them and trains their runs")
+    if not store.records:
+        raise UsageError(f"{store.folder} has no runs to report; `make ablate` trains them")
+    # Only now: pandas and seaborn take seconds to import, and the command line imports this module for --help.
+    from benchmark.report import page, plots
+
+    with told(out):
+        (out / "plots").mkdir(parents=True, exist_ok=True)
+        named = dict(zip(names([table.study for table in found]), found, strict=True))
+        drawn = {name: plots.draw(table, out / "plots", name) for name, table in named.items()}
+        save(out / "effects.csv", page.csv(found))
+        overview = page.overview(store, named, drawn)
+        save(out / "index.md", page.markdown(overview))
+        save(out / "index.html", page.html(overview))
+    return out / "index.html"
+
+
+def names(studies: Sequence[dict[str, Any]]) -> list[str]:
+    """One file name for each table: its ablation and context, its data and budget where there are several."""
+    several = len({(study["data"], study["budget"]) for study in studies}) > 1
+    parts = ["ablation", "context", *(["data", "budget"] if several else [])]
+    plain = ["-".join(slug(study[part]) for part in parts if slug(study[part])) for study in studies]
+    seen: Counter[str] = Counter()
+    unique = []
+    for name in plain:
+        seen[name] += 1
+        unique.append(name if seen[name] == 1 else f"{name}--{seen[name]}")  # no slug holds two dashes in a row
+    return unique
+
+
+def slug(text: str) -> str:
+    """Small letters, digits and single dashes."""
+    kept = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in text.lower())
+    return "-".join(kept.split())
+
+
+def save(path: Path, text: str) -> None:
+    """The same bytes on every system."""
+    path.write_bytes(text.encode())
+
+
+@contextmanager
+def told(folder: Path) -> Iterator[None]:
+    """An error of the file system as a sentence that names the folder."""
+    try:
+        yield
+    except OSError as reason:
+        raise UsageError(
+            f"cannot write the report to {folder}: {reason.strerror or reason}; give another folder with --out"
+        ) from reason

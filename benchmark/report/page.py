@@ -1,0 +1,357 @@
+"""The page of a report: what the templates show, as plain values, and the three files made of them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from statistics import stdev
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from benchmark.claims import Judgement, counted, judgements, more_seeds
+from benchmark.report.plots import INKS, LINEAR, control_name, digits_of, in_numbers, inline, is_wide, number
+from benchmark.store import Record, Store
+from benchmark.tables import COLUMNS, Row, Table, points
+
+SIGNS = {"helps": "▲", "hurts": "▼", "equivalent": "■", "unresolved": "●"}
+NOTHING = "–"  # noqa: RUF001  the dash of an empty cell
+MACHINE = ("device", "cpu", "threads", "torch", "python")  # of an environment: what may change numbers or times
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text, and what it is sorted by."""
+
+    text: str
+    order: float | str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One variant, or the baseline, of a table."""
+
+    variant: str
+    changes: str
+    runs: Cell
+    accuracy: Cell
+    effect: Cell
+    p: Cell
+    verdict: str
+    detail: str  # what stands after the verdict
+    step: Cell
+    diverged: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table with its plots and claims."""
+
+    name: str  # of its files and of its place on the page
+    title: str
+    control: str
+    margin: str
+    wide: str  # points, where the effect axis turns logarithmic; empty if it does not
+    lines: list[Line]
+    missing: int
+    mixed: list[str]  # the machines, where there are several
+    plots: dict[str, str]  # SVG by the name of its file
+    claims: list[tuple[Judgement, str]]  # with the difference in numbers
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """The tables of one ablation."""
+
+    name: str
+    question: str
+    sources: list[str]
+    sections: list[Section]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """An effect of the summary."""
+
+    section: Section
+    line: Line
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Runs, each counted once however many tables share it."""
+
+    planned: int
+    missing: int
+    diverged: int
+    failed: list[tuple[str, int, str]]  # where, seed, reason; counted as missing
+    unused: int  # stored, and in none of the tables
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything that a template shows."""
+
+    data: list[tuple[str, str, float]]  # name, why it was chosen, accuracy of guessing
+    budgets: list[str]
+    margins: list[str]
+    counts: Counts
+    machines: list[tuple[str, int]]  # with their runs
+    mixed: bool
+    first: str
+    last: str
+    verdicts: dict[str, int]
+    claims: dict[str, int]
+    resolved: list[Resolved]
+    ablations: list[Ablation]
+
+
+def csv(found: Sequence[Table]) -> str:
+    """effects.csv: a line for each variant of each table."""
+    frame = pd.DataFrame([asdict(row) for table in found for row in table.rows], columns=COLUMNS)
+    whole = frame.astype({"seeds_needed": "Int64"})  # or a missing value would turn the others into 3.0
+    return str(whole.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def markdown(overview: Overview) -> str:
+    """index.md."""
+    return templates().get_template("page.md.j2").render(page=overview, signs=SIGNS, nothing=NOTHING)
+
+
+def html(overview: Overview) -> str:
+    """index.html, which needs no other file."""
+    template = templates().get_template("page.html.j2")
+    return template.render(page=overview, signs=SIGNS, nothing=NOTHING, inks=INKS, picture=picture)
+
+
+@cache
+def templates() -> Environment:
+    """HTML is escaped by itself, Markdown by the filter `plain`."""
+    made = Environment(
+        loader=PackageLoader("benchmark.report", ""),
+        autoescape=lambda name: bool(name and ".html" in name),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {"plain": plain, "bare": bare}
+    return made
+
+
+def plain(text: object) -> str:
+    """Text for a Markdown cell, with nothing in it that Markdown would take for a mark."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(str(text).split()))
+
+
+def bare(link: str) -> str:
+    """A link as readers write it."""
+    return re.sub(r"^https?://(www\.)?", "", link)
+
+
+def picture(svg: str, name: str, label: str) -> Markup:
+    """An SVG of our own making, to stand in the page."""
+    return Markup(inline(svg, name, str(escape(label))))
+
+
+def overview(store: Store, named: dict[str, Table], drawn: dict[str, dict[str, str]]) -> Overview:
+    """What there is to show of `named` tables and their drawn plots."""
+    studies = [table.study for table in named.values()]
+    several = len({(study["data"], study["budget"]) for study in studies}) > 1
+    ablations = grouped(named, drawn, several)
+    sections = [section for ablation in ablations for section in ablation.sections]
+    used = records_of(named.values())
+    times = [(record["started"], record["finished"]) for record in used] or [("", "")]
+    return Overview(
+        data=unique((study["data"], study["data_choice"], 100 / study["classes"]) for study in studies),
+        budgets=unique(study["budget"] for study in studies),
+        margins=unique(number(study["margin"]) for study in studies),
+        counts=counts(store, named.values(), used),
+        machines=list(Counter(map(machine, used)).items()),
+        mixed=len(set(map(machine, used))) > 1,
+        first=moment(min(started for started, _ in times)),
+        last=moment(max(finished for _, finished in times)),
+        verdicts=dict(Counter(row.verdict for table in named.values() for row in table.rows)),
+        claims=counted([claim for section in sections for claim, _ in section.claims]),
+        resolved=resolved(sections),
+        ablations=ablations,
+    )
+
+
+def unique(values: Iterable[Any]) -> list[Any]:
+    """Each once, in the order of its first coming."""
+    return list(dict.fromkeys(values))
+
+
+def records_of(found: Iterable[Table]) -> list[Record]:
+    """Every finished run of the tables once."""
+    runs = {run["key"]: run for table in found for arm in (table.control, *table.arms.values()) for run in arm}
+    return [runs[key] for key in sorted(runs)]
+
+
+def machine(record: Record) -> str:
+    """On what a run was trained."""
+    there = record["environment"]
+    device, cpu, threads, torch, python = (str(there.get(part, "unknown")) for part in MACHINE)
+    place = f"{cpu}, {threads} thread{'' if threads == '1' else 's'}" if device == "cpu" else f"{device} ({cpu})"
+    return f"{place}; PyTorch {torch}, Python {python}"
+
+
+def moment(timestamp: str) -> str:
+    """To the minute."""
+    return timestamp[:16].replace("T", " ")
+
+
+def counts(store: Store, found: Iterable[Table], used: Sequence[Record]) -> Counts:
+    """What was planned, and what became of it. A recipe's runs are planned once for all its tables."""
+    wanted: Counter[tuple[str, str]] = Counter()
+    places: dict[tuple[str, str], str] = {}
+    for table in found:
+        arms = [("baseline", table.study["control"])] + [(arm["variant"], arm) for arm in table.study["arms"]]
+        for name, arm in arms:
+            recipe = table.study["fingerprint"], arm["recipe"]
+            wanted[recipe] = max(wanted[recipe], arm["seeds"])
+            places.setdefault(recipe, f"{heading(table.study)}: {name}")
+    there = Counter((record["fingerprint"], record["recipe"]) for record in used)
+    stored = sorted(store.records.values(), key=lambda record: (record["recipe"], record["seed"]))
+    planned = [record for record in stored if (record["fingerprint"], record["recipe"]) in wanted]
+    return Counts(
+        planned=wanted.total(),
+        missing=(wanted - there).total(),
+        diverged=sum(record["status"] == "diverged" for record in used),
+        failed=[
+            (places[record["fingerprint"], record["recipe"]], record["seed"], record["reason"])
+            for record in planned
+            if record["status"] == "failed"
+        ],
+        unused=len(stored) - len(planned),
+    )
+
+
+def heading(study: dict[str, Any], several: bool = False) -> str:
+    """What tells a table from the others: `several` if they are of several data sets or budgets."""
+    parts = [study["context"], *([study["data"], study["budget"]] if several else [])]
+    about = ", ".join(part for part in parts if part)
+    return f"{study['ablation']} ({about})" if about else str(study["ablation"])
+
+
+def grouped(named: dict[str, Table], drawn: dict[str, dict[str, str]], several: bool) -> list[Ablation]:
+    """The tables by ablation, in the order of planning."""
+    tables_of: dict[str, list[str]] = {}
+    for name, table in named.items():
+        tables_of.setdefault(table.study["ablation"], []).append(name)
+    return [
+        Ablation(
+            name=ablation,
+            question=named[names[-1]].study["question"],
+            sources=unique(link for name in names for link in named[name].study["sources"]),
+            sections=[section(name, named[name], drawn[name], several) for name in names],
+        )
+        for ablation, names in tables_of.items()
+    ]
+
+
+def section(name: str, table: Table, plots: dict[str, str], several: bool) -> Section:
+    """One table, ready to be shown."""
+    margin = table.study["margin"]
+    digits = digits_of(margin)
+    arms = {arm["variant"]: arm for arm in table.study["arms"]}
+    machines = unique(map(machine, records_of([table])))
+    judged = judgements(table)
+    return Section(
+        name=name,
+        title=heading(table.study, several),
+        control=control_name(table),
+        margin=number(margin),
+        wide=number(LINEAR * margin) if is_wide(table.rows, margin) else "",
+        lines=[baseline(table, digits), *(line(row, arms[row.variant], table, digits) for row in table.rows)],
+        missing=table.missing,
+        mixed=machines if len(machines) > 1 else [],
+        plots=plots,
+        claims=[(each, in_numbers(each.effect, each.ci_low, each.ci_high, digits)) for each in judged],
+    )
+
+
+def baseline(table: Table, digits: int) -> Line:
+    """The control's line."""
+    scores = points(table.control, table.study)
+    return Line(
+        variant=control_name(table),
+        changes=NOTHING,
+        runs=runs(len(scores), table.study["control"]["seeds"], 0),
+        accuracy=accuracy(scores, digits),
+        effect=Cell(NOTHING, 0.0),
+        p=Cell(NOTHING),
+        verdict="baseline",
+        detail="",
+        step=Cell("×1.00" if scores else NOTHING, 1.0),  # noqa: RUF001  the sign of multiplication is meant
+        diverged=sum(record["status"] == "diverged" for record in table.control),
+    )
+
+
+def line(row: Row, arm: dict[str, Any], table: Table, digits: int) -> Line:
+    """A variant's line."""
+    word, detail = verdict(row)
+    return Line(
+        variant=row.variant,
+        changes="; ".join(f"{field}: {value}" for field, value in arm["changes"].items()),
+        runs=runs(row.n, arm["seeds"], row.failed),
+        accuracy=accuracy(points(table.arms[row.variant], table.study), digits),
+        effect=Cell(in_numbers(row.effect, row.ci_low, row.ci_high, digits) or NOTHING, ordered(row.effect)),
+        p=Cell(p_value(row.p_adjusted), ordered(row.p_adjusted)),
+        verdict=word,
+        detail=detail,
+        step=Cell(times(row.step_ms_ratio), ordered(row.step_ms_ratio)),
+        diverged=row.diverged,
+    )
+
+
+def verdict(row: Row) -> tuple[str, str]:
+    """The word, and what belongs to it."""
+    if row.effect is None and row.n:
+        return "not compared", "no runs of the baseline"
+    if row.verdict != "unresolved":
+        return row.verdict, ""
+    return row.verdict, more_seeds(row.seeds_needed or 0)
+
+
+def runs(there: int, planned: int, failed: int) -> Cell:
+    """How many, with what is lacking."""
+    text = f"{there} of {planned}" if there < planned else str(there)
+    return Cell(f"{text}, {failed} failed" if failed else text, there)
+
+
+def accuracy(scores: Sequence[float], digits: int) -> Cell:
+    """Mean and standard deviation over runs, in percent."""
+    if not scores:
+        return Cell(NOTHING)
+    mean = sum(scores) / len(scores)
+    return Cell(f"{mean:.{digits}f}" + (f" ± {stdev(scores):.{digits}f}" if len(scores) > 1 else ""), mean)
+
+
+def p_value(p: float | None) -> str:
+    """With the digits that matter."""
+    if p is None:
+        return NOTHING
+    return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def times(ratio: float | None) -> str:
+    """A ratio of step times."""
+    return NOTHING if ratio is None else f"×{ratio:.2f}"  # noqa: RUF001  the sign of multiplication is meant
+
+
+def ordered(value: float | None) -> float | str:
+    """For sorting: what is not known goes last."""
+    return "" if value is None else value
+
+
+def resolved(sections: Iterable[Section]) -> list[Resolved]:
+    """Effects with an answer, largest first."""
+    there = [Resolved(each, line) for each in sections for line in each.lines if line.verdict in list(SIGNS)[:3]]
+    return sorted(there, key=lambda one: -abs(float(one.line.effect.order)))

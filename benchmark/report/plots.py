@@ -1,0 +1,431 @@
+"""Two plots of a table: its effects with their intervals, and its learning curves.
+
+Every colour has a name in INKS and a value for light and for dark pages: files are drawn with the light ones, the
+page puts the names in their place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from io import StringIO
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean
+from textwrap import wrap
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from benchmark.store import Record
+from benchmark.tables import Row, Table
+
+INKS = {  # name: (on light, on dark); all told apart with any of the common kinds of colour blindness
+    "card": ("#ffffff", "#181c22"),
+    "ink": ("#1b1f24", "#e6e9ee"),
+    "muted": ("#5f6875", "#9aa4b2"),
+    "line": ("#dfe3e8", "#343b45"),
+    "band": ("#e9eef4", "#28303a"),
+    "helps": ("#0067a5", "#5ab4f0"),
+    "hurts": ("#c24e00", "#ff9a56"),
+    "equivalent": ("#007a5a", "#4ccfa0"),
+    "unresolved": ("#737c89", "#a3adba"),
+    "arm0": ("#0173b2", "#4aa8e8"),
+    "arm1": ("#de8f05", "#f0ac3c"),
+    "arm2": ("#029e73", "#35c79c"),
+    "arm3": ("#d55e01", "#f08440"),
+    "arm4": ("#cc78bc", "#dd98d0"),
+    "arm5": ("#a6761d", "#caa05a"),
+    "arm6": ("#6a51a3", "#a48fdb"),
+    "arm7": ("#56b4e9", "#8fd0f5"),
+}
+LIGHT = {name: light for name, (light, _) in INKS.items()}
+SHAPES = {"helps": "^", "hurts": "v", "equivalent": "s", "unresolved": "o"}  # the verdict, without its colour
+DASHES: list[Any] = [(None, None), (4, 1.5), (1.2, 1.2), (6, 1.5, 1.2, 1.5)]  # one more for every round of the colours
+COLOURS = 8  # arm0 to arm7
+LINEAR = 2.0  # margins on each side of zero that a wide axis shows at full size
+WIDE = 10.0  # margins that an effect must reach for the axis to turn logarithmic
+TYPE = 9.0  # points
+LETTER = 0.08  # inches: more than the average letter of this size takes
+TICK_ROOM = 0.3  # inches between numbers of an axis
+PANEL = 3.6  # inches, width of the effects
+STYLE: dict[Any, Any] = {  # matplotlib types its keys one by one
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same widths on every machine
+    "font.size": TYPE,
+    "text.parse_math": False,  # a dollar in a name is a dollar
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tricks-on-trial",
+    "axes.edgecolor": LIGHT["muted"],
+    "axes.labelcolor": LIGHT["muted"],
+    "axes.labelsize": TYPE - 0.5,
+    "text.color": LIGHT["ink"],
+    "xtick.color": LIGHT["muted"],
+    "ytick.color": LIGHT["muted"],
+    "xtick.labelsize": TYPE - 0.5,
+    "ytick.labelsize": TYPE - 0.5,
+    "grid.color": LIGHT["line"],
+    "figure.facecolor": LIGHT["card"],
+    "axes.facecolor": "none",
+    "savefig.facecolor": LIGHT["card"],
+}
+
+
+def draw(table: Table, folder: Path, name: str) -> dict[str, str]:
+    """Write a table's plots to `folder`; the SVG of each by the name of its file."""
+    with sns.axes_style("ticks"), mpl.rc_context(STYLE):
+        figures = {name: forest(table), f"{name}-curves": curves(table)}
+        return {each: save(figure, folder / each) for each, figure in figures.items() if figure}
+
+
+def save(figure: Figure, path: Path) -> str:
+    """Write `path`.svg and `path`.png, without dates; the text of the first."""
+    figure.savefig(f"{path}.png", dpi=144, metadata={"Software": None})
+    buffer = StringIO()
+    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    text = shorter(buffer.getvalue())
+    Path(f"{path}.svg").write_bytes(text.encode())
+    return text
+
+
+def shorter(svg: str) -> str:
+    """Coordinates to a hundredth of a point, and fonts for machines without matplotlib's."""
+    svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"\d+\.\d{3,}", rounded, path[0]), svg)
+    svg = re.sub(r"""(["']?)DejaVu Sans\1""", "'DejaVu Sans', Verdana, Arial, sans-serif", svg)
+    return re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE)
+
+
+def rounded(digits: re.Match[str]) -> str:
+    """A coordinate with two decimals."""
+    return f"{float(digits[0]):.2f}".rstrip("0").rstrip(".")
+
+
+def inline(svg: str, name: str, label: str) -> str:
+    """An SVG to stand within a page: ids of its own, colours by name, `label` (escaped) for who cannot see it."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'\bid="', f'id="{name}.', svg)
+    svg = re.sub(r'xlink:href="#', f'href="#{name}.', svg).replace("url(#", f"url(#{name}.")
+    svg = re.sub(r'\sxmlns(:xlink)?="[^"]*"', "", svg)
+    for ink, colour in LIGHT.items():
+        svg = svg.replace(colour, f"var(--{ink})")
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1).strip()
+
+
+def title(table: Table) -> str:
+    """What a plot is of."""
+    context = f" ({table.study['context']})" if table.study["context"] else ""
+    return f"{table.study['ablation']}{context}".capitalize()
+
+
+def subtitle(table: Table) -> str:
+    """On what, and whether it is final."""
+    gaps = f"; preliminary: {table.missing} runs missing" if table.missing else ""
+    synthetic = " (synthetic images)" if table.study["data"] == "fractal10" else ""
+    return f"{table.study['data']}{synthetic}, {table.study['budget']} budget{gaps}"
+
+
+def control_name(table: Table) -> str:
+    """The control, by the variants that it stands for."""
+    same = table.study["control"]["same"]
+    return f"baseline = {', '.join(same)}" if same else "baseline"
+
+
+def signed(value: float, digits: int) -> str:
+    """With a sign, which stays where rounding leaves nothing else: an interval that ends at -0.0 leaves out zero."""
+    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}") if value else f"{value:.{digits}f}"
+
+
+def digits_of(margin: float) -> int:
+    """Decimals that a reader can use where `margin` is what matters."""
+    return 1 if margin >= 1 else 2
+
+
+def number(value: float) -> str:
+    """Without digits that say nothing."""
+    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
+
+
+def forest(table: Table) -> Figure:
+    """A line for each variant: its effect, the interval, what that is in numbers, the verdict."""
+    rows = sorted(table.rows, key=lambda row: -np.inf if row.effect is None else row.effect, reverse=True)
+    labels = ["\n".join(wrap(row.variant, 30)) for row in rows]
+    heights = [0.30 + 0.15 * label.count("\n") for label in labels]
+    places = [sum(heights[:at]) + heights[at] / 2 for at in range(len(rows))]  # of each row, inches from the top
+    left = 0.25 + LETTER * max(len(line) for label in labels for line in label.split("\n"))
+    columns = (1.95, 0.55, 1.1)  # effect, runs, verdict
+    figure, (axes,) = canvas(table, "effect on test accuracy", [PANEL], sum(heights), (left, sum(columns), 0.86, 0.62))
+    axes.set_ylim(sum(heights), 0)
+    axes.set_yticks(places, labels, color=LIGHT["ink"], fontsize=TYPE)
+    axes.tick_params(axis="y", length=0, pad=8)
+    axes.spines[["left", "right", "top"]].set_visible(False)
+    margin = table.study["margin"]
+    set_scale(axes, rows, margin)
+    axes.axvspan(-margin, margin, color=LIGHT["band"], linewidth=0, zorder=0)
+    axes.axvline(0, color=LIGHT["ink"], linewidth=1, zorder=1)
+    mark(axes, rows, places)
+    write_columns(axes, rows, places, columns, digits_of(margin))
+    same = f" ({', '.join(table.study['control']['same'])})" if table.study["control"]["same"] else ""
+    scale = f"linear within ±{number(LINEAR * margin)}, logarithmic beyond" if is_wide(rows, margin) else ""
+    axes.set_xlabel(f"points against the baseline{same}\n{scale}".strip(), linespacing=1.4)
+    return figure
+
+
+def canvas(
+    table: Table, about: str, widths: Sequence[float], height: float, edges: tuple[float, float, float, float]
+) -> tuple[Figure, list[Axes]]:
+    """A figure of panels with given sizes, and edges (left, right, top, bottom) around them; all in inches."""
+    left, right, top, bottom = edges
+    between = 0.35
+    size = left + sum(widths) + between * (len(widths) - 1) + right, top + height + bottom
+    figure = Figure(figsize=size)
+    starts = [left + sum(widths[:at]) + between * at for at in range(len(widths))]
+    panels = [
+        figure.add_axes((start / size[0], bottom / size[1], width / size[0], height / size[1]))
+        for start, width in zip(starts, widths, strict=True)
+    ]
+    at: dict[str, Any] = {"x": 0.15 / size[0], "va": "top", "in_layout": False}
+    figure.text(y=1 - 0.14 / size[1], s=f"{title(table)}: {about}", fontsize=TYPE + 2, fontweight="bold", **at)
+    figure.text(y=1 - 0.38 / size[1], s=subtitle(table), color=LIGHT["muted"], **at)
+    return figure, panels
+
+
+def ends(rows: Sequence[Row], margin: float) -> tuple[float, float]:
+    """The lowest and the highest number to show; the band of the margin is always among them."""
+    known = [end for row in rows for end in (row.effect, row.ci_low, row.ci_high) if end is not None]
+    return min([*known, -1.5 * margin]), max([*known, 1.5 * margin])
+
+
+def is_wide(rows: Sequence[Row], margin: float) -> bool:
+    """Whether the effect axis turns logarithmic beyond LINEAR margins.
+
+    One broken variant 50 points below the others must not press them into one dot.
+    """
+    low, high = ends(rows, margin)
+    return max(-low, high) > WIDE * margin
+
+
+def set_scale(axes: Axes, rows: Sequence[Row], margin: float) -> None:
+    """Limits, ticks and grid of the effect axis."""
+    low, high = ends(rows, margin)
+    if is_wide(rows, margin):
+        axes.set_xscale("symlog", linthresh=LINEAR * margin, linscale=0.8)
+        axes.set_xlim(further(low, LINEAR * margin), further(high, LINEAR * margin))
+        axes.xaxis.set_major_locator(FixedLocator(wide_ticks(axes, margin)))
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        pad = 0.05 * (high - low)
+        axes.set_xlim(low - pad, high + pad)
+        axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
+    axes.grid(axis="x", linewidth=0.6, zorder=0)
+    axes.set_axisbelow(True)
+
+
+def tick(value: float) -> str:
+    """A tick's number, with its sign."""
+    return f"+{number(value)}" if value > 0 else number(value)
+
+
+def wide_ticks(axes: Axes, margin: float) -> list[float]:
+    """Zero, the margin, and 1-2-5 numbers beyond the linear part, where their texts have room."""
+    low, high = axes.get_xlim()
+    steps = [factor * 10.0**power for power in range(-2, 3) for factor in (1, 2, 5)]
+    sizes = [margin, LINEAR * margin, *(step for step in steps if step > 1.2 * LINEAR * margin)]
+    ticks = [0.0]
+    for side in (-1, 1):
+        last = 0.0
+        for value in (side * size for size in sizes):
+            start, end = (axes.transScale + axes.transLimits).transform([(last, 0), (value, 0)])[:, 0]
+            if low <= value <= high and PANEL * abs(end - start) > TICK_ROOM:
+                ticks.append(value)
+                last = value
+    return sorted(ticks)
+
+
+def further(end: float, linear: float) -> float:
+    """A little beyond `end`, on an axis that is logarithmic beyond `linear`."""
+    return end * 1.25 if abs(end) > linear else end + np.copysign(0.15 * linear, end)
+
+
+def mark(axes: Axes, rows: Sequence[Row], places: Sequence[float]) -> None:
+    """Intervals as lines and effects as points."""
+    shown = [(row, place) for row, place in zip(rows, places, strict=True) if row.effect is not None]
+    for row, place in shown:
+        if row.ci_low is not None and row.ci_high is not None:
+            axes.hlines(place, row.ci_low, row.ci_high, color=LIGHT[row.verdict], linewidth=1.8, zorder=2)
+    frame = pd.DataFrame([(row.effect, place, row.verdict) for row, place in shown], columns=["x", "y", "verdict"])
+    axes.set(xlabel=" ", ylabel=" ")  # or seaborn looks through all tick labels for whether to write its own
+    if shown:
+        sns.scatterplot(
+            frame,
+            x="x",
+            y="y",
+            hue="verdict",
+            style="verdict",
+            palette=LIGHT,
+            markers=SHAPES,
+            s=52,
+            linewidth=0.8,
+            edgecolor=LIGHT["card"],
+            legend=False,
+            zorder=3,
+            ax=axes,
+        )
+    axes.set_ylabel("")
+
+
+def write_columns(
+    axes: Axes, rows: Sequence[Row], places: Sequence[float], columns: Sequence[float], digits: int
+) -> None:
+    """Effect, runs and verdict in words, at the right of the panel."""
+    effect, runs, verdict = (1 + (0.15 + at) / PANEL for at in (0.0, columns[0] + 0.2, columns[0] + columns[1]))
+    header: dict[str, Any] = {
+        "transform": axes.transAxes,
+        "va": "bottom",
+        "color": LIGHT["muted"],
+        "fontsize": TYPE - 0.5,
+    }
+    across = axes.get_yaxis_transform()
+    height = axes.get_ylim()[0]  # inches, as `places` are
+    for at, text, side in (
+        (effect, "effect [95 % interval]", "left"),
+        (runs, "runs", "right"),
+        (verdict, "verdict", "left"),
+    ):
+        axes.text(at, 1 + 0.06 / height, text, ha=side, **header)
+    for row, place in zip(rows, places, strict=True):
+        word = row.verdict if row.effect is not None or not row.n else "not compared"
+        colour = LIGHT.get(row.verdict, LIGHT["muted"])
+        axes.text(
+            effect, place, in_numbers(row.effect, row.ci_low, row.ci_high, digits), va="center", transform=across
+        )
+        axes.text(runs, place, str(row.n), va="center", ha="right", transform=across)
+        axes.text(verdict, place, word, va="center", color=colour, transform=across)
+
+
+def in_numbers(effect: float | None, low: float | None, high: float | None, digits: int) -> str:
+    """An effect with its interval, as far as they are known."""
+    if effect is None:
+        return ""
+    interval = "" if low is None or high is None else f" [{signed(low, digits)}, {signed(high, digits)}]"
+    return f"{signed(effect, digits)}{interval}"
+
+
+def curves(table: Table) -> Figure | None:
+    """Accuracy on the training and on the validation images by epoch; None without runs."""
+    runs = {name: records for name, records in ({"": table.control} | table.arms).items() if records}
+    panels = [("epoch_train_accuracy", "training images, as trained on"), ("validation_accuracy", "validation images")]
+    frames = [averaged(runs, field) for field, _ in panels]
+    if any(frame.empty for frame in frames):
+        return None
+    names = {arm: "\n".join(wrap(arm or control_name(table), 30)) for arm in runs}
+    lines = sum(1 + name.count("\n") for name in names.values())
+    right = 0.45 + LETTER * max(len(line) for name in names.values() for line in name.split("\n"))
+    height = max(2.9, 0.17 * lines)
+    figure, axes = canvas(table, "learning curves", [2.9, 2.9], height, (0.62, right, 0.88, 0.5))
+    looks = {arm: look(at) for at, arm in enumerate(runs)}
+    low, high = (limit(frames) for limit in (lowest, highest))
+    for panel, frame, (_, heading) in zip(axes, frames, panels, strict=True):
+        plot_lines(panel, frame, looks)
+        panel.set_ylim(low - 0.04 * (high - low), high + 0.04 * (high - low))
+        panel.set_title(heading, loc="left", fontsize=TYPE, color=LIGHT["muted"])
+    axes[0].set_ylabel("accuracy, %")
+    axes[1].tick_params(labelleft=False)
+    write_names(axes[1], frames[1], names, looks, height)
+    return figure
+
+
+def lowest(frames: Sequence[pd.DataFrame]) -> float:
+    """Of all bands."""
+    return min(float(frame["low"].min()) for frame in frames)
+
+
+def highest(frames: Sequence[pd.DataFrame]) -> float:
+    """Of all bands."""
+    return max(float(frame["high"].max()) for frame in frames)
+
+
+def averaged(runs: dict[str, list[Record]], field: str) -> pd.DataFrame:
+    """Mean, lowest and highest accuracy in percent by arm and epoch; a run that diverged counts while it lasted."""
+    values = [
+        (arm, epoch, 100 * value)
+        for arm, records in runs.items()
+        for record in records
+        for epoch, value in enumerate(record[field], start=1)
+        if value is not None
+    ]
+    frame = pd.DataFrame(values, columns=["arm", "epoch", "accuracy"])
+    by_epoch = frame.groupby(["arm", "epoch"], sort=False)["accuracy"]
+    return by_epoch.agg(mean="mean", low="min", high="max").reset_index()
+
+
+def look(at: int) -> tuple[str, Any, float]:
+    """Colour, dashes and width of a line: the control's, then the arms' in their order."""
+    if at == 0:
+        return LIGHT["ink"], DASHES[0], 2.6
+    return LIGHT[f"arm{(at - 1) % COLOURS}"], DASHES[(at - 1) // COLOURS % len(DASHES)], 1.5
+
+
+def plot_lines(axes: Axes, frame: pd.DataFrame, looks: dict[str, tuple[str, Any, float]]) -> None:
+    """A mean line and a band for each arm."""
+    for arm, part in frame.groupby("arm", sort=False):
+        axes.fill_between(part["epoch"], part["low"], part["high"], color=looks[str(arm)][0], alpha=0.13, linewidth=0)
+    axes.set(xlabel="epoch", ylabel=" ")  # or seaborn looks through all tick labels for whether to write its own
+    arms = list(frame["arm"].unique())
+    colours = {arm: looks[arm][0] for arm in arms}
+    sns.lineplot(
+        frame, x="epoch", y="mean", hue="arm", hue_order=arms, palette=colours, estimator=None, legend=False, ax=axes
+    )
+    for arm, line in zip(arms, axes.lines, strict=True):  # seaborn's own style and size cost it a second a plot
+        line.set(dashes=looks[arm][1], linewidth=looks[arm][2])
+    last = int(frame["epoch"].max())
+    axes.set_xlim(min(1, last - 1), last)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.set_ylabel("")
+    axes.grid(axis="y", linewidth=0.6)
+    axes.spines[["right", "top"]].set_visible(False)
+
+
+def write_names(
+    axes: Axes, frame: pd.DataFrame, names: dict[str, str], looks: dict[str, tuple[str, Any, float]], height: float
+) -> None:
+    """Each arm's name at the end of its line, moved apart where lines end close together."""
+    last_points = frame.groupby("arm", sort=False).last().sort_values("mean", kind="stable")
+    last = frame["epoch"].max()
+    low, high = axes.get_ylim()
+    inch = (high - low) / height
+    rooms = [(0.06 + 0.13 * (1 + names[str(arm)].count("\n"))) * inch for arm in last_points.index]
+    for (arm, end), place in zip(
+        last_points.iterrows(), spread(list(last_points["mean"]), rooms, low, high), strict=True
+    ):
+        start = (end["epoch"] - last) / (last - axes.get_xlim()[0]) + 1  # of the leader, in widths of the panel
+        axes.plot(
+            [start, 1.015, 1.06, 1.09],
+            [end["mean"], end["mean"], place, place],
+            color=looks[str(arm)][0],
+            linewidth=1.1,
+            transform=axes.get_yaxis_transform(),
+            clip_on=False,
+        )
+        weight = "bold" if not arm else "normal"
+        style: dict[str, Any] = {"fontsize": TYPE - 0.5, "fontweight": weight, "linespacing": 1.05}
+        axes.text(1.105, place, names[str(arm)], va="center", transform=axes.get_yaxis_transform(), **style)
+
+
+def spread(values: Sequence[float], rooms: Sequence[float], low: float, high: float) -> list[float]:
+    """Places near rising `values`, each with its room about it, from `low` to `high` where they all fit."""
+    shifts = [0.0, *np.cumsum([(a + b) / 2 for a, b in pairwise(rooms)])]  # of neighbours that touch
+    blocks: list[list[float]] = []  # values less shifts; those of a block touch
+    for value, shift in zip(values, shifts, strict=True):
+        blocks.append([value - shift])
+        while len(blocks) > 1 and fmean(blocks[-2]) >= fmean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    starts = [fmean(block) for block in blocks for _ in block]
+    most = high - rooms[-1] / 2 - shifts[-1]
+    least = low + rooms[0] / 2
+    return [max(least, min(most, start)) + shift for start, shift in zip(starts, shifts, strict=True)]

@@ -1,0 +1,387 @@
+"""The report and the claims, on a small made-up store: nothing is trained here."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import astuple
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from benchmark import claims, recipe, report
+from benchmark.claims import Judgement, judgements
+from benchmark.errors import UsageError
+from benchmark.report import page, plots
+from benchmark.store import Record, Store
+from benchmark.tables import COLUMNS, Table, table, tables
+
+SOURCE = "https://arxiv.org/abs/1505.00853"
+CPU = {"torch": "2.14.1", "python": "3.11.7", "device": "cpu", "cpu": "a CPU", "threads": 1, "git_commit": "abc"}
+EFFECTS = {
+    ("activation", ""): {"tanh": -4.0, "a|b <i>x_$": 3.0, "leaky": 0.1},
+    ("initialisation", "batch norm"): {"zeros": -55.0, "normal": -0.1},
+}
+
+
+def record(name: str, seed: int, accuracy: float | None, **changes: Any) -> Record:
+    """A run of recipe `name`, 3 epochs long; one without accuracy diverged after 2."""
+    curve = [0.2, 0.3, accuracy or 0.3][: 3 if accuracy is not None else 2]
+    return {
+        "key": f"{name}-{seed}",
+        "status": "diverged" if accuracy is None else "done",
+        "reason": "",
+        "data": "cifar10",
+        "fingerprint": "f",
+        "seed": seed,
+        "recipe": name,
+        "test_accuracy": accuracy,
+        "validation_accuracy": curve,
+        "epoch_train_accuracy": [*curve, None] if accuracy is None else curve,
+        "step_ms": 10.0,
+        "environment": CPU,
+        "started": f"2026-11-23T10:{seed:02d}:00.000+00:00",
+        "finished": f"2026-11-23T11:{seed:02d}:00.000+00:00",
+    } | changes
+
+
+def study(ablation: str, context: str, arms: list[str], **changes: Any) -> dict[str, Any]:
+    """A table whose recipes are called CONTEXT-ARM."""
+    return {
+        "ablation": ablation,
+        "context": context,
+        "question": "What is it worth?",
+        "sources": [SOURCE],
+        "data": "cifar10",
+        "data_choice": "auto: found in data",
+        "fingerprint": "f",
+        "classes": 10,
+        "budget": "quick",
+        "margin": 1.0,
+        "control": {"recipe": f"{context}-baseline", "seeds": 5, "same": ["ReLU"] if ablation == "activation" else []},
+        "arms": [
+            {"variant": arm, "recipe": f"{context}-{arm}", "changes": {"part": f"made {arm}"}, "seeds": 4}
+            for arm in arms
+        ],
+        "claims": [
+            {"name": "S1", "text": "It helps.", "kind": "better", "arm": arms[0], "than": "baseline"} | ANYWHERE
+        ],
+    } | changes
+
+
+ANYWHERE: dict[str, Any] = {"context": None}
+Alter = Callable[[Record], Record | None]
+
+
+def fill(folder: Path, alter: Alter = lambda run: run, **changes: Any) -> Store:
+    """A store of the tables in EFFECTS; `alter` may change a run, or leave it out, and `changes` the tables."""
+    store = Store(folder, 1)
+    with store.writing():
+        store.save_studies(study(*name, list(arms), **changes) for name, arms in EFFECTS.items())
+        for (_, context), arms in EFFECTS.items():
+            for arm, effect in {"baseline": 0.0, **arms}.items():
+                for seed in range(5 if arm == "baseline" else 4):
+                    noise = Random(f"{context} {arm} {seed}").gauss(0, 2.0 if arm == "leaky" else 0.3)
+                    accuracy = 0.1 if arm == "zeros" else round(0.65 + (effect + noise) / 100, 4)
+                    if run := alter(record(f"{context}-{arm}", seed, accuracy)):
+                        store.add(run)
+    return store
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Path]:
+    """A complete store and its report."""
+    folder = tmp_path_factory.mktemp("whole")
+    store = fill(folder / "store")
+    return store, report.write(store, folder / "report").parent
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a store with everything that can be amiss."""
+
+    def trouble(run: Record) -> Record | None:
+        match run["recipe"], run["seed"]:
+            case "-tanh", 0:
+                return None
+            case "-tanh", 1:
+                return {name: run[name] for name in ("key", "fingerprint", "seed", "recipe", "environment")} | {
+                    "status": "failed",
+                    "reason": "RuntimeError: <boom> (x.py, line 3)",
+                    "started": run["started"],
+                    "finished": run["finished"],
+                }
+            case "-leaky", 0:
+                return record("-leaky", 0, None)
+            case "-baseline", 0:
+                return run | {"environment": CPU | {"device": "a GPU"}}
+            case "batch norm-normal", _:
+                return None
+        return run
+
+    folder = tmp_path_factory.mktemp("troubled")
+    store = fill(folder / "store", trouble, data="fractal10", data_choice="auto: no other")
+    return report.write(store, folder / "report").parent
+
+
+class Page(HTMLParser):
+    """Checks that elements are closed in order, and keeps what matters."""
+
+    VOID = frozenset(("meta", "br", "link", "img", "input", "hr"))
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text = ""
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.ids += [value or "" for name, value in attributes if name == "id"]
+        self.links += [value or "" for name, value in attributes if name in ("src", "href", "xlink:href", "srcset")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attributes)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data if self.open and self.open[-1] not in ("style", "script") else ""
+
+
+def read(folder: Path) -> Page:
+    return Page((folder / "index.html").read_text(encoding="utf-8"))
+
+
+def test_effects_are_those_of_the_tables(whole: tuple[Store, Path]) -> None:
+    store, folder = whole
+    written = pd.read_csv(folder / "effects.csv", keep_default_na=False, na_values={"effect": [""]})
+    rows = [row for each in tables(store) for row in each.rows]
+    assert list(written.columns) == COLUMNS
+    assert list(written["variant"]) == ["tanh", "a|b <i>x_$", "leaky", "zeros", "normal"]
+    assert list(written["effect"]) == pytest.approx([row.effect for row in rows], rel=1e-5)
+    assert [str(number) for number in written["seeds_needed"]] == [str(row.seeds_needed) for row in rows]
+
+
+def test_what_is_not_known_is_empty(troubled: Path) -> None:
+    last = (troubled / "effects.csv").read_text().splitlines()[-1].split(",")
+    assert [name for name, cell in zip(COLUMNS, last, strict=True) if not cell] == [
+        "accuracy",
+        "effect",
+        "ci_low",
+        "ci_high",
+        "p_adjusted",
+        "seeds_needed",
+        "step_ms_ratio",
+    ]
+    assert last[COLUMNS.index("verdict")] == "not run"
+
+
+def test_a_report_is_the_same_bytes_again(whole: tuple[Store, Path], tmp_path: Path) -> None:
+    store, folder = whole
+    report.write(Store(store.folder, 1), tmp_path)
+    files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    plotted = [f"plots/{name}" for name in ("activation", "initialisation-batch-norm")]
+    kinds = [f"{name}{curves}.{kind}" for name in plotted for curves in ("", "-curves") for kind in ("png", "svg")]
+    assert sorted(map(str, files)) == sorted(["effects.csv", "index.html", "index.md", *kinds])
+    assert [path for path in files if (folder / path).read_bytes() != (tmp_path / path).read_bytes()] == []
+
+
+def test_the_page_is_whole_and_needs_no_other_file(whole: tuple[Store, Path]) -> None:
+    found = read(whole[1])
+    text = (whole[1] / "index.html").read_text(encoding="utf-8")
+    assert {link for link in found.links if not link.startswith("#")} == {SOURCE}
+    assert {link[1:] for link in found.links if link.startswith("#")} <= set(found.ids)
+    assert [each for each, count in Counter(found.ids).items() if count > 1] == []
+    assert set(re.findall(r"url\((.)", text)) == {"#"}
+    assert not found.tags & {"img", "link", "iframe"}
+    assert "@import" not in text
+    assert "a|b <i>x_$" in found.text  # as text: no element i
+    assert "i" not in found.tags
+
+
+def test_both_pages_say_what_was_found(whole: tuple[Store, Path]) -> None:
+    for text in (read(whole[1]).text, (whole[1] / "index.md").read_text(encoding="utf-8")):
+        for expected in (
+            "▼ hurts",
+            "▲ helps",
+            "unresolved (",
+            "baseline = ReLU",
+            "30 of 30 done, 0 missing, 0 failed, 0 diverged",
+            "auto: found in data",
+            "2026-11-23 10:00 and 2026-11-23 11:04 UTC",
+            "2 contradicted",
+        ):
+            assert expected in text
+        for absent in ("preliminary", "Mixed environments", "fractal10"):
+            assert absent not in text
+
+
+def test_what_is_amiss_is_marked(troubled: Path) -> None:
+    for text in (read(troubled).text, (troubled / "index.md").read_text(encoding="utf-8").replace("\\", "")):
+        for expected in (
+            "6 of 30 runs still missing: every number here is preliminary",
+            "24 of 30 done, 6 missing, 1 failed, 1 diverged",
+            "activation: tanh, seed 1: RuntimeError: <boom>",
+            "2 of 4, 1 failed",
+            "not run",
+            "Mixed environments in this table",
+            "These are not results on CIFAR-10",
+        ):
+            assert expected in text
+    drawn = (troubled / "plots" / "activation.svg").read_text(encoding="utf-8")
+    assert "synthetic images" in drawn
+    assert "preliminary: 2 runs missing" in drawn
+
+
+def test_the_largest_effect_comes_first(whole: tuple[Store, Path]) -> None:
+    shown = page.overview(whole[0], dict(zip("ab", tables(whole[0]), strict=True)), {"a": {}, "b": {}})
+    effects = [abs(float(each.line.effect.order)) for each in shown.resolved]
+    assert effects == sorted(effects, reverse=True)
+    assert [each.line.variant for each in shown.resolved][:3] == ["zeros", "tanh", "a|b <i>x_$"]
+
+
+def test_one_huge_effect_leaves_the_others_legible(whole: tuple[Store, Path]) -> None:
+    small, huge = tables(whole[0])
+    assert (plots.is_wide(small.rows, 1.0), plots.is_wide(huge.rows, 1.0)) == (False, True)
+    assert "logarithmic beyond" not in (whole[1] / "plots" / "activation.svg").read_text(encoding="utf-8")
+    assert "logarithmic beyond" in (whole[1] / "plots" / "initialisation-batch-norm.svg").read_text(encoding="utf-8")
+
+
+def test_names_at_the_ends_of_lines_keep_apart() -> None:
+    values, rooms = [1.0, 5.0, 5.1, 5.2, 9.9, 10.0], [1.0, 1.0, 2.0, 1.0, 1.0, 1.0]
+    places = plots.spread(values, rooms, 0.0, 10.0)
+    gaps = [after - before for before, after in pairwise(places)]
+    assert all(gap >= (a + b) / 2 - 1e-9 for gap, (a, b) in zip(gaps, pairwise(rooms), strict=True))
+    assert places[0] == 1.0
+    assert places[-1] <= 9.5
+
+
+def test_file_names_tell_tables_apart() -> None:
+    plans = [study("a", "", ["x"]), study("a", "No norm!", ["x"]), study("a", "no-norm", ["x"])]
+    assert report.names(plans) == ["a", "a-no-norm", "a-no-norm--2"]
+    plans = [study("a", "", ["x"]), study("a", "", ["x"], budget="small")]
+    assert report.names(plans) == ["a-cifar10-quick", "a-cifar10-small"]
+
+
+def test_an_empty_store_is_the_users_to_fill(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", 1)
+    with pytest.raises(UsageError, match=r"no tables.*make ablate"):
+        report.write(store, tmp_path / "report")
+    with store.writing():
+        store.save_studies([study("a", "", ["x"])])
+    with pytest.raises(UsageError, match=r"no runs.*make ablate"):
+        report.write(store, tmp_path / "report")
+
+
+def test_a_store_of_nothing_but_a_failure(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", 1)
+    with store.writing():
+        store.save_studies([study("a", "", ["x"])])
+        store.add(record("-x", 0, 0.5, status="failed", reason="boom", environment={}))
+    found = read(report.write(store, tmp_path / "report").parent)
+    assert "9 of 9 runs still missing" in found.text
+    assert "not measured" in found.text
+
+
+def test_a_folder_that_cannot_be_written_to(whole: tuple[Store, Path], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="--out"):
+        report.write(whole[0], tmp_path / "file" / "report")
+
+
+def test_a_report_imports_neither_torch_nor_ahead() -> None:
+    script = (
+        "import sys; from benchmark import report; assert 'seaborn' not in sys.modules; "
+        "from benchmark.report import page, plots; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[1])
+    assert claims.CONTROL == recipe.CONTROL
+
+
+SCORES = {  # accuracies in percent
+    "baseline": [65.0, 65.2, 64.8, 65.1, 64.9],
+    "good": [70.0, 70.1, 69.9, 70.2],
+    "same": [65.1, 64.9, 65.0, 65.1],
+    "vague": [66.0, 60.0, 70.0, 64.0],
+    "guess": [10.0, 10.0, 10.0, 10.0],
+    "guess too": [10.1, 9.9, 10.0, 10.0],
+    "absent": [],
+}
+
+
+def made(claim: dict[str, Any], context: str = "") -> Table:
+    """A table of SCORES with one claim."""
+    planned = study("activation", context, [arm for arm in SCORES if arm != "baseline"], claims=[claim])
+    found = {
+        ("f", f"{context}-{arm}"): [record(arm, seed, score / 100) for seed, score in enumerate(scores)]
+        for arm, scores in SCORES.items()
+    }
+    return table(planned, found)
+
+
+def claim(kind: str, arm: str, than: str | None = None, context: str | None = None) -> dict[str, Any]:
+    other = {} if than is None else {"than": than}
+    return {"name": "S1", "text": "So it is.", "kind": kind, "arm": arm, "context": context, **other}
+
+
+@pytest.mark.parametrize(
+    ("kind", "arm", "than", "word"),
+    [
+        ("better", "good", "baseline", "supported"),
+        ("better", "ReLU", "good", "contradicted"),  # ReLU is the baseline
+        ("better", "same", "ReLU", "contradicted"),
+        ("better", "vague", "baseline", "unresolved"),
+        ("better", "good", "guess", "supported"),
+        ("better", "absent", "baseline", "not measured"),
+        ("better", "unheard of", "baseline", "not measured"),
+        ("alike", "same", "baseline", "supported"),
+        ("alike", "good", "baseline", "contradicted"),
+        ("alike", "guess", "baseline", "contradicted"),
+        ("alike", "guess", "guess too", "contradicted"),
+        ("alike", "vague", "baseline", "unresolved"),
+        ("fails", "guess", None, "supported"),
+        ("fails", "guess too", None, "supported"),
+        ("fails", "good", None, "contradicted"),
+        ("fails", "absent", None, "not measured"),
+    ],
+)
+def test_claims(kind: str, arm: str, than: str | None, word: str) -> None:
+    (judged,) = judgements(made(claim(kind, arm, than)))
+    assert judged.word == word
+
+
+def test_what_a_judgement_would_hide_is_said() -> None:
+    def only(*args: str) -> Judgement:
+        return judgements(made(claim(*args)))[0]
+
+    assert only("better", "same", "ReLU").note == "no difference that matters"
+    assert only("alike", "guess", "guess too").note == "alike only in that they guess"
+    assert "more seeds" in only("better", "vague", "baseline").note
+    assert astuple(only("better", "good", "baseline"))[2] == "good > baseline"
+    assert only("better", "good", "baseline").effect == pytest.approx(5.05)
+    assert only("fails", "guess").comparison == "guess ≈ guessing"
+
+
+def test_a_claim_about_a_context_is_judged_there_alone() -> None:
+    somewhere = claim("better", "good", "baseline", context="no norm")
+    assert judgements(made(somewhere, "batch norm")) == []
+    assert len(judgements(made(somewhere, "no norm"))) == 1
