@@ -6,6 +6,7 @@ Exit codes: 0 all well; 1 something failed on the way and the rest went on; 2 th
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import signal
@@ -351,6 +352,7 @@ def say(text: str) -> None:
 
 def main() -> None:
     """The command line, with errors of usage as one sentence and exit code 2."""
+    gc.freeze()  # statsmodels collects garbage at every correction: 50 ms each, were torch's objects looked at
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends as Ctrl-C does
     try:
         app()

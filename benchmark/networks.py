@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark.recipe import Parts
@@ -15,6 +17,18 @@ class GlobalAverage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.mean((2, 3))
+
+
+class MaxPool(nn.Module):
+    """2x2 max pooling, (n, c, h, w) -> (n, c, h // 2, w // 2)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or x.device.type != "cpu" or x.shape[2] % 2 or x.shape[3] % 2:
+            return F.max_pool2d(x, 2)
+        # The same numbers in two fifths of the time: torch's own also notes where each maximum was.
+        by_pixel = x.permute(0, 2, 3, 1)
+        rows = torch.maximum(by_pixel[:, ::2], by_pixel[:, 1::2])
+        return torch.maximum(rows[:, :, ::2], rows[:, :, 1::2]).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,7 @@ class VGG:
                 norm = parts.norm(channels)
                 bias = isinstance(norm, nn.Identity)  # a norm would take it away again
                 layers.append(nn.Conv2d(inputs, channels, 3, stride=1, padding=1, bias=bias))
-                layers += [nn.MaxPool2d(2)] if i == 0 else []
+                layers += [MaxPool()] if i == 0 else []
                 layers += [norm, parts.activation(channels)]
                 inputs = channels
         features = nn.Sequential(*layers, GlobalAverage())

@@ -29,7 +29,7 @@ class Row:
     ci_low: float | None  # 95 % interval of the effect, by itself (Welch)
     ci_high: float | None
     p_adjusted: float | None  # of no effect, Holm over the table; None with fewer than two runs on a side
-    verdict: str  # helps, hurts, equivalent, unresolved; "not run" without any run
+    verdict: str  # helps, hurts, equivalent, unresolved; "not run", "not compared" where a side has no run
     seeds_needed: int | None  # more runs of the variant to resolve a difference of the margin
     step_ms_ratio: float | None  # median time of a training step against the control's
     diverged: int  # runs
@@ -100,7 +100,7 @@ def row(
         ci_low=number(low),
         ci_high=number(high),
         p_adjusted=number(verdict.p) if verdict else None,
-        verdict=verdict.word if verdict else "not run",
+        verdict=verdict.word if verdict else "not compared" if records else "not run",
         seeds_needed=verdict.seeds_needed if verdict else None,
         step_ms_ratio=ratio(records, control),
         diverged=sum(record["status"] == "diverged" for record in records),

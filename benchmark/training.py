@@ -219,8 +219,8 @@ def fitness(network: Network, split: Split) -> tuple[float, float]:
     extremes: dict[nn.Module, tuple[Tensor, Tensor]] = {}
 
     def note(layer: nn.Module, inputs: object, output: Tensor) -> None:
-        others = [d for d in range(output.ndim) if d != 1]
-        low, high = output.amin(others), output.amax(others)
+        by_unit = output.movedim(1, -1).flatten(0, -2).float()  # torch's amax of bfloat16 takes twenty times as long
+        low, high = by_unit.amin(0), by_unit.amax(0)
         if layer in extremes:
             low, high = torch.minimum(low, extremes[layer][0]), torch.maximum(high, extremes[layer][1])
         extremes[layer] = low, high

@@ -16,7 +16,7 @@ from ablations.augmentation import RotateAndScale, turned
 from ablations.initialisation import Normal, Uniform, calibrated, zeros
 from ablations.schedule import Plateau, Steps, cosine, linear
 from benchmark.baseline import Crop, InTurn, WarmUpAndDecay, batch_norm, flip, he_normal, mirrored, relu
-from benchmark.networks import VGG
+from benchmark.networks import VGG, MaxPool
 from benchmark.recipe import Parts, Validation, absent
 
 
@@ -229,7 +229,7 @@ def test_vgg_is_3x3_convolutions_with_stride_1_and_padding_1_under_2x2_pooling()
     net = network()
     convolutions = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
     assert all((c.kernel_size, c.stride, c.padding) == ((3, 3), (1, 1), (1, 1)) for c in convolutions)
-    assert sum(isinstance(layer, nn.MaxPool2d) for layer in net.modules()) == 2
+    assert sum(isinstance(layer, MaxPool) for layer in net.modules()) == 2
     assert net(images(2)).shape == (2, 10)
     assert all(c.bias is None for c in convolutions)
 
@@ -239,6 +239,17 @@ def test_pooling_ahead_of_norm_and_rectifier_is_pooling_behind_them() -> None:
     x = torch.randn(2, 8, 16, 16, generator=rng())
     norm = nn.BatchNorm2d(8).eval()
     assert torch.allclose(F.relu(norm(F.max_pool2d(x, 2))), F.max_pool2d(F.relu(norm(x)), 2))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 8), (5, 3)])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_pooling_is_torchs_with_and_without_gradient(size: tuple[int, int], kind: torch.dtype) -> None:
+    x = torch.randn(3, 4, *size, generator=rng()).to(kind).to(memory_format=torch.channels_last)
+    x[0, 0, 0, 0] = float("nan")
+    expected = F.max_pool2d(x, 2)
+    for mode in (torch.enable_grad(), torch.inference_mode()):
+        with mode:
+            assert torch.equal(MaxPool()(x).nan_to_num(9.0), expected.nan_to_num(9.0))
 
 
 def test_pixels_run_from_0_to_1() -> None:
