@@ -12,21 +12,25 @@ import re
 import signal
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
 
+import torch
 import typer
+from tqdm import tqdm
 
 from benchmark import data as datasets
 from benchmark import report as reports
 from benchmark.baseline import BUDGETS, baseline
+from benchmark.cost import cost
 from benchmark.errors import UsageError, unknown
 from benchmark.grid import Study, chosen, discover, plan, studies
 from benchmark.identity import Run, describe
-from benchmark.machine import cores, devices, has_fast_bf16
+from benchmark.machine import cores, devices, environment, has_fast_bf16
+from benchmark.machine import settle as prepare
 from benchmark.recipe import CONTROL, Alike, Better, Claim
 from benchmark.runner import Ended, Processes, complete
 from benchmark.store import Store
@@ -137,6 +141,34 @@ def plan_(
     seconds, source = expected_seconds(asked, results)
     say(f"{total} distinct runs, {total - len(left)} stored, {len(left)} to train")
     say(f"expected: {duration(len(left) * seconds / len(asked.devices))} at {seconds:.1f} s a run ({source})")
+    leave(Ended(0, [], 0, False), grid)
+
+
+@app.command("cost")
+def cost_(
+    data: Data = "auto",
+    data_dir: DataDir = Path("data"),
+    budget: BudgetName = "auto",
+    only: Only = "",
+    store: StoreDir = None,
+    device: DeviceName = "auto",
+) -> None:
+    """Measure each variant's training step against the baseline's, in turns, for the report's column of step times.
+
+    Example: python -m benchmark cost --store results/cifar10-quick
+    """
+    asked = settle(data, data_dir, budget, store, 1, 1, device, 1)
+    say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; one thread on {asked.devices[0]}")
+    grid = planned(asked, only)
+    prepare(asked.devices[0])
+    images, place = datasets.load(asked.data, asked.data_dir), torch.device(asked.devices[0])
+    pairs = dict.fromkeys((arm, table.base) for table in grid.tables for arm in table.arms.values())
+    measured = []
+    for arm, base in tqdm(pairs, unit="variant", desc="measuring"):
+        found = cost(arm, base, images, place)
+        measured.append({"recipe": describe(arm), "control": describe(base), **asdict(found)})
+    Store(asked.store, ENGINE).save_costs(measured, environment(asked.devices[0]))
+    say(f"{len(measured)} costs in {asked.store / 'costs.json'}; `report` shows them")
     leave(Ended(0, [], 0, False), grid)
 
 

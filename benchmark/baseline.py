@@ -158,7 +158,7 @@ class Budget:
 
 BUDGETS = {
     "quick": Budget(
-        purpose="a laptop's CPU: 4,500 images, 12 core-seconds a run",
+        purpose="a laptop's CPU: 4,500 images",
         margin=1.0,
         run_seconds=13.0,
         stages=((16, 1), (32, 2), (64, 2)),
@@ -169,7 +169,7 @@ BUDGETS = {
         validation_images=1000,
     ),
     "small": Budget(
-        purpose="all of CIFAR-10 on a CPU: 80 core-seconds a run",
+        purpose="all of CIFAR-10 on a CPU",
         margin=0.5,
         run_seconds=80.0,
         stages=((16, 1), (48, 2), (96, 2)),

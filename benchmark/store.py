@@ -2,6 +2,7 @@
 
     <store>/runs.jsonl        one JSON object a line, appended; the line is the mark that a run is whole
     <store>/arrays/KEY.npz    loss of every step (float32), test logits (float16 log-probabilities)
+    <store>/costs.json        step times of variants over their controls', measured in turns; not every store has it
     <store>/studies.json      the tables planned so far: ablation, context, arms, what each changes, claims
 
 A report needs nothing else: neither the ablations' code, nor the data, nor a GPU.
@@ -104,6 +105,23 @@ class Store:
         except (ValueError, KeyError, TypeError):
             raise UsageError(f"{path} is damaged; delete it, and the next run writes it anew") from None
         return found
+
+    def costs(self) -> dict[tuple[str, str], float]:
+        """Step time over the control's, by the texts of variant and control, where it was measured in turns."""
+        path = self.folder / "costs.json"
+        if not path.exists():
+            return {}
+        try:
+            return {(each["recipe"], each["control"]): each["ratio"] for each in json.loads(path.read_text())["costs"]}
+        except (ValueError, KeyError, TypeError):
+            raise UsageError(f"{path} is damaged; delete it, and `python -m benchmark cost` measures again") from None
+
+    def save_costs(self, measured: list[dict[str, Any]], environment: dict[str, Any]) -> None:
+        """Replace the measured costs."""
+        text = json.dumps({"environment": environment, "costs": measured}, indent=1)
+        with told(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            replace_file(self.folder / "costs.json", text.encode())
 
     def save_studies(self, planned: Iterable[dict[str, Any]]) -> None:
         """Put the planned tables in the place of those of the same name, and keep the others."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from statistics import fmean, median
 from typing import Any
 
@@ -31,7 +31,7 @@ class Row:
     p_adjusted: float | None  # of no effect, Holm over the table; None with fewer than two runs on a side
     verdict: str  # helps, hurts, equivalent, unresolved; "not run", "not compared" where a side has no run
     seeds_needed: int | None  # more runs of the variant to resolve a difference of the margin
-    step_ms_ratio: float | None  # median time of a training step against the control's
+    step_ms_ratio: float | None  # time of a training step over the control's: in turns, or else medians of the runs
     diverged: int  # runs
     failed: int  # runs that raised an error; not counted in n
 
@@ -55,11 +55,14 @@ def tables(store: Store) -> list[Table]:
     found: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in sorted(store.records.values(), key=lambda record: record["seed"]):
         found[record["fingerprint"], record["recipe"]].append(record)
-    return [table(study, found) for study in store.studies()]
+    costs = store.costs()
+    return [table(study, found, costs) for study in store.studies()]
 
 
-def table(study: dict[str, Any], found: dict[tuple[str, str], list[Record]]) -> Table:
-    """One table of `found`, the records by data fingerprint and recipe."""
+def table(
+    study: dict[str, Any], found: dict[tuple[str, str], list[Record]], costs: dict[tuple[str, str], float]
+) -> Table:
+    """One table of `found`, the records by data fingerprint and recipe, with the `costs` measured in turns."""
 
     def runs(arm: dict[str, Any], *, failed: bool = False) -> list[Record]:
         all_runs = found.get((study["fingerprint"], arm["recipe"]), [])
@@ -72,6 +75,8 @@ def table(study: dict[str, Any], found: dict[tuple[str, str], list[Record]]) -> 
     pairs = [(points(arms[name], study), points(control, study)) for name in comparable]
     verdicts = dict(zip(comparable, compare(pairs, study["margin"]), strict=True))
     rows = [row(study, name, arms[name], control, verdicts.get(name), failed[name]) for name in arms]
+    measured = {arm["variant"]: costs.get((arm["recipe"], study["control"]["recipe"])) for arm in study["arms"]}
+    rows = [replace(each, step_ms_ratio=measured[each.variant] or each.step_ms_ratio) for each in rows]
     planned = [(control, study["control"]), *((arms[arm["variant"]], arm) for arm in study["arms"])]
     return Table(study, control, arms, rows, sum(max(0, arm["seeds"] - len(there)) for there, arm in planned))
 

@@ -335,7 +335,7 @@ def made(claim: dict[str, Any], context: str = "") -> Table:
         ("f", f"{context}-{arm}"): [record(arm, seed, score / 100) for seed, score in enumerate(scores)]
         for arm, scores in SCORES.items()
     }
-    return table(planned, found)
+    return table(planned, found, {})
 
 
 def claim(kind: str, arm: str, than: str | None = None, context: str | None = None) -> dict[str, Any]:
