@@ -46,17 +46,22 @@ def recipe_for(budget: str, images: int) -> Recipe:
 # --- ours
 
 
-def ours(recipe: Recipe, folder: Path) -> float:
-    """The suite's own loop, one thread and one run for each core, as its runner has it."""
+def on_all_cores(worker: Callable[[Recipe, Path, Any, Any], None], recipe: Recipe, folder: Path) -> float:
+    """Images a second of one `worker` process for each core, summed; a barrier starts their clocks together."""
     context = multiprocessing.get_context("spawn")
     barrier, queue = context.Barrier(cores()), context.Queue()
-    processes = [context.Process(target=our_worker, args=(recipe, folder, barrier, queue)) for _ in range(cores())]
+    processes = [context.Process(target=worker, args=(recipe, folder, barrier, queue)) for _ in range(cores())]
     for process in processes:
         process.start()
     rates = [queue.get() for _ in processes]
     for process in processes:
         process.join()
     return sum(rates)
+
+
+def ours(recipe: Recipe, folder: Path) -> float:
+    """The suite's own loop, one thread and one run for each core, as its runner has it."""
+    return on_all_cores(our_worker, recipe, folder)
 
 
 def our_worker(recipe: Recipe, folder: Path, barrier: Any, queue: Any) -> None:
@@ -71,15 +76,7 @@ def our_worker(recipe: Recipe, folder: Path, barrier: Any, queue: Any) -> None:
 
 def bare(recipe: Recipe, folder: Path) -> float:
     """Forward, backward and step on one fixed batch, over and over; one thread for each core."""
-    context = multiprocessing.get_context("spawn")
-    barrier, queue = context.Barrier(cores()), context.Queue()
-    processes = [context.Process(target=bare_worker, args=(recipe, folder, barrier, queue)) for _ in range(cores())]
-    for process in processes:
-        process.start()
-    rates = [queue.get() for _ in processes]
-    for process in processes:
-        process.join()
-    return sum(rates)
+    return on_all_cores(bare_worker, recipe, folder)
 
 
 def bare_worker(recipe: Recipe, folder: Path, barrier: Any, queue: Any) -> None:
