@@ -14,7 +14,7 @@ import torch
 
 from benchmark.data import DataSet
 from benchmark.recipe import Recipe
-from benchmark.training import build, first, fit, resident
+from benchmark.training import first, fit, ready, resident
 
 ROUNDS, STEPS = 5, 15  # 15 steps at `quick` are a fifth of a second
 
@@ -50,7 +50,7 @@ def step_seconds(recipe: Recipe, data: DataSet, device: torch.device) -> float:
     """Mean seconds of STEPS training steps, from the first weights on."""
     train_split, validation, _ = resident(data, device)
     steps = replace(recipe, epochs=1)
-    network = build(recipe, 0, data, device)
+    network = ready(recipe, 0, data, device)
     split = first(train_split, STEPS * recipe.batch_size)
     curves = fit(steps, 0, network, split, first(validation, 1), len(data.classes))
     return sum(curves.seconds) / len(curves.losses)

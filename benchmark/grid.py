@@ -13,7 +13,7 @@ from types import ModuleType
 
 from benchmark.errors import UsageError, unknown
 from benchmark.identity import Run, describe
-from benchmark.recipe import CONTROL, Alike, Better, Claim, Recipe
+from benchmark.recipe import CONTROL, Claim, Fails, Recipe
 
 PACKAGE = "ablations"
 
@@ -118,7 +118,7 @@ def study(ablation: Ablation, context: str, base: Recipe) -> Study:
             raise ValueError(f"{CONTROL!r} is the name of the control; give the variant another")
         describe(arm)
     for claim in ablation.claims:
-        compared = {claim.holds.arm} | ({claim.holds.than} if isinstance(claim.holds, Better | Alike) else set())
+        compared = {claim.holds.arm} | (set() if isinstance(claim.holds, Fails) else {claim.holds.than})
         if missing := compared - {CONTROL, *arms}:
             raise ValueError(f"claim {claim.name} is about {sorted(missing)}, which variants() does not give")
         if claim.context is not None and claim.context not in ablation.contexts:

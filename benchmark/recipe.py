@@ -5,7 +5,7 @@ nothing between runs: equal values are equal trainings. No lambdas (they have no
 module instances (two layers that share one PReLU would share its slope): `activation(channels)` makes a layer.
 
 Shapes: a batch is images (n, 3, h, w) float32 in [0, 1] and targets (n, classes) float32, one-hot unless an
-augmentation mixes them. Augmentation sees pixels, and `preprocess` what augmentation gives.
+augmentation mixes them. Augmentation sees pixels, then `timed`, then `preprocess` what these give.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
+import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
@@ -22,6 +24,11 @@ Maker = Callable[[int], nn.Module]  # channels -> a fresh layer
 Transform = Callable[[Tensor], Tensor]  # images (n, 3, h, w) -> images
 Augment = Callable[[Tensor, Tensor, Generator], Batch]
 Initialise = Callable[[nn.Module, Tensor], None]  # given one batch of preprocessed images
+Convolution = Callable[[int, int, bool], nn.Module]  # channels in, channels out, with a bias -> a fresh layer
+Loss = Callable[[Tensor, Tensor], Tensor]  # logits, targets (n, classes) -> their mean loss
+Change = Callable[[Sequence[nn.Parameter]], None]  # of gradients or of weights, in place
+Average = Callable[[int, int], float]  # steps done, steps in all -> the newest weights' share in the average
+Predict = Callable[[Transform, Tensor], Tensor]  # network, images (n, 3, h, w) in [0, 1] -> logits (n, classes)
 
 
 class Validation(NamedTuple):
@@ -34,6 +41,17 @@ class Validation(NamedTuple):
 Schedule = Callable[[float, Sequence[Validation]], float]  # progress in [0, 1), history -> factor on the rate
 
 
+class Moment(NamedTuple):
+    """Where in the training a batch comes."""
+
+    rows: Tensor  # (n,) place of each image among the training images
+    epoch: int
+    progress: float  # in [0, 1)
+
+
+Timed = Callable[[Tensor, Moment], Tensor]  # images (n, 3, h, w) in [0, 1] -> images, perhaps of another size
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a recipe hands to its network builder."""
@@ -41,6 +59,10 @@ class Parts:
     activation: Maker
     norm: Maker
     classes: int
+    convolution: Convolution
+    pool: Maker  # halves height and width
+    after_stage: Maker
+    before_head: Maker
 
 
 def unchanged(images: Tensor, targets: Tensor, rng: Generator) -> Batch:
@@ -58,6 +80,47 @@ def constant(progress: float, history: Sequence[Validation]) -> float:
     return 1.0
 
 
+def convolution(inputs: int, outputs: int, bias: bool) -> nn.Module:
+    """3x3, stride 1, zero padding 1: the map keeps its size."""
+    return nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)
+
+
+class MaxPool(nn.Module):
+    """2x2 max pooling, (n, c, h, w) -> (n, c, h // 2, w // 2)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or x.device.type != "cpu" or x.shape[2] % 2 or x.shape[3] % 2:
+            return F.max_pool2d(x, 2)
+        # The same numbers in two fifths of the time: torch's own also notes where each maximum was.
+        by_pixel = x.permute(0, 2, 3, 1)
+        rows = torch.maximum(by_pixel[:, ::2], by_pixel[:, 1::2])
+        return torch.maximum(rows[:, :, ::2], rows[:, :, 1::2]).permute(0, 3, 1, 2)
+
+
+def max_pool(channels: int) -> nn.Module:
+    """The greatest of each 2x2."""
+    return MaxPool()
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """-sum of target * log softmax(logits), averaged over the batch."""
+    return F.cross_entropy(logits, targets)
+
+
+def untouched(parameters: Sequence[nn.Parameter]) -> None:
+    """No change."""
+
+
+def untimed(images: Tensor, moment: Moment) -> Tensor:
+    """The same at any time."""
+    return images
+
+
+def once(network: Transform, images: Tensor) -> Tensor:
+    """One look at each image, as it is."""
+    return network(images)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """One training, as a value.
@@ -70,16 +133,27 @@ class Recipe:
     images: int | None = None  # learn from so many training images, stratified; all of them if None
     validation_images: int | None = None  # look at so many validation images after each epoch; all if None
     augment: Augment = unchanged
+    timed: Timed = untimed  # what depends on the epoch, the progress or the image's place: after `augment`
     preprocess: Callable[[Tensor], Transform]  # fitted on training images (n, 3, h, w) in [0, 1]
     network: Callable[[Parts], nn.Module]  # images -> logits; its classifier is the submodule `head`
     activation: Maker
     norm: Maker = absent
+    convolution: Convolution = convolution
+    pool: Maker = max_pool
+    after_stage: Maker = absent
+    before_head: Maker = absent
     initialise: Initialise
     epochs: int
     batch_size: int  # images
     learning_rate: float  # peak, for the mean loss of a batch
     schedule: Schedule = constant
     optimiser: Callable[[Iterable[dict[str, Any]]], Optimizer]  # parameter groups -> optimiser
+    loss: Loss = cross_entropy
+    penalise: Change = untouched  # adds a penalty's gradient to each gradient, after the backward pass
+    clip: Change = untouched  # bounds the gradients, penalty included
+    constrain: Change = untouched  # bounds the weights, after each step
+    average: Average | None = None  # what is evaluated is a running average of the weights; the weights if None
+    predict: Predict = once  # at evaluation
     weight_decay: float = 0.0  # L2 on tensors of two and more dimensions: not on norms, biases, slopes
     precision: Literal["fp32", "bf16"] = "fp32"  # of convolutions and matrix products; weights stay float32
 
@@ -106,12 +180,44 @@ CONTROL = "baseline"  # the name of the arm that every other arm of a table is c
 GUESSING = "guessing"  # stands in claims for a network that knows nothing: accuracy 1 / classes
 
 
+# What a claim may be about beside the test accuracy; claims.py works them out from a run's record.
+Measure = Literal[
+    "train accuracy",  # after the last epoch, without augmentation
+    "train loss",  # of the last epoch's batches, as they were trained on
+    "test loss",
+    "gap",  # train accuracy less test accuracy
+    "speed",  # validation accuracy, averaged over the epochs
+    "dead units",  # share of units that give one and the same number for every training image
+    "near-zero weights",  # share of weights within 1e-3 of zero
+    "largest norm",  # of a unit's incoming weights
+    "first deviation",  # of the logits, before the first step
+    "parameters",
+]
+
+
 @dataclass(frozen=True)
 class Better:
     """`arm` has the higher test accuracy."""
 
     arm: str
     than: str = CONTROL
+
+
+@dataclass(frozen=True)
+class NotBetter:
+    """`arm` has a lower test accuracy, or one that differs by less than the margin."""
+
+    arm: str
+    than: str = CONTROL
+
+
+@dataclass(frozen=True)
+class More:
+    """`arm` has more of a measure."""
+
+    arm: str
+    than: str
+    of: Measure
 
 
 @dataclass(frozen=True)
@@ -135,5 +241,5 @@ class Claim:
 
     name: str  # as the article numbers it, such as "S5.4"
     text: str
-    holds: Better | Alike | Fails
+    holds: Better | NotBetter | More | Alike | Fails
     context: str | None = None  # judged in this context alone; in every context if None

@@ -10,9 +10,10 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import median
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -20,12 +21,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmark.capture import Captured
 from benchmark.data import DataSet, Split
 from benchmark.machine import now, peak_memory_mb, reset_peak_memory
-from benchmark.recipe import Maker, Parts, Recipe, Transform, Validation
+from benchmark.recipe import (
+    Loss,
+    Maker,
+    Moment,
+    Parts,
+    Predict,
+    Recipe,
+    Transform,
+    Validation,
+    constant,
+    unchanged,
+    untimed,
+    untouched,
+)
 
 ENGINE = 1  # raised by hand when a change of the engine changes numbers: tests/test_training.py says when
-EVALUATION_BATCH = 250  # images: their activations fit a CPU's second-level cache at `quick`
+NEAR_ZERO = 1e-3  # weights within this of zero could as well be zero
 TRAIN_SAMPLE = 5000  # images on which the final training accuracy is measured: the first ones, stratified
 
 
@@ -47,6 +62,10 @@ class Result:
     parameters: int
     step_flops: int  # forward and backward of one batch
     dead_units: float | None  # share of units that give one and the same number for all of the training sample
+    test_loss: float | None  # mean cross-entropy after the last epoch
+    first_deviation: float  # of the logits of one training batch, before the first step
+    near_zero: float  # share of the weights (tensors of two and more dimensions) that end within 1e-3 of zero
+    largest_norm: float  # of the incoming weights of a unit, at the end; the head's units are among them
     losses: np.ndarray  # (steps,) float32
     logits: np.ndarray | None  # (test images, classes) float16 log-probabilities; None if diverged
 
@@ -58,7 +77,10 @@ class Network:
     module: nn.Module  # preprocessed images -> logits
     activations: tuple[nn.Module, ...]  # the layers that recipe.activation made
     preprocess: Transform
+    loss: Loss
+    predict: Predict
     precision: str
+    graphs: tuple[Captured, Captured] | None = None  # of `_step` and of `_scores`, on a GPU
 
     def __call__(self, images: Tensor) -> Tensor:
         """Logits (n, classes) float32 of images (n, 3, h, w) in [0, 1]."""
@@ -66,11 +88,41 @@ class Network:
             logits: Tensor = self.module(self.preprocess(images))
         return logits.float()
 
+    def step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
+        """Loss and logits of a batch, detached; its gradients are in the parameters then."""
+        return self.graphs[0](images, targets) if self.graphs else self._step(images, targets)
+
+    def scores(self, images: Tensor) -> Tensor:
+        """Logits (n, classes) float32 of uint8 images (n, 3, h, w), as the recipe predicts."""
+        captured = self.graphs and len(images) == evaluation_batch(images.device)
+        return self.graphs[1](images)[0].clone() if self.graphs and captured else self._scores(images)[0]
+
+    def copy(self) -> Network:
+        """One of its own weights, equal now."""
+        module, activations = copy.deepcopy((self.module, self.activations))
+        return replace(self, module=module, activations=activations, graphs=None)
+
+    def captured(self) -> Network:
+        """The same network, its steps and evaluations as CUDA graphs."""
+        return replace(self, graphs=(Captured(self._step, self.module), Captured(self._scores, self.module)))
+
+    def _step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
+        for parameter in self.module.parameters():
+            parameter.grad = None
+        logits = self(images)
+        loss = self.loss(logits, targets)
+        loss.backward()
+        return loss.detach(), logits.detach()
+
+    def _scores(self, images: Tensor) -> tuple[Tensor, ...]:
+        return (self.predict(self, pixels(images)),)
+
 
 @dataclass(frozen=True)
 class Curves:
-    """What the loop saw."""
+    """What the loop saw, and what came out of it."""
 
+    trained: Network  # with averaged weights, where the recipe averages
     losses: Tensor  # (steps,) float32, on the CPU
     seconds: list[float]  # of each epoch's training
     accuracies: list[float]  # of each epoch's batches
@@ -85,13 +137,17 @@ def train(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> Res
     train_split, validation, test = resident(data, device)
     train_split, validation = first(train_split, recipe.images), first(validation, recipe.validation_images)
     reset_peak_memory(device)
-    network = build(recipe, seed, data, device)
-    flops = step_flops(network, first(train_split, recipe.batch_size))
+    network = ready(recipe, seed, data, device)
+    first_batch = first(train_split, recipe.batch_size)
+    flops = step_flops(network, first_batch)
+    first_deviation = evaluate(network, first_batch.images).std().item()
     curves = fit(recipe, seed, network, train_split, validation, len(data.classes))
     finite = curves.losses.isfinite()
     diverged = not bool(finite.all())
-    train_accuracy, dead_units = (None, None) if diverged else fitness(network, first(train_split, TRAIN_SAMPLE))
-    logits = None if diverged else evaluate(network, test.images)
+    trained = curves.trained
+    train_accuracy, dead_units = (None, None) if diverged else fitness(trained, first(train_split, TRAIN_SAMPLE))
+    logits = None if diverged else evaluate(trained, test.images)
+    weights = [p.detach() for p in trained.module.parameters() if p.ndim > 1]
     return Result(
         status="diverged" if diverged else "done",
         reason=f"the loss left the finite numbers at step {int((~finite).nonzero()[0])}" if diverged else "",
@@ -107,10 +163,34 @@ def train(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> Res
         parameters=sum(p.numel() for p in network.module.parameters()),
         step_flops=flops,
         dead_units=dead_units,
+        test_loss=None if logits is None else F.cross_entropy(logits, test.labels).item(),
+        first_deviation=first_deviation,
+        near_zero=torch.cat([w.abs().flatten() < NEAR_ZERO for w in weights]).double().mean().item(),
+        largest_norm=max(w.flatten(1).norm(dim=1).max().item() for w in weights),
         losses=curves.losses.numpy(),
         # shifted by the log-sum-exp, so that half precision holds them
         logits=None if logits is None else logits.log_softmax(1).half().cpu().numpy(),
     )
+
+
+class Look:
+    """One batch, as an optimiser sees it: called, it puts the gradients in place and gives the loss.
+
+    Most optimisers call it once, sharpness-aware ones twice; `loss` and `logits` are those of the first call.
+    """
+
+    def __init__(self, recipe: Recipe, network: Network, images: Tensor, targets: Tensor) -> None:
+        self.recipe, self.network, self.batch = recipe, network, (images, targets)
+        self.loss = self.logits = torch.empty(0)
+
+    def __call__(self) -> float:
+        loss, logits = self.network.step(*self.batch)
+        if not len(self.logits):
+            self.loss, self.logits = loss.clone(), logits.clone()  # the next step may write over them
+        parameters = list(self.network.module.parameters())
+        self.recipe.penalise(parameters)
+        self.recipe.clip(parameters)
+        return cast(float, loss)  # as torch's own optimisers take it: a tensor, that nobody waits for
 
 
 def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validation: Split, classes: int) -> Curves:
@@ -123,6 +203,8 @@ def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validat
     augmentation = torch.Generator(device).manual_seed(number(seed, "augmentation"))
     torch.manual_seed(number(seed, "layers"))  # layers that draw, such as dropout, use torch's own stream
 
+    parameters = list(network.module.parameters())
+    trained = network.copy() if recipe.average else network
     history: list[Validation] = []
     losses: list[Tensor] = []
     seconds: list[float] = []
@@ -132,37 +214,51 @@ def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validat
         start = now(device)
         epoch_losses = torch.zeros(steps, device=device)
         hits = torch.zeros((), dtype=torch.int64, device=device)
-        for step, (images, labels) in enumerate(batches(train_split, size, order)):
-            rate = recipe.learning_rate * recipe.schedule((epoch + step / steps) / recipe.epochs, history)
+        for step, (images, labels, rows) in enumerate(batches(train_split, size, order)):
+            progress = (epoch + step / steps) / recipe.epochs
+            rate = recipe.learning_rate * recipe.schedule(progress, history)
             for group in optimiser.param_groups:
                 group["lr"] = rate
             images, targets = recipe.augment(pixels(images), F.one_hot(labels, classes).float(), augmentation)
-            logits = network(images)
-            loss = F.cross_entropy(logits, targets)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            epoch_losses[step] = loss.detach()
-            hits += (logits.detach().argmax(1) == labels).sum()
+            images = recipe.timed(images, Moment(rows, epoch, progress))
+            look = Look(recipe, network, images, targets)
+            optimiser.step(look)
+            recipe.constrain(parameters)
+            if recipe.average:
+                blend(trained.module, network.module, recipe.average(epoch * steps + step, recipe.epochs * steps))
+            epoch_losses[step] = look.loss
+            hits += (look.logits.argmax(1) == labels).sum()
         seconds.append(now(device) - start)
         accuracies.append(int(hits) / (steps * size))
         losses.append(epoch_losses.cpu())
         if not losses[-1].isfinite().all():
             break
-        scores = evaluate(network, validation.images)
+        scores = evaluate(trained, validation.images)
         history.append(
             Validation(F.cross_entropy(scores, validation.labels).item(), accuracy(scores, validation.labels))
         )
-    return Curves(torch.cat(losses), seconds, accuracies, history)
+    return Curves(trained, torch.cat(losses), seconds, accuracies, history)
 
 
-def batches(split: Split, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch in a new order: images (size, 3, h, w) uint8, labels (size,)."""
+@torch.no_grad()
+def blend(average: nn.Module, newest: nn.Module, share: float) -> None:
+    """Move `average` towards `newest` by `share` of the way; counters are copied."""
+    pairs = zip([*average.parameters(), *average.buffers()], [*newest.parameters(), *newest.buffers()], strict=True)
+    for mine, theirs in pairs:
+        if mine.is_floating_point():
+            mine.lerp_(theirs, share)
+        else:
+            mine.copy_(theirs)
+
+
+def batches(split: Split, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """One epoch in a new order: images (size, 3, h, w) uint8, labels (size,), rows (size,) of the split."""
     rows = torch.randperm(len(split.labels), generator=order).to(split.labels.device)
     by_pixel = split.images.permute(0, 2, 3, 1)  # as it lies in memory: rows of it are copied whole
     for chosen in rows.split(size):
         if len(chosen) == size:
-            yield by_pixel.index_select(0, chosen).permute(0, 3, 1, 2), split.labels.index_select(0, chosen)
+            images = by_pixel.index_select(0, chosen).permute(0, 3, 1, 2)
+            yield images, split.labels.index_select(0, chosen), chosen
 
 
 def pixels(images: Tensor) -> Tensor:
@@ -179,18 +275,63 @@ def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, 
     ]
 
 
+OUTSIDE: dict[str, Any] = {  # what a captured network does not depend on
+    "augment": unchanged,
+    "timed": untimed,
+    "epochs": 1,
+    "validation_images": None,
+    "learning_rate": 0.0,
+    "schedule": constant,
+    "optimiser": torch.optim.SGD,
+    "penalise": untouched,
+    "clip": untouched,
+    "constrain": untouched,
+    "average": None,
+    "weight_decay": 0.0,
+}
+_kept: dict[object, Network] = {}  # the last network captured by this process: neighbours in a round share it
+
+
+def ready(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> Network:
+    """The network before its first step. On a GPU, runs that differ only outside the network share its graphs."""
+    network = build(recipe, seed, data, device)
+    if device.type != "cuda":
+        return network
+    key = replace(recipe, **OUTSIDE), data.fingerprint, device
+    if key not in _kept:
+        _kept.clear()
+        _kept[key] = network.captured()
+    with torch.no_grad():
+        for mine, fresh in zip(tensors(_kept[key]), tensors(network), strict=True):
+            mine.copy_(fresh)
+    return _kept[key]
+
+
+def tensors(network: Network) -> list[Tensor]:
+    """Parameters and buffers."""
+    return [*network.module.parameters(), *network.module.buffers()]
+
+
 def build(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> Network:
     """The network before its first step, its weights drawn on the CPU: the same first weights on every device."""
     made: list[nn.Module] = []
     preprocess = fitted(recipe.preprocess, data, recipe.images, device)
     torch.manual_seed(number(seed, "weights"))
-    parts = Parts(remembering(recipe.activation, made), recipe.norm, len(data.classes))
+    parts = Parts(
+        activation=remembering(recipe.activation, made),
+        norm=recipe.norm,
+        classes=len(data.classes),
+        convolution=recipe.convolution,
+        pool=recipe.pool,
+        after_stage=recipe.after_stage,
+        before_head=recipe.before_head,
+    )
     module = recipe.network(parts)
     sample = pixels(resident(data, device)[0].images[: recipe.batch_size])
     torch.manual_seed(number(seed, "initialisation"))
     recipe.initialise(module, preprocess(sample).cpu())
     module = module.to(device).to(memory_format=torch.channels_last)
-    return Network(module, tuple(made), preprocess, recipe.precision)
+    return Network(module, tuple(made), preprocess, recipe.loss, recipe.predict, recipe.precision)
 
 
 def remembering(maker: Maker, made: list[nn.Module]) -> Maker:
@@ -207,7 +348,12 @@ def remembering(maker: Maker, made: list[nn.Module]) -> Maker:
 def evaluate(network: Network, images: Tensor) -> Tensor:
     """Logits (n, classes) float32 of uint8 images (n, 3, h, w), without augmentation."""
     network.module.eval()
-    return torch.cat([network(pixels(batch)) for batch in images.split(EVALUATION_BATCH)])
+    return torch.cat([network.scores(batch) for batch in images.split(evaluation_batch(images.device))])
+
+
+def evaluation_batch(device: torch.device) -> int:
+    """Images evaluated at once: on a CPU their activations fit the second-level cache at `quick`."""
+    return 250 if device.type == "cpu" else 2000
 
 
 def fitness(network: Network, split: Split) -> tuple[float, float]:
@@ -227,7 +373,7 @@ def fitness(network: Network, split: Split) -> tuple[float, float]:
 
     hooks = [layer.register_forward_hook(note) for layer in network.activations]
     try:
-        scores = evaluate(network, split.images)
+        scores = evaluate(replace(network, graphs=None), split.images)  # a graph calls no hooks
     finally:
         for hook in hooks:
             hook.remove()
@@ -242,7 +388,8 @@ def accuracy(scores: Tensor, labels: Tensor) -> float:
 
 def step_flops(network: Network, batch: Split) -> int:
     """Floating point operations of forward and backward of one batch, by torch's counter, on a copy."""
-    twin = Network(copy.deepcopy(network.module).train(), (), network.preprocess, network.precision)
+    twin = network.copy()
+    twin.module.train()
     with FlopCounterMode(display=False) as counter:
         F.cross_entropy(twin(pixels(batch.images)), batch.labels).backward()
     return int(counter.get_total_flops())

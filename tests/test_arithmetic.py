@@ -16,8 +16,8 @@ from ablations.augmentation import RotateAndScale, turned
 from ablations.initialisation import Normal, Uniform, calibrated, zeros
 from ablations.schedule import Plateau, Steps, cosine, linear
 from benchmark.baseline import Crop, InTurn, WarmUpAndDecay, batch_norm, flip, he_normal, mirrored, relu
-from benchmark.networks import VGG, MaxPool
-from benchmark.recipe import Parts, Validation, absent
+from benchmark.networks import VGG
+from benchmark.recipe import MaxPool, Parts, Validation, absent, convolution, max_pool
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -143,7 +143,9 @@ def test_rrelu_of_torch_is_another_distribution() -> None:
 
 
 def network(norm: bool = True) -> nn.Module:
-    return VGG(((32, 1), (64, 2)))(Parts(relu, batch_norm if norm else absent, 10))
+    return VGG(((32, 1), (64, 2)))(
+        Parts(relu, batch_norm if norm else absent, 10, convolution, max_pool, absent, absent)
+    )
 
 
 def layers(of: nn.Module) -> list[nn.Conv2d | nn.Linear]:
