@@ -5,23 +5,62 @@ The claims of a table are one family of tests of their own, whatever its rows sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
-from benchmark.comparison import Verdict, compare
+from benchmark.comparison import Verdict, compare, contrast, judge, seeds_needed
+from benchmark.store import Record
 from benchmark.tables import Table, number, points
 
 CONTROL = "baseline"  # as in recipe.py, whose import would bring torch into a report
 OUTCOMES = {
     "better": {"helps": "supported", "hurts": "contradicted", "equivalent": "contradicted"},
+    "notbetter": {"helps": "contradicted", "hurts": "supported", "equivalent": "supported"},
+    "additive": {"equivalent": "supported", "helps": "contradicted", "hurts": "contradicted"},
+    "more": {"helps": "supported", "hurts": "contradicted"},
     "alike": {"equivalent": "supported", "helps": "contradicted", "hurts": "contradicted"},
     "fails": {"equivalent": "supported", "hurts": "supported", "helps": "contradicted"},
 }
 WORDS = ("supported", "contradicted", "unresolved", "not measured")
 Claim = dict[str, Any]  # as studies.json holds it
 Scores = list[float]  # accuracies in points, one per run
-Pair = tuple[Scores, Scores]
+Term = tuple[float, Scores]  # of a sum of means
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What else a claim may be about: a number of a run's record."""
+
+    unit: str
+    of: Callable[[Record], float | None]  # None where the run has no such number; it then stays out
+
+
+MEASURES = {  # recipe.py says what each is
+    "train accuracy": Measure("points", lambda run: percent(run, "train_accuracy")),
+    "train loss": Measure("nats", lambda run: run["epoch_train_loss"][-1]),
+    "test loss": Measure("nats", lambda run: run.get("test_loss")),
+    "gap": Measure("points", lambda run: gap(run)),
+    "speed": Measure("points", lambda run: 100 * fmean(run["validation_accuracy"] or [0.0])),
+    "dead units": Measure("points", lambda run: percent(run, "dead_units")),
+    "near-zero weights": Measure("points", lambda run: percent(run, "near_zero")),
+    "largest norm": Measure("", lambda run: run.get("largest_norm")),
+    "first deviation": Measure("", lambda run: run.get("first_deviation")),
+    "parameters": Measure("", lambda run: run.get("parameters")),
+}
+
+
+def percent(run: Record, name: str) -> float | None:
+    """A share of the record, in points."""
+    share = run.get(name)
+    return None if share is None else 100 * float(share)
+
+
+def gap(run: Record) -> float | None:
+    """Training accuracy less test accuracy."""
+    learnt, tested = percent(run, "train_accuracy"), percent(run, "test_accuracy")
+    return None if learnt is None or tested is None else learnt - tested
 
 
 @dataclass(frozen=True)
@@ -33,7 +72,8 @@ class Judgement:
     comparison: str  # what was compared, such as "PReLU > ReLU"
     word: str  # one of WORDS
     note: str  # what the word alone would hide
-    effect: float | None  # points, left side less right side
+    unit: str  # of the three that follow
+    effect: float | None  # left side less right side
     ci_low: float | None
     ci_high: float | None
 
@@ -41,26 +81,33 @@ class Judgement:
 def judgements(table: Table) -> list[Judgement]:
     """One for each claim about this table's context."""
     claims = [claim for claim in table.study["claims"] if claim["context"] in (None, table.study["context"])]
-    sides = [(scores(claim["arm"], table), opposite(claim, table)) for claim in claims]
-    measured = [all(pair) for pair in sides]
-    pairs = [pair for pair, there in zip(sides, measured, strict=True) if there]
-    verdicts = iter(compare(pairs, table.study["margin"]))
-    judged = [next(verdicts) if there else None for there in measured]
-    return [
-        judgement(claim, verdict, *outcome(claim["kind"], verdict, pair, table.study))
-        for claim, verdict, pair in zip(claims, judged, sides, strict=True)
-    ]
+    sides = [terms(claim, table) for claim in claims]
+    measured = [(claim, side) for claim, side in zip(claims, sides, strict=True) if all(there for _, there in side)]
+    margins = [0.0 if claim.get("of") else table.study["margin"] for claim, _ in measured]
+    verdicts = judge([contrast(side) for _, side in measured], margins)
+    found = {id(claim): verdict for (claim, _), verdict in zip(measured, verdicts, strict=True)}
+    return [judgement(claim, found.get(id(claim)), side, table) for claim, side in zip(claims, sides, strict=True)]
 
 
-def scores(arm: str, table: Table) -> Scores:
-    """The runs of an arm by the name a claim gives it; none if the table has no such arm."""
+def terms(claim: Claim, table: Table) -> list[Term]:
+    """The samples that a claim compares, with their signs; a sample without runs is empty."""
+    arm = scores(claim["arm"], claim, table)
+    if claim["kind"] == "fails":
+        return [(1, arm), (-1, guessing(table.study))]
+    if claim["kind"] == "additive":  # the two tricks' worth together, less what each is worth alone
+        alone = [scores(claim[name], claim, table) for name in ("first", "second")]
+        return [(1, arm), *((-1, each) for each in alone), (1, scores(CONTROL, claim, table))]
+    return [(1, arm), (-1, scores(claim["than"], claim, table))]
+
+
+def scores(arm: str, claim: Claim, table: Table) -> Scores:
+    """What the claim is about, of the runs of an arm by the name it gives it; none if the table has no such arm."""
     control = arm in (CONTROL, *table.study["control"]["same"])
-    return points(table.control if control else table.arms.get(arm, []), table.study)
-
-
-def opposite(claim: Claim, table: Table) -> Scores:
-    """What the claim's arm is compared with."""
-    return guessing(table.study) if claim["kind"] == "fails" else scores(claim["than"], table)
+    runs = table.control if control else table.arms.get(arm, [])
+    if measure := claim.get("of"):
+        found = [MEASURES[measure].of(run) for run in runs]
+        return [float(value) for value in found if value is not None]
+    return points(runs, table.study)
 
 
 def guessing(study: dict[str, Any]) -> Scores:
@@ -68,14 +115,18 @@ def guessing(study: dict[str, Any]) -> Scores:
     return [100 / study["classes"]] * 2
 
 
-def outcome(kind: str, verdict: Verdict | None, pair: Pair, study: dict[str, Any]) -> tuple[str, str]:
+def outcome(claim: Claim, verdict: Verdict | None, side: list[Term], table: Table) -> tuple[str, str]:
     """A word, and what it would hide."""
     if verdict is None:
         return "not measured", "runs are missing"
+    kind = claim["kind"]
     word = OUTCOMES[kind].get(verdict.word, "unresolved")
     if word == "unresolved":
-        return word, more_seeds(verdict.seeds_needed)
-    if (kind, word) == ("alike", "supported") and any(guesses(side, study) for side in pair):
+        if claim.get("of") or len(side) > 2:
+            return word, ""  # how many seeds are needed is worked out for pairs and a margin alone
+        family = len(table.study["claims"])
+        return word, more_seeds(seeds_needed(side[0][1], side[1][1], table.study["margin"], family))
+    if (kind, word) == ("alike", "supported") and any(guesses(each, table.study) for _, each in side):
         return "contradicted", "alike only in that they guess"
     return word, "no difference that matters" if (kind, verdict.word) == ("better", "equivalent") else ""
 
@@ -91,8 +142,9 @@ def guesses(side: Scores, study: dict[str, Any]) -> bool:
     return OUTCOMES["fails"].get(verdict.word) == "supported"
 
 
-def judgement(claim: Claim, verdict: Verdict | None, word: str, note: str) -> Judgement:
+def judgement(claim: Claim, verdict: Verdict | None, side: list[Term], table: Table) -> Judgement:
     """The claim's line; what cannot be said yet is None."""
+    word, note = outcome(claim, verdict, side, table)
     low, high = verdict.difference.interval if verdict else (None, None)
     return Judgement(
         name=claim["name"],
@@ -100,6 +152,7 @@ def judgement(claim: Claim, verdict: Verdict | None, word: str, note: str) -> Ju
         comparison=comparison(claim),
         word=word,
         note=note,
+        unit=MEASURES[claim["of"]].unit if claim.get("of") else "points",
         effect=verdict.difference.mean if verdict else None,
         ci_low=number(low),
         ci_high=number(high),
@@ -108,8 +161,11 @@ def judgement(claim: Claim, verdict: Verdict | None, word: str, note: str) -> Ju
 
 def comparison(claim: Claim) -> str:
     """What is compared, in signs."""
-    sign = {"better": ">", "alike": "≈", "fails": "≈"}[claim["kind"]]
-    return f"{claim['arm']} {sign} {claim.get('than', 'guessing')}"
+    if claim["kind"] == "additive":
+        return f"{claim['arm']} ≈ sum of each"
+    sign = {"better": ">", "more": ">", "notbetter": "≤", "alike": "≈", "fails": "≈"}[claim["kind"]]
+    measure = f", {claim['of']}" if claim.get("of") else ""
+    return f"{claim['arm']} {sign} {claim.get('than', 'guessing')}{measure}"
 
 
 def counted(judged: Sequence[Judgement]) -> dict[str, int]:

@@ -8,7 +8,7 @@ one-sided tests within a margin (Schuirmann 1987, https://doi.org/10.1007/BF0106
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, inf, isfinite, nan, sqrt
 from statistics import fmean, variance
 from typing import Literal
@@ -57,15 +57,24 @@ class Verdict:
     p: float  # of no difference, corrected over the family; nan with fewer than two runs on a side
     seeds_needed: int  # more runs of the variant, where it is unresolved
 
+    @property
+    def unresolved(self) -> bool:
+        return self.word == "unresolved"
+
 
 def difference(variant: Scores, control: Scores) -> Difference:
-    """Welch 1947, https://doi.org/10.1093/biomet/34.1-2.28. Needs a run on each side, two for an error."""
-    gap = fmean(variant) - fmean(control)
-    if min(len(variant), len(control)) < 2:
-        return Difference(gap, nan, nan)
-    a, c = variance(variant) / len(variant), variance(control) / len(control)
-    spread = a**2 / (len(variant) - 1) + c**2 / (len(control) - 1)
-    return Difference(gap, sqrt(a + c), (a + c) ** 2 / spread if spread else inf)
+    """Variant less control. Needs a run on each side, two for an error."""
+    return contrast([(1, variant), (-1, control)])
+
+
+def contrast(terms: Sequence[tuple[float, Scores]]) -> Difference:
+    """A weighted sum of means: Welch 1947, https://doi.org/10.1093/biomet/34.1-2.28, for two or more samples."""
+    mean = sum(weight * fmean(scores) for weight, scores in terms)
+    if min(len(scores) for _, scores in terms) < 2:
+        return Difference(mean, nan, nan)
+    parts = [(weight**2 * variance(scores) / len(scores), len(scores) - 1) for weight, scores in terms]
+    total, spread = sum(part for part, _ in parts), sum(part**2 / freedom for part, freedom in parts)
+    return Difference(mean, sqrt(total), total**2 / spread if spread else inf)
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -76,19 +85,23 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def compare(pairs: Sequence[tuple[Scores, Scores]], margin: float) -> list[Verdict]:
-    """One verdict for each (variant, control); the pairs are one family of tests.
+    """One verdict for each (variant, control); the pairs are one family of tests."""
+    judged = judge([difference(variant, control) for variant, control in pairs], [margin] * len(pairs))
+    return [
+        replace(verdict, seeds_needed=seeds_needed(*pair, margin, len(pairs))) if verdict.unresolved else verdict
+        for verdict, pair in zip(judged, pairs, strict=True)
+    ]
+
+
+def judge(gaps: Sequence[Difference], margins: Sequence[float]) -> list[Verdict]:
+    """One verdict for each difference, which are one family of tests. Where the margin is 0 nothing is equivalent.
 
     "Equivalent" goes before "helps" and "hurts": a difference that is surely there and surely smaller than
     `margin` points is no reason to use the variant.
     """
-    gaps = [difference(variant, control) for variant, control in pairs]
     apart = holm([gap.p for gap in gaps])
-    close = holm([gap.tail(margin - abs(gap.mean)) for gap in gaps])
-    words = [_word(*each) for each in zip(gaps, apart, close, strict=True)]
-    return [
-        Verdict(word, gap, p, seeds_needed(*pair, margin, len(pairs)) if word == "unresolved" else 0)
-        for word, gap, p, pair in zip(words, gaps, apart, pairs, strict=True)
-    ]
+    close = holm([gap.tail(edge - abs(gap.mean)) if edge else 1.0 for gap, edge in zip(gaps, margins, strict=True)])
+    return [Verdict(_word(*each), each[0], each[1], 0) for each in zip(gaps, apart, close, strict=True)]
 
 
 def _word(gap: Difference, apart: float, close: float) -> Word:

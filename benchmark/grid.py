@@ -6,16 +6,18 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
+from statistics import median
 from types import ModuleType
 
 from benchmark.errors import UsageError, unknown
 from benchmark.identity import Run, describe
-from benchmark.recipe import CONTROL, Claim, Fails, Recipe
+from benchmark.recipe import CONTROL, Claim, Recipe
 
 PACKAGE = "ablations"
+ALL_IMAGES = 45_000  # where a recipe takes all there are; only used to guess which of two runs takes longer
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def study(ablation: Ablation, context: str, base: Recipe) -> Study:
             raise ValueError(f"{CONTROL!r} is the name of the control; give the variant another")
         describe(arm)
     for claim in ablation.claims:
-        compared = {claim.holds.arm} | (set() if isinstance(claim.holds, Fails) else {claim.holds.than})
+        compared = {value for name, value in vars(claim.holds).items() if name != "of"}
         if missing := compared - {CONTROL, *arms}:
             raise ValueError(f"claim {claim.name} is about {sorted(missing)}, which variants() does not give")
         if claim.context is not None and claim.context not in ablation.contexts:
@@ -149,3 +151,36 @@ def plan(tables: Iterable[Study], seeds: int, fingerprint: str) -> list[list[Run
         for seed in range(count):
             rounds[seed * seeds // count].append(Run(arm, seed, fingerprint))
     return rounds
+
+
+def pairs(tables: Iterable[Study]) -> list[tuple[Recipe, Recipe]]:
+    """Every distinct variant with its control."""
+    return list(dict.fromkeys((arm, table.base) for table in tables for arm in table.arms.values()))
+
+
+def longest_first(runs: Sequence[Run], known: Mapping[str, float]) -> list[Run]:
+    """`runs`, those expected to take longest ahead, so that the workers that share them end together.
+
+    `known` as in `expected_seconds`. Runs of equal length keep their order.
+    """
+    seconds = expected_seconds(runs, known, 1.0)
+    return [runs[i] for i in sorted(range(len(runs)), key=lambda i: -seconds[i])]
+
+
+def expected_seconds(runs: Sequence[Run], known: Mapping[str, float], guess: float) -> list[float]:
+    """How long each run will take. `known` has the seconds of a run by recipe text.
+
+    Of other recipes, images x epochs are taken at the pace of the known ones; where none is known, at a pace that
+    makes a run of median length take `guess` seconds.
+    """
+    recipes = {describe(run.recipe): run.recipe for run in runs}
+    paces = [known[text] / images_seen(recipe) for text, recipe in recipes.items() if text in known]
+    if not paces and runs:
+        paces = [guess / median(map(images_seen, recipes.values()))]
+    seconds = {text: known.get(text) or median(paces) * images_seen(recipe) for text, recipe in recipes.items()}
+    return [seconds[describe(run.recipe)] for run in runs]
+
+
+def images_seen(recipe: Recipe) -> int:
+    """Images that a training goes through, each as often as it is seen."""
+    return recipe.epochs * (recipe.images or ALL_IMAGES)

@@ -221,6 +221,15 @@ class More:
 
 
 @dataclass(frozen=True)
+class Additive:
+    """`arm`, which has two tricks, is worth the sum of the two arms that have one each, within the margin."""
+
+    arm: str
+    first: str
+    second: str
+
+
+@dataclass(frozen=True)
 class Alike:
     """The two differ by less than the margin, and neither only guesses."""
 
@@ -241,5 +250,5 @@ class Claim:
 
     name: str  # as the article numbers it, such as "S5.4"
     text: str
-    holds: Better | NotBetter | More | Alike | Fails
+    holds: Better | NotBetter | More | Alike | Fails | Additive
     context: str | None = None  # judged in this context alone; in every context if None

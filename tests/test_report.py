@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
@@ -362,11 +362,47 @@ def claim(kind: str, arm: str, than: str | None = None, context: str | None = No
         ("fails", "guess too", None, "supported"),
         ("fails", "good", None, "contradicted"),
         ("fails", "absent", None, "not measured"),
+        ("notbetter", "same", "ReLU", "supported"),
+        ("notbetter", "guess", "ReLU", "supported"),
+        ("notbetter", "good", "ReLU", "contradicted"),
+        ("notbetter", "vague", "ReLU", "unresolved"),
     ],
 )
 def test_claims(kind: str, arm: str, than: str | None, word: str) -> None:
     (judged,) = judgements(made(claim(kind, arm, than)))
     assert judged.word == word
+
+
+def test_a_claim_about_another_measure() -> None:
+    more = {"name": "S1", "text": "So it is.", "kind": "more", "context": None, "of": "speed"}
+    (judged,) = judgements(made(more | {"arm": "good", "than": "guess"}))
+    assert (judged.word, judged.comparison, judged.unit) == ("supported", "good > guess, speed", "points")
+    assert judged.effect == pytest.approx((70.05 - 10) / 3)  # of three epochs, the last differs
+    (judged,) = judgements(made(more | {"arm": "same", "than": "ReLU"}))
+    assert (judged.word, judged.note) == ("unresolved", "")  # never alike: no margin is known
+    (judged,) = judgements(made(more | {"arm": "good", "than": "guess", "of": "near-zero weights"}))
+    assert judged.word == "not measured"  # these records are older than the measure
+
+
+def test_every_measure_of_a_claim_is_worked_out() -> None:
+    run = record("any", 0, 0.5, train_accuracy=0.75, epoch_train_loss=[2.0, 1.0], test_loss=1.5, dead_units=0.25)
+    run |= {"near_zero": 0.125, "largest_norm": 3.0, "first_deviation": 0.5, "parameters": 1000}
+    worked_out = {name: measure.of(run) for name, measure in claims.MEASURES.items()}
+    assert set(worked_out) == set(get_args(recipe.Measure))
+    assert worked_out == pytest.approx(
+        {
+            "train accuracy": 75,
+            "train loss": 1,
+            "test loss": 1.5,
+            "gap": 25,
+            "speed": 100 / 3,
+            "dead units": 25,
+            "near-zero weights": 12.5,
+            "largest norm": 3,
+            "first deviation": 0.5,
+            "parameters": 1000,
+        }
+    )
 
 
 def test_what_a_judgement_would_hide_is_said() -> None:

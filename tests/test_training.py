@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from math import sqrt
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +18,8 @@ from benchmark.baseline import InTurn
 from benchmark.data import DataSet
 from benchmark.identity import Run
 from benchmark.machine import has_fast_bf16
-from benchmark.recipe import Batch, Parts, Recipe, unchanged
-from benchmark.training import Result, build, fitted, number, parameter_groups, pixels, train
+from benchmark.recipe import Batch, Moment, Parts, Recipe, Transform, absent, constant, unchanged
+from benchmark.training import Result, blend, build, fitted, number, parameter_groups, pixels, train
 
 CPU = torch.device("cpu")
 
@@ -195,10 +198,6 @@ def test_a_loss_that_is_not_finite_ends_the_run(toy: DataSet) -> None:
     assert len(result.losses) < 5 * (216 // 32)
 
 
-def absent(channels: int) -> nn.Module:
-    return nn.Identity()
-
-
 def test_reduced_data_are_stratified(toy: DataSet) -> None:
     SEEN.clear()
     train(replace(TINY, images=40, augment=look, batch_size=40, epochs=1), 0, toy, CPU)
@@ -226,6 +225,180 @@ def test_bf16_is_close_to_fp32_and_not_the_same(toy: DataSet) -> None:
     fp32, bf16 = (train(replace(TINY, precision=p), 0, toy, CPU) for p in ("fp32", "bf16"))  # type: ignore[arg-type]
     assert not np.array_equal(fp32.losses, bf16.losses)
     assert bf16.losses == pytest.approx(fp32.losses, abs=0.1)
+
+
+# --- the fields that most recipes leave as they are
+
+
+def twice(channels: int) -> nn.Module:
+    return nn.Threshold(-1e9, 0.0)
+
+
+def wide(inputs: int, outputs: int, bias: bool) -> nn.Module:
+    return nn.Conv2d(inputs, outputs, 5, padding=2, bias=bias)
+
+
+def average_pool(channels: int) -> nn.Module:
+    return nn.AvgPool2d(2)
+
+
+def test_a_network_is_made_of_the_recipes_parts(toy: DataSet) -> None:
+    recipe = replace(TINY, convolution=wide, pool=average_pool, after_stage=twice, before_head=drawing_layers)
+    kinds = [type(layer).__name__ for layer in build(recipe, 0, toy, CPU).module.modules()]
+    assert [kinds.count(kind) for kind in ("AvgPool2d", "MaxPool", "Threshold", "Dropout")] == [2, 0, 2, 1]
+    net = build(recipe, 0, toy, CPU).module
+    assert {c.kernel_size for c in net.modules() if isinstance(c, nn.Conv2d)} == {(5, 5)}
+    assert kinds.index("Dropout") == len(kinds) - 2  # right before the head
+
+
+def doubled(logits: Tensor, targets: Tensor) -> Tensor:
+    return 2 * F.cross_entropy(logits, targets)
+
+
+def test_the_loss_is_the_recipes(toy: DataSet) -> None:
+    plain, other = (train(replace(TINY, loss=each), 0, toy, CPU) for each in (TINY.loss, doubled))
+    assert other.losses[0] == pytest.approx(2 * plain.losses[0])
+    assert other.test_loss != plain.test_loss
+    assert plain.test_loss == pytest.approx(-logits(plain)[np.arange(80), toy.test.labels].mean(), abs=1e-2)
+
+
+ORDER: list[str] = []
+
+
+def penalty(parameters: Sequence[nn.Parameter]) -> None:
+    ORDER.append("penalty")
+    for each in parameters:
+        assert each.grad is not None
+        each.grad.fill_(2.0)
+
+
+def clipped(parameters: Sequence[nn.Parameter]) -> None:
+    ORDER.append("clip")
+    for each in parameters:
+        assert each.grad is not None
+        assert (each.grad == 2).all()
+        each.grad.zero_()
+
+
+def held(parameters: Sequence[nn.Parameter]) -> None:
+    ORDER.append("constrain")
+    with torch.no_grad():
+        for each in parameters:
+            each.clamp_(-0.01, 0.01)
+
+
+def test_penalty_clip_and_constraint_come_in_their_turn_at_every_step(toy: DataSet) -> None:
+    ORDER.clear()
+    result = train(replace(TINY, penalise=penalty, clip=clipped, constrain=held), 0, toy, CPU)
+    expected = ["penalty", "clip", "constrain"] * len(result.losses)
+    assert expected == ORDER
+    assert result.largest_norm <= 0.01 * sqrt(4 * 9)  # a unit of the second convolution has most weights
+    still = train(replace(TINY, penalise=penalty, clip=clipped, weight_decay=0.0), 0, toy, CPU)
+    assert still.train_accuracy != train(TINY, 0, toy, CPU).train_accuracy  # all gradients were zero
+
+
+def first_weights(step: int, steps: int) -> float:
+    return 1.0 if step == 0 else 0.0
+
+
+def mean_of_all(step: int, steps: int) -> float:
+    return 1 / (step + 1)
+
+
+def test_what_is_evaluated_is_the_average(toy: DataSet) -> None:
+    recipe = replace(TINY, epochs=1, batch_size=216)  # one step of the 216 training images
+    assert np.array_equal(
+        logits(train(recipe, 0, toy, CPU)), logits(train(replace(recipe, average=first_weights), 0, toy, CPU))
+    )
+    longer = replace(recipe, epochs=3, schedule=constant)
+    kept = train(replace(longer, average=first_weights), 0, toy, CPU)
+    assert kept.validation_loss == pytest.approx([kept.validation_loss[0]] * 3)
+    assert np.array_equal(kept.losses, train(longer, 0, toy, CPU).losses)  # training itself goes on untouched
+    assert not np.array_equal(logits(kept), logits(train(replace(longer, average=mean_of_all), 0, toy, CPU)))
+
+
+def test_blend_is_a_running_mean_of_weights_and_buffers() -> None:
+    networks = [nn.BatchNorm1d(2) for _ in range(4)]
+    for i, each in enumerate(networks):
+        nn.init.constant_(each.weight, 2.0**i)
+        assert each.running_mean is not None
+        assert each.num_batches_tracked is not None
+        each.running_mean.fill_(float(i))
+        each.num_batches_tracked.fill_(i)
+    average = networks[0]
+    for step, newest in enumerate(networks[1:], start=1):
+        blend(average, newest, 1 / (step + 1))
+    assert average.weight.tolist() == pytest.approx([15 / 4] * 2)
+    assert average.running_mean is not None
+    assert average.running_mean.tolist() == pytest.approx([6 / 4] * 2)
+    assert int(average.num_batches_tracked) == 3  # type: ignore[arg-type]
+
+
+MOMENTS: list[Moment] = []
+
+
+def noted(images: Tensor, moment: Moment) -> Tensor:
+    MOMENTS.append(moment)
+    return F.interpolate(images, size=16)
+
+
+def test_what_depends_on_time_knows_the_epoch_and_each_images_place(toy: DataSet) -> None:
+    MOMENTS.clear()
+    result = train(replace(TINY, timed=noted), 0, toy, CPU)
+    steps = len(result.losses) // 2
+    assert [moment.epoch for moment in MOMENTS] == [0] * steps + [1] * steps
+    assert [moment.progress for moment in MOMENTS] == pytest.approx(np.arange(2 * steps) / (2 * steps))
+    rows = torch.cat([moment.rows for moment in MOMENTS[:steps]])
+    assert len(set(rows.tolist())) == len(rows) == 32 * steps
+    assert rows.max() < 216
+
+
+def upside_down(network: Transform, images: Tensor) -> Tensor:
+    return network(images.flip(2))
+
+
+def test_prediction_is_the_recipes_at_evaluation_alone(toy: DataSet) -> None:
+    plain, turned = (train(replace(TINY, predict=each), 0, toy, CPU) for each in (TINY.predict, upside_down))
+    assert np.array_equal(plain.losses, turned.losses)
+    assert not np.array_equal(logits(plain), logits(turned))
+
+
+class LooksTwice(torch.optim.SGD):
+    def step(self, closure: object = None) -> float:  # type: ignore[override]
+        first, second = closure(), closure()  # type: ignore[operator]
+        assert first == second  # nothing moved in between
+        super().step()
+        return float(first)
+
+
+def looks_twice(groups: Iterable[dict[str, Any]]) -> torch.optim.Optimizer:
+    return LooksTwice(groups, lr=0.0)
+
+
+def looks_once(groups: Iterable[dict[str, Any]]) -> torch.optim.Optimizer:
+    return torch.optim.SGD(groups, lr=0.0)
+
+
+def test_an_optimiser_may_look_twice_and_the_first_look_is_recorded(toy: DataSet) -> None:
+    recipe = replace(TINY, norm=absent, precision="fp32")
+    once, again = (train(replace(recipe, optimiser=each), 0, toy, CPU) for each in (looks_once, looks_twice))
+    assert np.array_equal(once.losses, again.losses)
+    assert once.epoch_train_accuracy == again.epoch_train_accuracy
+
+
+def test_weights_near_zero_their_largest_norm_and_the_first_logits_are_measured(toy: DataSet) -> None:
+    recipe = replace(TINY, learning_rate=0.0, weight_decay=0.0)
+    result, network = train(recipe, 3, toy, CPU), build(recipe, 3, toy, CPU)
+    weights = [p.detach() for p in network.module.parameters() if p.ndim > 1]
+    near = sum(int((w.abs() < 1e-3).sum()) for w in weights) / sum(w.numel() for w in weights)
+    assert result.near_zero == pytest.approx(near)
+    assert result.largest_norm == pytest.approx(max(float(row.norm()) for w in weights for row in w.flatten(1)))
+    images = pixels(toy.train.images[:32].permute(0, 3, 1, 2))
+    network.module.eval()
+    assert result.first_deviation == pytest.approx(network(images).detach().std().item(), rel=1e-4)
+
+
+# --- on a GPU
 
 
 @pytest.mark.gpu

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from math import floor, log10
 from statistics import stdev
 from typing import Any
 
@@ -273,8 +274,15 @@ def section(name: str, table: Table, plots: dict[str, str], several: bool) -> Se
         missing=table.missing,
         mixed=machines if len(machines) > 1 else [],
         plots=plots,
-        claims=[(each, in_numbers(each.effect, each.ci_low, each.ci_high, digits)) for each in judged],
+        claims=[(each, with_unit(each, digits)) for each in judged],
     )
+
+
+def with_unit(judged: Judgement, digits: int) -> str:
+    """A judgement's difference; what is no percentage to three digits, with its unit."""
+    digits = digits if judged.unit == "points" else max(0, 2 - floor(log10(abs(judged.effect or 1))))
+    text = in_numbers(judged.effect, judged.ci_low, judged.ci_high, digits)
+    return f"{text} {judged.unit}".strip() if text and judged.unit != "points" else text
 
 
 def baseline(table: Table, digits: int) -> Line:
