@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # Each room may import those before it.
 ORDER = """errors recipe networks baseline fractals data machine capture training identity cost grid designs store
-comparison tables claims report runner packing __main__""".split()  # noqa: SIM905  # a list of words reads better as words
+comparison tables claims regression report runner packing __main__""".split()  # noqa: SIM905  # a list of words reads better as words
 
 
 def imports(path: Path) -> set[str]:
