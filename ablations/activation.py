@@ -82,10 +82,7 @@ CLAIMS = [
         for s in ("ReLU", *LEAKY, "RReLU")
     ),
     Claim("S5.5", "PReLU over-fits.", More("PReLU", than="ReLU", of="gap")),
-    *(
-        Claim("S5.6", "RReLU over-fits least.", More(s, than="RReLU", of="gap"))
-        for s in ("ReLU", "leaky 1/5.5", "PReLU")
-    ),
+    *(Claim("S5.6", "RReLU over-fits least.", More(s, "RReLU", of="gap")) for s in ("ReLU", "leaky 1/5.5", "PReLU")),
     *(Claim("S5.7", f"{s} beats ReLU in testing.", Better(s, than="ReLU")) for s in ("PReLU", "RReLU")),
 ]
 

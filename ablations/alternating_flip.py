@@ -1,6 +1,6 @@
 """Is flipping each image every other epoch better than flipping it at random?
 
-Jordan 2024, section 3.6, https://arxiv.org/abs/2404.00498: in the first epoch about half of the images are flipped,
+Jordan 2024, https://arxiv.org/abs/2404.00498: in the first epoch about half of the images are flipped,
 which ones a hash of their place in the training set decides; from then on an image is flipped if it was not in the
 epoch before, so that two epochs in a row always show both sides. As in the paper the hash knows nothing of the seed.
 All arms crop.

@@ -37,7 +37,7 @@ class Mixup:
 
 def beta(alpha: float, count: int, rng: Generator) -> Tensor:
     """`count` draws from Beta(alpha, alpha), 0 < alpha <= 1: one in 2^40 finds none of 40 pairs to fit."""
-    x, y = torch.rand(2, 40, count, generator=rng, device=rng.device).pow(1 / alpha)
+    x, y = torch.rand(2, 40, count, generator=rng, device=rng.device).pow(1 / alpha).unbind()
     first = (x + y <= 1).int().argmax(0, keepdim=True)
     return (x / (x + y)).gather(0, first)[0]
 

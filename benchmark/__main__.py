@@ -11,8 +11,9 @@ import json
 import re
 import signal
 import sys
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,13 +28,13 @@ from benchmark.baseline import BUDGETS, baseline
 from benchmark.cost import entry, step_turns
 from benchmark.designs import DESIGNS, tricks
 from benchmark.errors import UsageError, unknown
-from benchmark.grid import Study, chosen, discover, expected_seconds, pairs, plan, studies
+from benchmark.grid import Study, chosen, discover, expected_seconds, old_data, origins, pairs, plan, studies
 from benchmark.identity import Run, describe
 from benchmark.machine import cores, devices, has_fast_bf16
 from benchmark.machine import settle as prepare
 from benchmark.packing import crew, packing
 from benchmark.recipe import CONTROL, Claim, Recipe
-from benchmark.runner import Ended, Processes, complete
+from benchmark.runner import Ended, Processes, complete, lacks
 from benchmark.store import Store
 from benchmark.tables import Table, tables
 from benchmark.training import ENGINE
@@ -86,9 +87,11 @@ class Grid:
     """What there is to do: the tables, their runs in rounds, and the modules that had to be left out."""
 
     tables: list[Study]
+    before: list[Run]  # those that others start from
     rounds: list[list[Run]]
     studies: list[dict[str, Any]]  # the tables as the store keeps them
     broken: dict[str, str]
+    unavailable: list[str]  # sentences about arms whose old data are not to be had; no failure
 
 
 @app.command()
@@ -120,12 +123,15 @@ def run(
     with results.writing():
         results.save_studies(grid.studies)
         left = lacking(grid, results)
-        say(f"{sum(map(len, grid.rounds))} runs, {len(left)} to train")
+        total = len(grid.before) + sum(map(len, grid.rounds))
+        say(f"{total} runs, {len(left)} to train; {expected(asked, left, results)}")
+        for sentence in grid.unavailable:
+            say(sentence)
         if jobs_per_gpu == AUTO and not jobs and left and asked.devices[0].startswith("cuda"):
             asked = packed(asked)
             say(f"so {workers(asked)}")
-        trainer = Processes(asked.devices, asked.data, asked.data_dir)
-        ended = complete(grid.rounds, results, trainer, about, minutes, lambda n: verdicts(n, results))
+        trainer = Processes(asked.devices, asked.data, asked.data_dir, results.weights)
+        ended = complete_in_order(grid, results, trainer, about, minutes)
     if results.records:
         say(f"report: {reports.write(results, out or asked.store / 'report')}")
     leave(ended, grid)
@@ -158,13 +164,11 @@ def plan_(
         runs = {name: table.seeds_of(name, seeds) for name in names}
         context = f" ({table.context})" if table.context else ""
         say(f"{table.ablation.name}{context}: {', '.join(f'{name} x{count}' for name, count in runs.items())}")
-    total, left = sum(map(len, grid.rounds)), lacking(grid, results)
-    known = results.seconds()
-    seconds = sum(expected_seconds(left, known, BUDGETS[asked.budget].run_seconds))
-    timed = {describe(run.recipe) for run in left} & known.keys()
-    source = f"from runs of {len(timed)} of these recipes" if timed else "by the budget's reference figure"
+    total, left = len(grid.before) + sum(map(len, grid.rounds)), lacking(grid, results)
     say(f"{total} distinct runs, {total - len(left)} stored, {len(left)} to train")
-    say(f"expected: {duration(seconds / len(asked.devices))} ({source})")
+    say(f"expected: {expected(asked, left, results)}")
+    for sentence in grid.unavailable:
+        say(sentence)
     leave(Ended(0, [], 0, False), grid)
 
 
@@ -238,7 +242,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="For programs.")]
         for entry in entries:
             typer.echo(f"{entry['name']}: {entry['question']}\n  {', '.join(entry['variants'])}")
             typer.echo("".join(f"  {link}\n" for link in entry["sources"]))
-    leave(Ended(0, [], 0, False), Grid([], [], [], broken | failing))
+    leave(Ended(0, [], 0, False), Grid([], [], [], [], broken | failing, []))
 
 
 def settle(
@@ -290,8 +294,28 @@ def planned(asked: Request, only: str, design: str = ADD_ONE, named: Sequence[st
         tables, failing = studies(chosen(found, broken, names), base)
     left_out = {name: why for name, why in (broken | failing).items() if not names or name in names}
     data = datasets.load(asked.data, asked.data_dir)
+    prints, why_not = old_fingerprints(tables, asked)
+    tables = [each for table in tables if (each := without(table, why_not)).arms]
     kept = [as_json(table, asked, data) for table in tables]
-    return Grid(tables, plan(tables, asked.seeds, data.fingerprint), kept, left_out)
+    rounds = plan(tables, asked.seeds, data.fingerprint, prints)
+    unavailable = [f"left out: what starts from {name}, since {why}" for name, why in why_not.items()]
+    return Grid(tables, origins(rounds, prints), rounds, kept, left_out, unavailable)
+
+
+def old_fingerprints(tables: Sequence[Study], asked: Request) -> tuple[dict[str, str], dict[str, str]]:
+    """Of the data sets that arms start from: the fingerprints, and why one is not to be had."""
+    prints, why_not = dict[str, str](), dict[str, str]()
+    for name in sorted({old for table in tables for arm in table.arms.values() if (old := old_data(arm))}):
+        try:
+            prints[name] = datasets.load(name, asked.data_dir).fingerprint
+        except UsageError as reason:
+            why_not[name] = str(reason)
+    return prints, why_not
+
+
+def without(table: Study, data: Container[str]) -> Study:
+    """`table` less the arms that start from any of `data`."""
+    return replace(table, arms={name: arm for name, arm in table.arms.items() if old_data(arm) not in data})
 
 
 def base_of(asked: Request) -> Recipe:
@@ -355,7 +379,34 @@ def short(part: object) -> str:
 
 def lacking(grid: Grid, results: Store) -> list[Run]:
     """The runs that are still to be trained."""
-    return [each for planned in grid.rounds for each in planned if each.key not in results]
+    return [each for planned in [grid.before, *grid.rounds] for each in planned if lacks(results, each)]
+
+
+def complete_in_order(
+    grid: Grid, results: Store, trainer: Processes, about: dict[str, Any], minutes: float | None
+) -> Ended:
+    """First the runs that others start from, then the rounds; those whose start failed are left."""
+    deadline = time.monotonic() + 60 * minutes if minutes is not None else None
+    first = complete([grid.before], results, trainer, about, minutes)
+    lost = {run.key for run in grid.before if lacks(results, run)}
+    rounds = [[run for run in planned if run.start not in lost] for planned in grid.rounds]
+    skipped = sum(map(len, grid.rounds)) - sum(map(len, rounds))
+    if first.interrupted:
+        return replace(first, left=first.left + len(lacking(replace(grid, before=[]), results)))
+    rest = None if deadline is None else max(0.0, (deadline - time.monotonic()) / 60)
+    then = complete(rounds, results, trainer, about, rest, lambda n: verdicts(n, results))
+    return Ended(
+        first.trained + then.trained, first.failed + then.failed, first.left + then.left + skipped, then.interrupted
+    )
+
+
+def expected(asked: Request, left: Sequence[Run], results: Store) -> str:
+    """How long the runs that are left will take."""
+    known = results.seconds()
+    seconds = sum(expected_seconds(left, known, BUDGETS[asked.budget].run_seconds))
+    timed = {describe(run.recipe) for run in left} & known.keys()
+    source = f"from runs of {len(timed)} of these recipes" if timed else "by the budget's reference figure"
+    return f"{duration(seconds / len(asked.devices))} ({source})"
 
 
 def duration(seconds: float) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import median
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 from benchmark.errors import UsageError, unknown
 from benchmark.identity import Run, describe
@@ -28,7 +28,7 @@ class Ablation:
     question: str
     sources: tuple[str, ...]  # links
     contexts: dict[str, Callable[[Recipe], Recipe]]  # adaptations of the base under which it is measured
-    variants: Callable[[Recipe], dict[str, Recipe]]
+    variants: Callable[[Recipe, Recipe], dict[str, Recipe]]  # of the base in a context, and of the base itself
     claims: tuple[Claim, ...]
 
 
@@ -79,7 +79,14 @@ def read(module: ModuleType) -> Ablation:
     contexts = getattr(module, "CONTEXTS", {"": unadapted})
     claims = tuple(getattr(module, "CLAIMS", ()))
     name = module.__name__.removeprefix(f"{PACKAGE}.")
-    return Ablation(name, question.strip(), sources, contexts, module.variants, claims)
+    return Ablation(name, question.strip(), sources, contexts, with_original(module.variants), claims)
+
+
+def with_original(variants: Callable[..., dict[str, Recipe]]) -> Callable[[Recipe, Recipe], dict[str, Recipe]]:
+    """`variants(base)`, or `variants(base, original)` for a module that asks what its contexts started from."""
+    if len(inspect.signature(variants).parameters) > 1:
+        return variants
+    return lambda base, original: variants(base)
 
 
 def unadapted(base: Recipe) -> Recipe:
@@ -102,15 +109,18 @@ def studies(ablations: Iterable[Ablation], base: Recipe) -> tuple[list[Study], d
     broken: dict[str, str] = {}
     for ablation in ablations:
         try:
-            good += [study(ablation, context, adapt(base)) for context, adapt in ablation.contexts.items()]
+            good += [study(ablation, context, adapt(base), base) for context, adapt in ablation.contexts.items()]
         except Exception as reason:  # as in discover()
             broken[ablation.name] = f"{PACKAGE}/{ablation.name}.py is left out: {type(reason).__name__}: {reason}"
     return good, broken
 
 
-def study(ablation: Ablation, context: str, base: Recipe) -> Study:
-    """One table. Raises ValueError or TypeError if the module's variants or claims break the contract."""
-    arms = ablation.variants(base)
+def study(ablation: Ablation, context: str, base: Recipe, original: Recipe) -> Study:
+    """One table: `base` is `original` in a context.
+
+    Raises ValueError or TypeError if the module's variants or claims break the contract.
+    """
+    arms = ablation.variants(base, original)
     if not isinstance(arms, dict) or not arms:
         raise ValueError(f"variants() must give a dictionary of recipes by name, got {arms!r}")
     for name, arm in arms.items():
@@ -134,10 +144,13 @@ def study(ablation: Ablation, context: str, base: Recipe) -> Study:
     )
 
 
-def plan(tables: Iterable[Study], seeds: int, fingerprint: str) -> list[list[Run]]:
+def plan(
+    tables: Iterable[Study], seeds: int, fingerprint: str, old: Mapping[str, str] = MappingProxyType({})
+) -> list[list[Run]]:
     """Every distinct run once, in rounds: the first seeds of everything before more seeds of anything.
 
-    A report made at any moment is thus balanced. A control's extra seeds are spread over the rounds.
+    `fingerprint` is that of the data set, `old` has those of the sets that recipes start from, by name. A report made
+    at any moment is thus balanced. A control's extra seeds are spread over the rounds.
     """
     if seeds < 1:
         raise UsageError(f"--seeds must be at least 1, got {seeds}")
@@ -149,8 +162,28 @@ def plan(tables: Iterable[Study], seeds: int, fingerprint: str) -> list[list[Run
     rounds: list[list[Run]] = [[] for _ in range(seeds)]
     for arm, count in wanted.values():
         for seed in range(count):
-            rounds[seed * seeds // count].append(Run(arm, seed, fingerprint))
+            before = origin(arm, seed, old)
+            start = before.key if before else ""
+            rounds[seed * seeds // count].append(Run(arm, seed, fingerprint, start))
     return rounds
+
+
+def origin(recipe: Recipe, seed: int, old: Mapping[str, str]) -> Run | None:
+    """The run that `recipe` starts from: that of the same seed."""
+    if not isinstance(recipe.start_from, Recipe):
+        return None
+    return Run(recipe.start_from, seed, old[recipe.start_from.data], keeps_weights=True)
+
+
+def origins(rounds: Iterable[Iterable[Run]], old: Mapping[str, str]) -> list[Run]:
+    """The runs to be trained before all others, since some of `rounds` start from them; each once."""
+    found = (origin(run.recipe, run.seed, old) for planned in rounds for run in planned)
+    return list({run.key: run for run in found if run}.values())
+
+
+def old_data(recipe: Recipe) -> str | None:
+    """The data set that a recipe's start was trained on, if it has one."""
+    return recipe.start_from.data if isinstance(recipe.start_from, Recipe) else None
 
 
 def pairs(tables: Iterable[Study]) -> list[tuple[Recipe, Recipe]]:

@@ -14,22 +14,24 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
+from safetensors.torch import load_file
 from tqdm import tqdm
 
-from benchmark.data import DataSet, load
+from benchmark.data import load
 from benchmark.errors import UsageError
 from benchmark.grid import longest_first
 from benchmark.identity import Run, describe
 from benchmark.machine import environment, settle
-from benchmark.recipe import Recipe
+from benchmark.recipe import Checkpoint
 from benchmark.store import Record, Store
 from benchmark.training import Result, train
 
@@ -79,7 +81,7 @@ def complete(
     into every record. After `minutes` no new run is started. `after_round(n)` gives a text to print once
     the first n rounds are done. Ctrl-C ends it within seconds; finished runs are kept.
     """
-    missing = [[run for run in planned if run.key not in store] for planned in rounds]
+    missing = [[run for run in planned if lacks(store, run)] for planned in rounds]
     pending = [len(planned) for planned in missing]
     turn = {run.key: n for n, planned in enumerate(missing) for run in planned}
     deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
@@ -103,6 +105,11 @@ def complete(
     return Ended(done, failed, len(turn) - done, interrupted)
 
 
+def lacks(store: Store, run: Run) -> bool:
+    """Whether the run, or the weights that others start from, are still to be had."""
+    return run.key not in store or (run.keeps_weights and not store.weights(run.key).exists())
+
+
 def in_order(rounds: Sequence[Sequence[Run]], store: Store) -> Iterator[Run]:
     """Round by round; the last that has any, longest first by what `store` knows when it begins."""
     last = max((n for n, planned in enumerate(rounds) if planned), default=0)
@@ -115,16 +122,16 @@ def keep(outcome: Outcome, store: Store, about: Record) -> Record:
     run, result = outcome.run, outcome.result
     record: Record = {"key": run.key, "status": "failed", "reason": outcome.error, **about}
     record |= {"fingerprint": run.fingerprint, "seed": run.seed, "recipe": describe(run.recipe)}
-    arrays = {}
+    arrays, weights = {}, None
     if result:
         measured = dict(vars(result))
-        measured.pop("weights")
+        weights = measured.pop("weights")
         found = {"losses": measured.pop("losses"), "logits": measured.pop("logits")}
         arrays = {name: array for name, array in found.items() if array is not None}
         # JSON knows no infinity: a curve that left the finite numbers is written with null in their place
         record |= {name: finite(value) for name, value in measured.items()}
     record |= {"environment": outcome.environment, "started": outcome.started, "finished": outcome.finished}
-    store.add(record, arrays)
+    store.add(record, arrays, weights)
     return record
 
 
@@ -148,7 +155,7 @@ class Worker:
     started: str = ""
 
 
-Training = Callable[[Recipe, int, DataSet, torch.device], Result]  # recipe, seed, data, device
+Training = Callable[..., Result]  # called as `train` is
 
 
 @dataclass(frozen=True)
@@ -158,6 +165,7 @@ class Processes:
     devices: Sequence[str]
     data: str
     folder: Path
+    weights: Callable[[str], Path] | None = None  # of a run, by its key; needed by runs that start from another
     training: Training = train  # benchmarks put one in its place that does nothing
     _context: multiprocessing.context.SpawnContext = field(
         default_factory=lambda: multiprocessing.get_context("spawn"), repr=False
@@ -188,7 +196,7 @@ class Processes:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=work,
-            args=(theirs, device, self.data, self.folder, self.training),
+            args=(theirs, device, self.data, self.folder, self.weights, self.training),
             daemon=True,
             name=f"worker on {device}",
         )
@@ -235,13 +243,20 @@ def dismiss(workers: Sequence[Worker]) -> None:
         worker.pipe.close()
 
 
-def work(pipe: Connection, device: str, name: str, folder: Path, training: Training) -> None:
+def work(
+    pipe: Connection,
+    device: str,
+    name: str,
+    folder: Path,
+    weights: Callable[[str], Path] | None,
+    training: Training,
+) -> None:
     """A worker's life: train each run it is given, until its parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     threading.Thread(target=end_with_parent, daemon=True).start()
     settle(device)
     try:
-        data = load(name, folder)
+        loaded(name, folder)
     except UsageError as reason:
         pipe.send(reason)
         return
@@ -249,10 +264,23 @@ def work(pipe: Connection, device: str, name: str, folder: Path, training: Train
         run: Run = pipe.recv()
         started = timestamp()
         try:
-            result, error = training(run.recipe, run.seed, data, torch.device(device)), ""
+            data = loaded(run.recipe.data, folder)
+            result = training(run.recipe, run.seed, data, torch.device(device), **beginning(run, weights))
+            result, error = result if run.keeps_weights else replace(result, weights=None), ""
         except Exception as reason:  # whatever a trick raises is recorded, and stops no other run
             result, error = None, f"{type(reason).__name__}: {reason} ({place(reason)})"
         pipe.send(Outcome(run, result, error, environment(device), started, timestamp()))
+
+
+loaded = lru_cache(maxsize=2)(load)  # a pre-training and what follows it may be of two data sets
+
+
+def beginning(run: Run, weights: Callable[[str], Path] | None) -> dict[str, Any]:
+    """The trained weights that a run starts from, if it does, as `train` takes them."""
+    start = run.recipe.start_from
+    if isinstance(start, Checkpoint):
+        return {"start": load_file(start.file)}
+    return {"start": load_file(weights(run.start))} if start and weights else {}
 
 
 def end_with_parent() -> None:

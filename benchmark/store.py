@@ -2,6 +2,7 @@
 
     <store>/runs.jsonl        one JSON object a line, appended; the line is the mark that a run is whole
     <store>/arrays/KEY.npz    loss of every step (float32), test logits (float16 log-probabilities)
+    <store>/weights/KEY.safetensors  trained weights, of the runs that others start from
     <store>/costs.json        step times of variants over their controls', measured in turns; not every store has it
     <store>/studies.json      the tables planned so far: ablation, context, arms, what each changes, claims
 
@@ -24,6 +25,7 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import safetensors.numpy
 from filelock import FileLock, Timeout
 
 from benchmark.errors import UsageError
@@ -93,9 +95,12 @@ class Store:
         finally:
             lock.release()
 
-    def add(self, record: Record, arrays: Arrays | None = None) -> None:
+    def add(self, record: Record, arrays: Arrays | None = None, weights: Arrays | None = None) -> None:
         """Keep a finished run; its line comes last. Raises UsageError if the disk refuses."""
         with told(self.folder):
+            if weights:
+                self.folder.joinpath("weights").mkdir(exist_ok=True)
+                replace_file(self.weights(record["key"]), safetensors.numpy.save(weights))
             if arrays:
                 write_whole(self.folder / "arrays" / f"{record['key']}.npz", arrays)
             self._file.write(json.dumps({"engine": self.engine, **record}, allow_nan=False) + "\n")
@@ -104,6 +109,10 @@ class Store:
                 os.fsync(self._file.fileno())
                 self._synced = time.monotonic()
         self._status[record["key"]] = record["status"]
+
+    def weights(self, key: str) -> Path:
+        """Where a run's trained weights are, if they were kept."""
+        return self.folder / "weights" / f"{key}.safetensors"
 
     def arrays(self, key: str) -> Arrays:
         """`losses` and `logits` of a run; empty where they were not kept."""

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY
+from torch import Tensor
 
 from benchmark.baseline import baseline
 from benchmark.data import DataSet
@@ -24,6 +25,7 @@ from benchmark.recipe import CONTROL, Recipe, absent
 from benchmark.training import train
 
 CPU = torch.device("cpu")
+OLD = {"cifar10": "print of cifar10", "fractal10": "print of fractal10"}  # what a toy set may start from
 OTHER = replace(TINY, data="toy6", norm=absent, epochs=1, batch_size=20)  # another data set, without a norm
 MAY_IMPORT = {"benchmark.recipe", "benchmark.networks", "benchmark.baseline", "torch", "torchvision"}
 
@@ -82,9 +84,19 @@ def test_arms_of_a_table_differ_from_one_another() -> None:
         assert len(set(texts)) == len(texts), table.ablation.name
 
 
+def start_of(arm: Recipe, data: DataSet) -> dict[str, Tensor] | None:
+    """Weights for an arm that starts from trained ones; learned from a toy set, whatever the arm says."""
+    if not isinstance(arm.start_from, Recipe):
+        return None
+    weights = train(replace(arm.start_from, data=data.name, epochs=1), 0, data, CPU).weights
+    assert weights is not None
+    return {name: torch.from_numpy(array) for name, array in weights.items()}
+
+
 @pytest.mark.parametrize("arm", arms(TINY))
 def test_trains_to_finite_logits_and_repeats_exactly(arm: Recipe, toy: DataSet) -> None:
-    first, second = (train(arm, 0, toy, CPU) for _ in range(2))
+    start = start_of(arm, toy)
+    first, second = (train(arm, 0, toy, CPU, start) for _ in range(2))
     assert first.status == "done"
     assert first.logits is not None
     assert second.logits is not None
@@ -95,7 +107,7 @@ def test_trains_to_finite_logits_and_repeats_exactly(arm: Recipe, toy: DataSet) 
 
 @pytest.mark.parametrize("arm", arms(OTHER))
 def test_applies_to_another_base(arm: Recipe, toy6: DataSet) -> None:
-    result = train(arm, 1, toy6, CPU)
+    result = train(arm, 1, toy6, CPU, start_of(arm, toy6))
     assert result.logits is not None
     assert result.logits.shape == (120, 6)
 
@@ -106,7 +118,7 @@ def test_reaches_a_worker_as_it_is(arm: Recipe) -> None:
 
 
 def test_runs_have_distinct_stable_texts() -> None:
-    runs = [run for planned in plan(studies(discover()[0], TINY)[0], 2, "print") for run in planned]
+    runs = [run for planned in plan(studies(discover()[0], TINY)[0], 2, "print", OLD) for run in planned]
     assert len({run.key for run in runs}) == len(runs)
     assert not any(" at 0x" in describe(run.recipe) for run in runs)
 
@@ -115,7 +127,7 @@ def test_runs_have_distinct_stable_texts() -> None:
 def test_switched_off_is_the_baseline(table: Study) -> None:
     """An arm that replaces a field by the base's own value is the same run as the base, not another of its kind."""
     for name in table.same:
-        assert describe(table.ablation.variants(table.base)[name]) == describe(table.base)
+        assert describe(table.ablation.variants(table.base, TINY)[name]) == describe(table.base)
 
 
 def test_is_imported_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
