@@ -230,6 +230,8 @@ def diagnose_(
         )
     if curves.losses and curves.constant_rate:
         say("Under a constant learning rate the shape of the loss does not tell a low rate from a high one.")
+    if run:
+        say("The last training accuracy is that on the images as they are, the others those of the augmented batches.")
     say(f"picture: {reports.draw_log(curves, name, (out or place) / f'{name}-diagnosis')}.png, .svg")
 
 

@@ -242,7 +242,11 @@ def run_of(name: str, seed: int, word: str, noise: float, **changes: Any) -> tup
         "train_accuracy": accuracy + 0.05,
         "epoch_train_loss": [float(part.mean()) for part in losses.reshape(5, -1)],
     }
-    more |= {"epoch_train_accuracy": [accuracy] * 5, "validation_accuracy": [accuracy] * 5, "parameters": 1000}
+    more |= {
+        "epoch_train_accuracy": [accuracy + at / 50 for at in range(5)],
+        "validation_accuracy": [accuracy] * 5,
+        "parameters": 1000,
+    }
     return record(name, seed, accuracy) | more | changes, {"losses": losses}
 
 
@@ -305,11 +309,12 @@ def test_a_report_draws_each_sweep_and_says_what_it_tells(made: Store, tmp_path:
     for name, parts in (
         ("learning-rate", ("3: high", "0.1: good")),
         ("batch-size", ("batches of 256", "width of the band")),
-        ("network", ("3000 weights", "validation")),
+        ("network", ("3,000 weights", "validation")),
     ):
         svg = (folder / "plots" / f"{name}-figure.svg").read_text()
         assert all(part in svg for part in parts)
         assert "nan" not in svg
+        assert "mathdefault" not in svg
 
 
 def test_a_store_without_the_losses_still_tells(made: Store, tmp_path: Path) -> None:

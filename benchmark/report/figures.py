@@ -74,12 +74,11 @@ def by_rate(table: Table, sweep: Sweep, store: Store) -> Figure:
         if not kept:
             continue
         courses = same_length(kept)
-        mean = courses.mean(0)
-        at = (np.arange(len(mean)) + 0.5) / PARTS * epochs_of(arm)
-        shade(left, at, np.minimum(courses, 2 * top), LIGHT[FATES[word]])
-        left.plot(at, mean, color=LIGHT[FATES[word]], linewidth=1.8)
-        last = [value for value in mean if isfinite(value)][-1]
-        names.append((min(last, top), f"{number(arm.value)}: {word}", LIGHT[FATES[word]]))
+        middle = np.array([np.median(part[np.isfinite(part)]) for part in courses.T if np.isfinite(part).any()])
+        at = (np.arange(len(middle)) + 0.5) / PARTS * epochs_of(arm)
+        shade(left, at, np.minimum(courses[:, : len(middle)], 2 * top), LIGHT[FATES[word]])
+        left.plot(at, middle, color=LIGHT[FATES[word]], linewidth=1.8)
+        names.append((min(middle[-1], top), f"{number(arm.value)}: {word}", LIGHT[FATES[word]]))
     left.set_ylim(0, top)
     left.set_xlim(0, epochs_of(sweep.arms[0]))
     left.set_xlabel("epoch")
@@ -174,7 +173,7 @@ def by_capacity(table: Table, sweep: Sweep) -> Figure:
     for panel, arm in zip(panels, shown, strict=False):
         curves = [[run[field] for run in whole(arm)] for field in ("epoch_train_accuracy", "validation_accuracy")]
         draw_gap(panel, *map(np.array, curves))
-        panel.set_title(f"{number(arm.value)} weights", loc="left", fontsize=TYPE, color=LIGHT["muted"])
+        panel.set_title(f"{arm.value:,.0f} weights", loc="left", fontsize=TYPE, color=LIGHT["muted"])
     for panel in panels:
         panel.set_ylim(0, 100)
     panels[0].set_ylabel("accuracy, %")
@@ -202,6 +201,9 @@ def gap_by_weights(axes: Axes, sweep: Sweep) -> None:
             sizes, found = np.array(points).T
             axes.scatter(sizes, found, s=16, color=colour, linewidth=0, zorder=3)
         name_gap(axes, train[-1], validation[-1])
+    axes.xaxis.set_major_locator(FixedLocator([arm.value for arm in sweep.arms]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:.3g}k"))
     axes.set_xlabel("weights")
     axes.set_title("after the last epoch", loc="left", fontsize=TYPE, color=LIGHT["muted"])
     tidy(axes)
@@ -261,7 +263,7 @@ def name_gap(axes: Axes, train: float, validation: float) -> None:
 def shade(axes: Axes, at: Values, values: Values, colour: str) -> None:
     """From the lowest run to the highest, where there are several."""
     if len(values) > 1:
-        axes.fill_between(at, values.min(0), values.max(0), color=colour, alpha=0.15, linewidth=0)
+        axes.fill_between(at, np.fmin.reduce(values), np.fmax.reduce(values), color=colour, alpha=0.15, linewidth=0)
 
 
 def write_ends(axes: Axes, names: Sequence[tuple[float, str, str]]) -> None:
@@ -275,9 +277,10 @@ def write_ends(axes: Axes, names: Sequence[tuple[float, str, str]]) -> None:
 
 
 def same_length(curves: Sequence[Sequence[float]]) -> Values:
-    """(runs, parts); what a run that diverged lacks is nan."""
+    """(runs, parts); what a run that diverged lacks, or has beyond the finite numbers, is nan."""
     longest = max(map(len, curves))
-    return np.array([[*curve, *[np.nan] * (longest - len(curve))] for curve in curves])
+    values = np.array([[*curve, *[np.nan] * (longest - len(curve))] for curve in curves])
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def three(sweep: Sweep) -> list[Arm]:
