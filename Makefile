@@ -2,7 +2,7 @@
 #
 # PYTHON=python3.12   the interpreter to start from (3.11 or newer)
 # VENV=DIR            where to install; empty (VENV=) uses PYTHON as it is and installs nothing
-# ARGS="..."          options for run and plan, such as ARGS="--only activation --seeds 5"
+# ARGS="..."          options for run and plan, such as ARGS="--only activation --seeds 5"; for bench, pytest's
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
@@ -15,7 +15,7 @@ READY := $(VENV)/.ready
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help ablate test setup report plan check format clean
+.PHONY: help ablate test bench setup report plan check format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,6 +25,10 @@ ablate: $(READY) ## install what is needed, train what is missing, write the rep
 
 test: $(READY) ## run the tests
 	$(RUN) -m pytest
+
+bench: $(READY) ## time each trick's step, the training loop and the runner, into results/bench.json
+	mkdir -p results
+	$(RUN) -m pytest benchmarks -W default --benchmark-json=results/bench.json $(ARGS)
 
 setup: $(READY) ## install alone
 

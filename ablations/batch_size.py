@@ -1,8 +1,9 @@
 """How large should a batch be, and should the rate grow with it?
 
 A quarter to eight times the baseline's batch, for the same number of epochs: at the baseline's rate, and at one in
-proportion to the batch, Goyal et al. 2017, https://arxiv.org/abs/1706.02677 (who also warm up, as the baseline does). A
-batch is at most the whole training set. Batch norm sees other numbers of images too: these arms do not part the two.
+proportion to the batch, Goyal et al. 2017, https://arxiv.org/abs/1706.02677 (who also warm up, as the baseline does).
+A batch is at most the whole training set. Batch norm sees other numbers of images too: these arms do not part the
+two.
 What the band of the per-batch losses says of the batch: Wei 2015,
 http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html, section 7, and https://cs231n.github.io/neural-networks-3/.
 """

@@ -12,10 +12,9 @@ import re
 import signal
 import sys
 from collections import Counter
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from statistics import median
 from typing import Annotated, Any
 
 import torch
@@ -26,20 +25,23 @@ from benchmark import data as datasets
 from benchmark import log as logs
 from benchmark import report as reports
 from benchmark.baseline import BUDGETS, baseline
-from benchmark.cost import cost
+from benchmark.cost import entry, step_turns
+from benchmark.designs import DESIGNS, tricks
 from benchmark.diagnosis import diagnose
 from benchmark.errors import UsageError, unknown
-from benchmark.grid import Study, chosen, discover, plan, studies
+from benchmark.grid import Study, chosen, discover, expected_seconds, pairs, plan, studies
 from benchmark.identity import Run, describe
-from benchmark.machine import cores, devices, environment, has_fast_bf16
+from benchmark.machine import cores, devices, has_fast_bf16
 from benchmark.machine import settle as prepare
-from benchmark.recipe import CONTROL, Alike, Better, Claim
+from benchmark.packing import crew, packing
+from benchmark.recipe import CONTROL, Claim, Recipe
 from benchmark.runner import Ended, Processes, complete
 from benchmark.store import Store
 from benchmark.sweeps import log_of
 from benchmark.tables import Table, tables
 from benchmark.training import ENGINE
 
+ADD_ONE = "add-one"
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -48,6 +50,8 @@ app = typer.Typer(
     epilog="Example: python -m benchmark run --only activation,schedule --seeds 5",
 )
 
+AUTO = "auto"  # of --jobs-per-gpu: measured ahead of the first run
+
 Data = Annotated[str, typer.Option("--data", help="auto, cifar10, cifar100, fractal10, or a set in the data folder.")]
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the data sets.")]
 BudgetName = Annotated[str, typer.Option("--budget", help=f"auto, {', '.join(BUDGETS)}.")]
@@ -55,7 +59,15 @@ Only = Annotated[str, typer.Option("--only", help="Ablations, separated by comma
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Runs of each variant; the control gets more.")]
 StoreDir = Annotated[Path | None, typer.Option("--store", help="Folder of the results. [results/DATA-BUDGET]")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Workers. [one for each core or GPU]")]
-JobsPerGpu = Annotated[int, typer.Option("--jobs-per-gpu", min=1, help="Workers on each GPU.")]
+JobsPerGpu = Annotated[
+    str, typer.Option("--jobs-per-gpu", help="Workers on each GPU; auto: as many as raise the throughput, measured.")
+]
+DesignName = Annotated[
+    str, typer.Option("--design", help="add-one: each variant by itself; leave-one-out or pairs: of the tricks given.")
+]
+TrickNames = Annotated[
+    list[str] | None, typer.Option("--trick", help="ABLATION:VARIANT, once for each trick of a design.")
+]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
 
 
@@ -88,27 +100,34 @@ def run(
     data_dir: DataDir = Path("data"),
     budget: BudgetName = "auto",
     only: Only = "",
+    design: DesignName = ADD_ONE,
+    trick: TrickNames = None,
     seeds: Seeds = 3,
     minutes: Annotated[float | None, typer.Option(min=0, help="Start no new run after so many minutes.")] = None,
     store: StoreDir = None,
     jobs: Jobs = None,
-    jobs_per_gpu: JobsPerGpu = 1,
+    jobs_per_gpu: JobsPerGpu = "1",
     device: DeviceName = "auto",
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the report. [STORE/report]")] = None,
 ) -> None:
     """Train what the store lacks, then write the report. Started again, it goes on where it was.
 
-    Example: python -m benchmark run --data cifar10 --budget quick --only activation --seeds 5
+    Examples: python -m benchmark run --data cifar10 --budget quick --only activation --seeds 5
+    python -m benchmark run --design pairs --trick activation:GELU --trick label_smoothing:0.1
     """
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
-    grid = planned(asked, only)
+    grid = planned(asked, only, design, trick or ())
     results = Store(asked.store, ENGINE)
     about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
     with results.writing():
         results.save_studies(grid.studies)
+        left = lacking(grid, results)
+        say(f"{sum(map(len, grid.rounds))} runs, {len(left)} to train")
+        if jobs_per_gpu == AUTO and not jobs and left and asked.devices[0].startswith("cuda"):
+            asked = packed(asked)
+            say(f"so {workers(asked)}")
         trainer = Processes(asked.devices, asked.data, asked.data_dir)
-        say(f"{sum(map(len, grid.rounds))} runs, {len(lacking(grid, results))} to train")
         ended = complete(grid.rounds, results, trainer, about, minutes, lambda n: verdicts(n, results))
     if results.records:
         say(f"report: {reports.write(results, out or asked.store / 'report')}")
@@ -121,10 +140,12 @@ def plan_(
     data_dir: DataDir = Path("data"),
     budget: BudgetName = "auto",
     only: Only = "",
+    design: DesignName = ADD_ONE,
+    trick: TrickNames = None,
     seeds: Seeds = 3,
     store: StoreDir = None,
     jobs: Jobs = None,
-    jobs_per_gpu: JobsPerGpu = 1,
+    jobs_per_gpu: JobsPerGpu = "1",
     device: DeviceName = "auto",
 ) -> None:
     """Print the runs, how many are stored, and the time the others will take. Trains nothing.
@@ -133,7 +154,7 @@ def plan_(
     """
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
-    grid = planned(asked, only)
+    grid = planned(asked, only, design, trick or ())
     results = Store(asked.store, ENGINE)
     for table in grid.tables:
         names = [CONTROL, *table.arms]
@@ -141,9 +162,12 @@ def plan_(
         context = f" ({table.context})" if table.context else ""
         say(f"{table.ablation.name}{context}: {', '.join(f'{name} x{count}' for name, count in runs.items())}")
     total, left = sum(map(len, grid.rounds)), lacking(grid, results)
-    seconds, source = expected_seconds(asked, results)
+    known = results.seconds()
+    seconds = sum(expected_seconds(left, known, BUDGETS[asked.budget].run_seconds))
+    timed = {describe(run.recipe) for run in left} & known.keys()
+    source = f"from runs of {len(timed)} of these recipes" if timed else "by the budget's reference figure"
     say(f"{total} distinct runs, {total - len(left)} stored, {len(left)} to train")
-    say(f"expected: {duration(len(left) * seconds / len(asked.devices))} at {seconds:.1f} s a run ({source})")
+    say(f"expected: {duration(seconds / len(asked.devices))} ({source})")
     leave(Ended(0, [], 0, False), grid)
 
 
@@ -160,18 +184,16 @@ def cost_(
 
     Example: python -m benchmark cost --store results/cifar10-quick
     """
-    asked = settle(data, data_dir, budget, store, 1, 1, device, 1)
+    asked = settle(data, data_dir, budget, store, 1, "1", device, 1)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; one thread on {asked.devices[0]}")
     grid = planned(asked, only)
     prepare(asked.devices[0])
     images, place = datasets.load(asked.data, asked.data_dir), torch.device(asked.devices[0])
-    pairs = dict.fromkeys((arm, table.base) for table in grid.tables for arm in table.arms.values())
-    measured = []
-    for arm, base in tqdm(pairs, unit="variant", desc="measuring"):
-        found = cost(arm, base, images, place)
-        measured.append({"recipe": describe(arm), "control": describe(base), **asdict(found)})
-    Store(asked.store, ENGINE).save_costs(measured, environment(asked.devices[0]))
-    say(f"{len(measured)} costs in {asked.store / 'costs.json'}; `report` shows them")
+    found, results = pairs(grid.tables), Store(asked.store, ENGINE)
+    for arm, base in tqdm(found, unit="variant", desc="measuring"):
+        turns = step_turns(arm, base, images, place)
+        results.save_cost(entry(arm, base, turns.cost(), asked.devices[0]))
+    say(f"{len(found)} costs in {asked.store / 'costs.json'}; `report` shows them")
     leave(Ended(0, [], 0, False), grid)
 
 
@@ -188,7 +210,7 @@ def report(
     Example: python -m benchmark report --store results/reference/cifar10-quick --out /tmp/report
     """
     if store is None:
-        asked = settle(data, data_dir, budget, store, None, 1, "auto", 1)
+        asked = settle(data, data_dir, budget, store, None, "1", "auto", 1)
         store = asked.store
     if not (store / "runs.jsonl").exists():
         raise UsageError(f"no results in {store}; `make ablate` trains and fills a store, --store names another")
@@ -268,7 +290,7 @@ def settle(
     budget: str,
     store: Path | None,
     jobs: int | None,
-    jobs_per_gpu: int,
+    jobs_per_gpu: str,
     device: str,
     seeds: int,
 ) -> Request:
@@ -279,7 +301,9 @@ def settle(
         budget = "standard" if on_gpu else "quick"
     if budget not in BUDGETS:
         raise unknown("budget", budget, [*BUDGETS, "auto"])
-    places = found * (jobs_per_gpu if on_gpu else cores())
+    if jobs_per_gpu != AUTO and not (jobs_per_gpu.isdecimal() and int(jobs_per_gpu)):
+        raise UsageError(f"--jobs-per-gpu must be {AUTO}, or a whole number from 1 on, got {jobs_per_gpu!r}")
+    places = found * (cores() if not on_gpu else 1 if jobs_per_gpu == AUTO else int(jobs_per_gpu))
     if jobs:
         places = (places * jobs)[:jobs]
     name, why = datasets.choose(data, data_dir)
@@ -294,16 +318,40 @@ def settle(
     )
 
 
-def planned(asked: Request, only: str) -> Grid:
+def planned(asked: Request, only: str, design: str = ADD_ONE, named: Sequence[str] = ()) -> Grid:
     """The grid of a request. Raises UsageError for an ablation that is not there, or data that are not to be had."""
     found, broken = discover()
     names = [name.strip() for name in only.split(",") if name.strip()]
-    base = baseline(asked.data, asked.budget, "bf16" if has_fast_bf16(asked.devices[0]) else "fp32")
-    tables, failing = studies(chosen(found, broken, names), base)
+    base = base_of(asked)
+    if design not in (ADD_ONE, *DESIGNS):
+        raise unknown("design", design, [ADD_ONE, *DESIGNS])
+    if bool(named) != (design != ADD_ONE) or (names and named):
+        raise UsageError("--trick goes with --design leave-one-out or pairs, and --only with add-one")
+    if named:
+        tables, failing = [DESIGNS[design](tricks(named, found, list(broken)), base)], dict[str, str]()
+    else:
+        tables, failing = studies(chosen(found, broken, names), base)
     left_out = {name: why for name, why in (broken | failing).items() if not names or name in names}
     data = datasets.load(asked.data, asked.data_dir)
     kept = [as_json(table, asked, data) for table in tables]
     return Grid(tables, plan(tables, asked.seeds, data.fingerprint), kept, left_out)
+
+
+def base_of(asked: Request) -> Recipe:
+    """The baseline, in the precision that the device is fast in."""
+    return baseline(asked.data, asked.budget, "bf16" if has_fast_bf16(asked.devices[0]) else "fp32")
+
+
+def packed(asked: Request) -> Request:
+    """With as many workers on each GPU as were measured to fill the first one."""
+    gpus = tuple(dict.fromkeys(asked.devices))
+    images = datasets.load(asked.data, asked.data_dir)
+    with crew(Processes(gpus[:1], asked.data, asked.data_dir), base_of(asked), images) as measure:
+        probes = packing(measure, most=max(1, cores() // len(gpus)))
+    for probe in probes:
+        used = f"{probe.memory:.0%} of its memory in use"
+        say(f"{probe.workers} at once on {gpus[0]}: {probe.rate:,.0f} images/s, {used}")
+    return replace(asked, devices=gpus * probes[-1].workers)
 
 
 def as_json(table: Study, asked: Request, data: datasets.DataSet) -> dict[str, Any]:
@@ -339,17 +387,8 @@ def as_json(table: Study, asked: Request, data: datasets.DataSet) -> dict[str, A
 
 def claim_as_json(claim: Claim) -> dict[str, Any]:
     """A claim as the store keeps it."""
-    holds = claim.holds
-    than = {"than": holds.than} if isinstance(holds, Better | Alike) else {}
-    kind = type(holds).__name__.lower()
-    return {
-        "name": claim.name,
-        "text": claim.text,
-        "context": claim.context,
-        "kind": kind,
-        "arm": holds.arm,
-        **than,
-    }
+    compared = {"kind": type(claim.holds).__name__.lower(), **asdict(claim.holds)}
+    return {"name": claim.name, "text": claim.text, "context": claim.context, **compared}
 
 
 def short(part: object) -> str:
@@ -360,18 +399,6 @@ def short(part: object) -> str:
 def lacking(grid: Grid, results: Store) -> list[Run]:
     """The runs that are still to be trained."""
     return [each for planned in grid.rounds for each in planned if each.key not in results]
-
-
-def expected_seconds(asked: Request, results: Store) -> tuple[float, str]:
-    """Seconds a run takes on one worker, and where that figure comes from."""
-    spent = [
-        (datetime.fromisoformat(r["finished"]) - datetime.fromisoformat(r["started"])).total_seconds()
-        for r in results.records.values()
-        if r["status"] == "done" and r["budget"] == asked.budget
-    ]
-    if spent:
-        return median(spent), f"median of {len(spent)} stored runs"
-    return BUDGETS[asked.budget].run_seconds, "the budget's reference figure; the store has no run to go by"
 
 
 def duration(seconds: float) -> str:
@@ -428,7 +455,7 @@ def say(text: str) -> None:
 def main() -> None:
     """The command line, with errors of usage as one sentence and exit code 2."""
     gc.freeze()  # statsmodels collects garbage at every correction: 50 ms each, were torch's objects looked at
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, also where that is ignored
     try:
         app()
     except UsageError as reason:

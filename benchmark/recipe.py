@@ -28,6 +28,7 @@ Convolution = Callable[[int, int, bool], nn.Module]  # channels in, channels out
 Loss = Callable[[Tensor, Tensor], Tensor]  # logits, targets (n, classes) -> their mean loss
 Change = Callable[[Sequence[nn.Parameter]], None]  # of gradients or of weights, in place
 Average = Callable[[int, int], float]  # steps done, steps in all -> the newest weights' share in the average
+Rates = Callable[[int], float]  # layers with weights above this one -> factor on its rate; 0 leaves it as it begins
 Predict = Callable[[Transform, Tensor], Tensor]  # network, images (n, 3, h, w) in [0, 1] -> logits (n, classes)
 
 
@@ -121,6 +122,19 @@ def once(network: Transform, images: Tensor) -> Tensor:
     return network(images)
 
 
+def alike(above: int) -> float:
+    """One rate for all layers."""
+    return 1.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights from a file of the user's."""
+
+    digest: str  # SHA-256 of the file, so that equal names are not taken for equal weights
+    file: str  # a path to .safetensors
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """One training, as a value.
@@ -143,6 +157,8 @@ class Recipe:
     after_stage: Maker = absent
     before_head: Maker = absent
     initialise: Initialise
+    start_from: Recipe | Checkpoint | None = None  # begin with its trained weights, all but the classifier's
+    rates: Rates = alike
     epochs: int
     batch_size: int  # images
     learning_rate: float  # peak, for the mean loss of a batch

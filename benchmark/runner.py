@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -24,10 +24,12 @@ from typing import Protocol
 import torch
 from tqdm import tqdm
 
-from benchmark.data import load
+from benchmark.data import DataSet, load
 from benchmark.errors import UsageError
+from benchmark.grid import longest_first
 from benchmark.identity import Run, describe
 from benchmark.machine import environment, settle
+from benchmark.recipe import Recipe
 from benchmark.store import Record, Store
 from benchmark.training import Result, train
 
@@ -73,17 +75,18 @@ def complete(
 ) -> Ended:
     """Train what `store` lacks of `rounds`, in their order; needs `store.writing()`.
 
-    `about` goes into every record. After `minutes` no new run is started. `after_round(n)` gives a text to print once
+    The last round starts with its longest runs, so that no worker waits long for the others at the end. `about` goes
+    into every record. After `minutes` no new run is started. `after_round(n)` gives a text to print once
     the first n rounds are done. Ctrl-C ends it within seconds; finished runs are kept.
     """
-    missing = [(n, run) for n, planned in enumerate(rounds) for run in planned if run.key not in store]
-    pending = [sum(n == of for of, _ in missing) for n in range(len(rounds))]
-    turn = {run.key: n for n, run in missing}
+    missing = [[run for run in planned if run.key not in store] for planned in rounds]
+    pending = [len(planned) for planned in missing]
+    turn = {run.key: n for n, planned in enumerate(missing) for run in planned}
     deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
-    runs = (run for _, run in missing if time.monotonic() < deadline)
+    runs = (run for run in in_order(missing, store) if time.monotonic() < deadline)
     failed: list[Record] = []
     done, told, interrupted = 0, next((n for n, left in enumerate(pending) if left), len(rounds)), False
-    with tqdm(total=len(missing), unit="run", desc="training", disable=not missing, dynamic_ncols=True) as bar:
+    with tqdm(total=len(turn), unit="run", desc="training", disable=not turn, dynamic_ncols=True) as bar:
         try:
             for outcome in trainer.outcomes(runs):
                 record = keep(outcome, store, about)
@@ -97,7 +100,14 @@ def complete(
                         bar.write(text)
         except KeyboardInterrupt:
             interrupted = True
-    return Ended(done, failed, len(missing) - done, interrupted)
+    return Ended(done, failed, len(turn) - done, interrupted)
+
+
+def in_order(rounds: Sequence[Sequence[Run]], store: Store) -> Iterator[Run]:
+    """Round by round; the last that has any, longest first by what `store` knows when it begins."""
+    last = max((n for n, planned in enumerate(rounds) if planned), default=0)
+    for n, planned in enumerate(rounds):
+        yield from longest_first(planned, store.seconds()) if n == last else planned
 
 
 def keep(outcome: Outcome, store: Store, about: Record) -> Record:
@@ -107,7 +117,8 @@ def keep(outcome: Outcome, store: Store, about: Record) -> Record:
     record |= {"fingerprint": run.fingerprint, "seed": run.seed, "recipe": describe(run.recipe)}
     arrays = {}
     if result:
-        measured = asdict(result)
+        measured = dict(vars(result))
+        measured.pop("weights")
         found = {"losses": measured.pop("losses"), "logits": measured.pop("logits")}
         arrays = {name: array for name, array in found.items() if array is not None}
         # JSON knows no infinity: a curve that left the finite numbers is written with null in their place
@@ -137,6 +148,9 @@ class Worker:
     started: str = ""
 
 
+Training = Callable[[Recipe, int, DataSet, torch.device], Result]  # recipe, seed, data, device
+
+
 @dataclass(frozen=True)
 class Processes:
     """Worker processes, one for each entry of `devices`; each has the data set `data` of `folder`."""
@@ -144,6 +158,7 @@ class Processes:
     devices: Sequence[str]
     data: str
     folder: Path
+    training: Training = train  # benchmarks put one in its place that does nothing
     _context: multiprocessing.context.SpawnContext = field(
         default_factory=lambda: multiprocessing.get_context("spawn"), repr=False
     )
@@ -173,7 +188,7 @@ class Processes:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=work,
-            args=(theirs, device, self.data, self.folder),
+            args=(theirs, device, self.data, self.folder, self.training),
             daemon=True,
             name=f"worker on {device}",
         )
@@ -220,7 +235,7 @@ def dismiss(workers: Sequence[Worker]) -> None:
         worker.pipe.close()
 
 
-def work(pipe: Connection, device: str, name: str, folder: Path) -> None:
+def work(pipe: Connection, device: str, name: str, folder: Path, training: Training) -> None:
     """A worker's life: train each run it is given, until its parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     threading.Thread(target=end_with_parent, daemon=True).start()
@@ -234,7 +249,7 @@ def work(pipe: Connection, device: str, name: str, folder: Path) -> None:
         run: Run = pipe.recv()
         started = timestamp()
         try:
-            result, error = train(run.recipe, run.seed, data, torch.device(device)), ""
+            result, error = training(run.recipe, run.seed, data, torch.device(device)), ""
         except Exception as reason:  # whatever a trick raises is recorded, and stops no other run
             result, error = None, f"{type(reason).__name__}: {reason} ({place(reason)})"
         pipe.send(Outcome(run, result, error, environment(device), started, timestamp()))

@@ -16,9 +16,9 @@ from conftest import TINY
 from torch import Tensor, nn
 
 from benchmark.data import DataSet
-from benchmark.identity import Run
+from benchmark.identity import Run, describe
 from benchmark.recipe import Recipe
-from benchmark.runner import Ended, Outcome, Processes, complete
+from benchmark.runner import Ended, Outcome, Processes, complete, in_order, timestamp
 from benchmark.store import Store
 from benchmark.training import train
 
@@ -35,7 +35,8 @@ class Inline:
     def outcomes(self, runs: Iterator[Run]) -> Iterator[Outcome]:
         for run in runs:
             self.trained.append(run)
-            yield Outcome(run, train(run.recipe, run.seed, self.data, torch.device("cpu")), "", {}, "then", "now")
+            result = train(run.recipe, run.seed, self.data, torch.device("cpu"))
+            yield Outcome(run, result, "", {}, timestamp(), timestamp())
 
 
 def rounds(toy: DataSet, *recipes: Recipe, seeds: int = 2) -> list[list[Run]]:
@@ -57,7 +58,8 @@ def test_a_record_says_what_was_run_and_measured(toy: DataSet, tmp_path: Path) -
     (record,) = Store(tmp_path, 1).records.values()
     promised = """key status data fingerprint seed recipe test_accuracy train_accuracy validation_accuracy
         train_seconds step_ms environment started finished engine data_choice budget reason dead_units parameters
-        step_flops peak_memory_mb epoch_train_accuracy epoch_train_loss validation_loss"""
+        step_flops peak_memory_mb epoch_train_accuracy epoch_train_loss levels band validation_loss test_loss
+        first_deviation near_zero largest_norm"""
     assert set(record) == set(promised.split())
     assert len(record["validation_accuracy"]) == 2
     arrays = store.arrays(record["key"])
@@ -75,6 +77,31 @@ def test_rounds_are_told_once_they_are_whole(toy: DataSet, tmp_path: Path) -> No
             after_round=lambda n: told.append((n, len(store.records))) or "",
         )
     assert told == [(1, 2), (2, 4)]
+
+
+def test_the_last_round_starts_with_what_took_longest(toy: DataSet, tmp_path: Path) -> None:
+    """What the first round took decides, though it was not known when the order was asked for."""
+    store = Store(tmp_path, 1)
+    long, short = replace(TINY, learning_rate=0.1), replace(TINY, epochs=50)  # by its images alone `short` is longer
+    planned = rounds(toy, short, TINY, long, seeds=2)
+    with store.writing():
+        order = in_order([*planned, []], store)  # the rounds of a grid may be done already
+        first = [next(order) for _ in planned[0]]
+        for run, seconds in zip(first, (1, 2, 3), strict=True):
+            lasted = {"started": "2026-01-01T00:00:00+00:00", "finished": f"2026-01-01T00:00:0{seconds}+00:00"}
+            store.add({"key": run.key, "status": "done", "recipe": describe(run.recipe), **lasted})
+    assert first == planned[0]
+    assert [run.recipe for run in order] == [long, TINY, short]
+
+
+def test_workers_that_take_the_longest_last_run_first_end_together(toy: DataSet, tmp_path: Path) -> None:
+    """Two workers on 4, 5, 6, 7 and 22 epochs: 22 in all, where the order as planned takes 32."""
+    recipes = [replace(TINY, images=10, epochs=epochs) for epochs in (4, 5, 6, 7, 22)]
+    (only,) = rounds(toy, *recipes, seeds=1)
+    free = [0, 0]
+    for run in in_order([only], Store(tmp_path, 1)):
+        free[free.index(min(free))] += run.recipe.epochs
+    assert free == [22, 22]
 
 
 def test_no_run_starts_after_the_minutes_are_over(toy: DataSet, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # Each room may import those before it.
 ORDER = """errors log diagnosis recipe networks baseline fractals data machine capture training identity cost grid
-designs store comparison tables sweeps claims report runner packing __main__""".split()  # noqa: SIM905  # a list of words reads better as words
+designs store comparison tables sweeps claims regression report runner packing __main__""".split()  # noqa: SIM905  # a list of words reads better as words
 
 
 def imports(path: Path) -> set[str]:
