@@ -42,6 +42,7 @@ MEASURES = {  # recipe.py says what each is
     "train loss": Measure("nats", lambda run: run["epoch_train_loss"][-1]),
     "test loss": Measure("nats", lambda run: run.get("test_loss")),
     "gap": Measure("points", lambda run: gap(run)),
+    "band": Measure("points", lambda run: percent(run, "band")),
     "speed": Measure("points", lambda run: 100 * fmean(run["validation_accuracy"] or [0.0])),
     "dead units": Measure("points", lambda run: percent(run, "dead_units")),
     "near-zero weights": Measure("points", lambda run: percent(run, "near_zero")),

@@ -202,6 +202,7 @@ Measure = Literal[
     "train loss",  # of the last epoch's batches, as they were trained on
     "test loss",
     "gap",  # train accuracy less test accuracy
+    "band",  # width of the band of the last epoch's per-batch losses, against their mean
     "speed",  # validation accuracy, averaged over the epochs
     "dead units",  # share of units that give one and the same number for every training image
     "near-zero weights",  # share of weights within 1e-3 of zero

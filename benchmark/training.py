@@ -23,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.capture import Captured
 from benchmark.data import DataSet, Split
+from benchmark.diagnosis import band, last_epoch, levels
 from benchmark.machine import now, peak_memory_mb, reset_peak_memory
 from benchmark.recipe import (
     Loss,
@@ -60,6 +61,8 @@ class Result:
     validation_loss: list[float]
     epoch_train_accuracy: list[float]  # of each epoch's batches, as they were trained on
     epoch_train_loss: list[float]
+    levels: list[float]  # mean loss of each of diagnosis.PARTS equal parts of the training
+    band: float | None  # relative width of the band of the last epoch's losses; None if diverged, or of a single step
     train_seconds: float  # of training alone, without evaluation
     step_ms: float  # median over the epochs
     peak_memory_mb: float  # of the process on a CPU, of the tensors on a GPU
@@ -164,6 +167,8 @@ def train(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start:
         validation_loss=[each.loss for each in curves.history],
         epoch_train_accuracy=curves.accuracies,
         epoch_train_loss=[float(each.mean()) for each in curves.losses.chunk(len(curves.seconds))],
+        levels=levels(curves.losses.tolist()),
+        band=band(last_epoch(curves.losses.tolist(), len(curves.seconds))),
         train_seconds=sum(curves.seconds),
         step_ms=1000 * median(curves.seconds) * len(curves.seconds) / len(curves.losses),
         peak_memory_mb=peak_memory_mb(device),

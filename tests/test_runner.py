@@ -58,8 +58,8 @@ def test_a_record_says_what_was_run_and_measured(toy: DataSet, tmp_path: Path) -
     (record,) = Store(tmp_path, 1).records.values()
     promised = """key status data fingerprint seed recipe test_accuracy train_accuracy validation_accuracy
         train_seconds step_ms environment started finished engine data_choice budget reason dead_units parameters
-        step_flops peak_memory_mb epoch_train_accuracy epoch_train_loss validation_loss test_loss first_deviation
-        near_zero largest_norm"""
+        step_flops peak_memory_mb epoch_train_accuracy epoch_train_loss levels band validation_loss test_loss
+        first_deviation near_zero largest_norm"""
     assert set(record) == set(promised.split())
     assert len(record["validation_accuracy"]) == 2
     arrays = store.arrays(record["key"])

@@ -16,13 +16,25 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from benchmark.claims import Judgement, counted, judgements, more_seeds
+from benchmark.diagnosis import CHOSEN_ON, Finding
 from benchmark.report.plots import INKS, LINEAR, control_name, digits_of, in_numbers, inline, is_wide, number
 from benchmark.store import Record, Store
+from benchmark.sweeps import Arm, Sweep
 from benchmark.tables import COLUMNS, Row, Table, points
 
 SIGNS = {"helps": "▲", "hurts": "▼", "equivalent": "■", "unresolved": "●"}
 NOTHING = "–"  # noqa: RUF001  the dash of an empty cell
 MACHINE = ("device", "cpu", "threads", "torch", "python")  # of an environment: what may change numbers or times
+
+CAPTIONS = {  # of the figure of a sweep, by the field that is swept
+    "learning_rate": "Left: the best of the rates that are diagnosed as good, the worst of the others; median over "
+    "the runs. Right: every run of the sweep, marked by the diagnosis of its own curve. Shaded: the rates that are "
+    "good by the outcome, within 3 points of the best rate's validation accuracy.",
+    "batch_size": "Left: the loss of every batch of one run, its running mean over a twentieth of the training, and "
+    "one standard deviation about it. Right: the width of that band in the last epoch.",
+    "network": "Training accuracy of the curves is that of each epoch's batches as they were trained on; after the "
+    "last epoch it is measured on the images as they are. Shaded: the gap.",
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,20 @@ class Section:
     mixed: list[str]  # the machines, where there are several
     plots: dict[str, str]  # SVG by the name of its file
     claims: list[tuple[Judgement, str]]  # with the difference in numbers
+    diagnosis: list[Diagnosed]  # of a sweep; else empty
+    caption: str  # of the figure of a sweep
+    hits: str  # how often the learning rates were diagnosed as they are; else empty
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """What most runs of one value of a sweep tell."""
+
+    variant: str
+    word: str
+    runs: str  # how many of how many
+    numbers: str  # of the first of them
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -142,12 +168,19 @@ def templates() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters |= {"plain": plain, "bare": bare}
+    made.globals["about"] = about
     return made
 
 
 def plain(text: object) -> str:
     """Text for a Markdown cell, with nothing in it that Markdown would take for a mark."""
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(str(text).split()))
+
+
+def about(name: str) -> str:
+    """What the plot in a file of this name shows."""
+    kinds = {"-curves": "learning curves", "-figure": "what the curves tell"}
+    return next((kind for end, kind in kinds.items() if name.endswith(end)), "effects on test accuracy")
 
 
 def bare(link: str) -> str:
@@ -160,11 +193,13 @@ def picture(svg: str, name: str, label: str) -> Markup:
     return Markup(inline(svg, name, str(escape(label))))
 
 
-def overview(store: Store, named: dict[str, Table], drawn: dict[str, dict[str, str]]) -> Overview:
+def overview(
+    store: Store, named: dict[str, Table], drawn: dict[str, dict[str, str]], swept: dict[str, Sweep]
+) -> Overview:
     """What there is to show of `named` tables and their drawn plots."""
     studies = [table.study for table in named.values()]
     several = len({(study["data"], study["budget"]) for study in studies}) > 1
-    ablations = grouped(named, drawn, several)
+    ablations = grouped(named, drawn, swept, several)
     sections = [section for ablation in ablations for section in ablation.sections]
     used = records_of(named.values())
     times = [(record["started"], record["finished"]) for record in used] or [("", "")]
@@ -241,7 +276,9 @@ def heading(study: dict[str, Any], several: bool = False) -> str:
     return f"{study['ablation']} ({about})" if about else str(study["ablation"])
 
 
-def grouped(named: dict[str, Table], drawn: dict[str, dict[str, str]], several: bool) -> list[Ablation]:
+def grouped(
+    named: dict[str, Table], drawn: dict[str, dict[str, str]], swept: dict[str, Sweep], several: bool
+) -> list[Ablation]:
     """The tables by ablation, in the order of planning."""
     tables_of: dict[str, list[str]] = {}
     for name, table in named.items():
@@ -251,13 +288,13 @@ def grouped(named: dict[str, Table], drawn: dict[str, dict[str, str]], several: 
             name=ablation,
             question=named[names[-1]].study["question"],
             sources=unique(link for name in names for link in named[name].study["sources"]),
-            sections=[section(name, named[name], drawn[name], several) for name in names],
+            sections=[section(name, named[name], drawn[name], swept.get(name), several) for name in names],
         )
         for ablation, names in tables_of.items()
     ]
 
 
-def section(name: str, table: Table, plots: dict[str, str], several: bool) -> Section:
+def section(name: str, table: Table, plots: dict[str, str], sweep: Sweep | None, several: bool) -> Section:
     """One table, ready to be shown."""
     margin = table.study["margin"]
     digits = digits_of(margin)
@@ -275,7 +312,24 @@ def section(name: str, table: Table, plots: dict[str, str], several: bool) -> Se
         mixed=machines if len(machines) > 1 else [],
         plots=plots,
         claims=[(each, with_unit(each, digits)) for each in judged],
+        diagnosis=[diagnosed(arm, *arm.majority) for arm in sweep.arms if arm.majority] if sweep else [],
+        caption=CAPTIONS[sweep.field] if sweep else "",
+        hits=hits(sweep) if sweep and sweep.field == "learning_rate" else "",
     )
+
+
+def diagnosed(arm: Arm, finding: Finding, count: int) -> Diagnosed:
+    """One value's line of a sweep."""
+    return Diagnosed(arm.variant, finding.word, f"{count} of {len(arm.runs)}", finding.numbers, finding.remedy)
+
+
+def hits(sweep: Sweep) -> str:
+    """How often the curve of one run told what its learning rate is, apart from the seed that chose the thresholds."""
+    others = sorted({run["seed"] for arm in sweep.arms for run in arm.runs} - {CHOSEN_ON})
+    parts = [(f"seed {CHOSEN_ON}, on which its thresholds were chosen", sweep.hits([CHOSEN_ON]))]
+    parts.append(("the other seeds", sweep.hits(others)))
+    told = [f"{right} of {all_} runs of {what} ({right / all_:.0%})" for what, (right, all_) in parts if all_]
+    return " and ".join(told)
 
 
 def with_unit(judged: Judgement, digits: int) -> str:
