@@ -133,7 +133,7 @@ def run(
         if jobs_per_gpu == AUTO and not jobs and left and asked.devices[0].startswith("cuda"):
             asked = packed(asked)
             say(f"so {workers(asked)}")
-        trainer = Processes(asked.devices, asked.data, asked.data_dir, results.weights)
+        trainer = Processes(asked.devices, asked.data, asked.data_dir, results.folder)
         ended = complete_in_order(grid, results, trainer, about, minutes)
     if results.records:
         say(f"report: {reports.write(results, out or asked.store / 'report')}")

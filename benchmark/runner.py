@@ -32,7 +32,7 @@ from benchmark.grid import longest_first
 from benchmark.identity import Run, describe
 from benchmark.machine import environment, settle
 from benchmark.recipe import Checkpoint
-from benchmark.store import Record, Store
+from benchmark.store import Record, Store, weights_file
 from benchmark.training import Result, train
 
 ATTEMPTS = 2  # at a run whose worker died: it may have been another's fault, such as a lack of memory
@@ -107,7 +107,7 @@ def complete(
 
 def lacks(store: Store, run: Run) -> bool:
     """Whether the run, or the weights that others start from, are still to be had."""
-    return run.key not in store or (run.keeps_weights and not store.weights(run.key).exists())
+    return run.key not in store or (run.keeps_weights and not weights_file(store.folder, run.key).exists())
 
 
 def in_order(rounds: Sequence[Sequence[Run]], store: Store) -> Iterator[Run]:
@@ -165,7 +165,7 @@ class Processes:
     devices: Sequence[str]
     data: str
     folder: Path
-    weights: Callable[[str], Path] | None = None  # of a run, by its key; needed by runs that start from another
+    store: Path | None = None  # where the weights are that runs start from
     training: Training = train  # benchmarks put one in its place that does nothing
     _context: multiprocessing.context.SpawnContext = field(
         default_factory=lambda: multiprocessing.get_context("spawn"), repr=False
@@ -196,7 +196,7 @@ class Processes:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=work,
-            args=(theirs, device, self.data, self.folder, self.weights, self.training),
+            args=(theirs, device, self.data, self.folder, self.store, self.training),
             daemon=True,
             name=f"worker on {device}",
         )
@@ -248,7 +248,7 @@ def work(
     device: str,
     name: str,
     folder: Path,
-    weights: Callable[[str], Path] | None,
+    store: Path | None,
     training: Training,
 ) -> None:
     """A worker's life: train each run it is given, until its parent is gone."""
@@ -265,7 +265,7 @@ def work(
         started = timestamp()
         try:
             data = loaded(run.recipe.data, folder)
-            result = training(run.recipe, run.seed, data, torch.device(device), **beginning(run, weights))
+            result = training(run.recipe, run.seed, data, torch.device(device), **beginning(run, store))
             result, error = result if run.keeps_weights else replace(result, weights=None), ""
         except Exception as reason:  # whatever a trick raises is recorded, and stops no other run
             result, error = None, f"{type(reason).__name__}: {reason} ({place(reason)})"
@@ -275,12 +275,12 @@ def work(
 loaded = lru_cache(maxsize=2)(load)  # a pre-training and what follows it may be of two data sets
 
 
-def beginning(run: Run, weights: Callable[[str], Path] | None) -> dict[str, Any]:
+def beginning(run: Run, store: Path | None) -> dict[str, Any]:
     """The trained weights that a run starts from, if it does, as `train` takes them."""
     start = run.recipe.start_from
     if isinstance(start, Checkpoint):
         return {"start": load_file(start.file)}
-    return {"start": load_file(weights(run.start))} if start and weights else {}
+    return {"start": load_file(weights_file(store, run.start))} if start and store else {}
 
 
 def end_with_parent() -> None:

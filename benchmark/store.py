@@ -100,7 +100,7 @@ class Store:
         with told(self.folder):
             if weights:
                 self.folder.joinpath("weights").mkdir(exist_ok=True)
-                replace_file(self.weights(record["key"]), safetensors.numpy.save(weights))
+                replace_file(weights_file(self.folder, record["key"]), safetensors.numpy.save(weights))
             if arrays:
                 write_whole(self.folder / "arrays" / f"{record['key']}.npz", arrays)
             self._file.write(json.dumps({"engine": self.engine, **record}, allow_nan=False) + "\n")
@@ -109,10 +109,6 @@ class Store:
                 os.fsync(self._file.fileno())
                 self._synced = time.monotonic()
         self._status[record["key"]] = record["status"]
-
-    def weights(self, key: str) -> Path:
-        """Where a run's trained weights are, if they were kept."""
-        return self.folder / "weights" / f"{key}.safetensors"
 
     def arrays(self, key: str) -> Arrays:
         """`losses` and `logits` of a run; empty where they were not kept."""
@@ -193,6 +189,11 @@ class Store:
 def table_name(study: dict[str, Any]) -> tuple[str, str, str, str]:
     """What makes two plans of a table the same table."""
     return study["ablation"], study["context"], study["data"], study["budget"]
+
+
+def weights_file(store: Path, key: str) -> Path:
+    """Where a run's trained weights are, if they were kept."""
+    return store / "weights" / f"{key}.safetensors"
 
 
 def write_whole(path: Path, arrays: Arrays) -> None:
