@@ -131,7 +131,7 @@ def keep(outcome: Outcome, store: Store, about: Record) -> Record:
         # JSON knows no infinity: a curve that left the finite numbers is written with null in their place
         record |= {name: finite(value) for name, value in measured.items()}
     record |= {"environment": outcome.environment, "started": outcome.started, "finished": outcome.finished}
-    store.add(record, arrays, weights)
+    store.add(record, arrays, weights if run.keeps_weights else None)
     return record
 
 

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from benchmark.data import DataSet
 from benchmark.identity import Run, describe
 from benchmark.recipe import Recipe
 from benchmark.runner import Ended, Outcome, Processes, complete, in_order, timestamp
-from benchmark.store import Store
+from benchmark.store import Store, weights_file
 from benchmark.training import train
 
 ABOUT = {"data": "toy", "data_choice": "asked for by name", "budget": "quick"}
@@ -134,16 +135,24 @@ def die(network: nn.Module, images: Tensor) -> None:
 
 
 def test_worker_processes_give_what_training_here_gives_and_survive_what_goes_wrong(
-    toy: DataSet, folder: Path, tmp_path: Path
+    toy: DataSet, toy6: DataSet, folder: Path, tmp_path: Path
 ) -> None:
     """One start of workers for all of it, since each start takes seconds."""
     store = Store(tmp_path, 1)
+    task = replace(TINY, data="toy6")
+    old = Run(task, 0, toy6.fingerprint, keeps_weights=True)
+    tuned = Run(replace(TINY, start_from=task), 0, toy.fingerprint, old.key)
     broken, deadly = replace(TINY, initialise=explode), replace(TINY, initialise=die)
     wild = replace(TINY, learning_rate=1e30)
     runs = rounds(toy, broken, TINY, deadly, wild, seeds=1)
     with store.writing():
-        ended = complete(runs, store, Processes(["cpu", "cpu"], "toy", folder), ABOUT)
-    assert (ended.trained, ended.left) == (4, 0)
+        complete([[old]], store, Inline(toy6), ABOUT)
+        ended = complete([[*runs[0], tuned]], store, Processes(["cpu", "cpu"], "toy", folder, tmp_path), ABOUT)
+    assert (ended.trained, ended.left) == (5, 0)
+    start = load_file(weights_file(tmp_path, old.key))
+    expected = train(tuned.recipe, 0, toy, torch.device("cpu"), start).logits
+    assert np.array_equal(store.arrays(tuned.key)["logits"], expected)
+    assert not weights_file(tmp_path, tuned.key).exists()  # nothing starts from it
     good, bad, dead, away = (store[Run(r, 0, toy.fingerprint).key] for r in (TINY, broken, deadly, wild))
     assert np.array_equal(store.arrays(good["key"])["logits"], train(TINY, 0, toy, torch.device("cpu")).logits)
     assert good["environment"]["threads"] == 1
@@ -152,6 +161,24 @@ def test_worker_processes_give_what_training_here_gives_and_survive_what_goes_wr
     assert dead["reason"] == "its worker died with exit code -9, 2 of 2 times"
     assert away["status"] == "diverged"
     assert {record["key"] for record in ended.failed} == {bad["key"], dead["key"]}
+
+
+def test_a_run_whose_weights_are_lost_is_trained_again(toy: DataSet, tmp_path: Path) -> None:
+    store, trainer = Store(tmp_path, 1), Inline(toy)
+    plain, kept = Run(TINY, 0, toy.fingerprint), Run(TINY, 0, toy.fingerprint, keeps_weights=True)
+    assert plain.key == kept.key
+    with store.writing():
+        for run in (plain, kept, kept):
+            complete([[run]], store, trainer, ABOUT)
+        weights_file(tmp_path, kept.key).unlink()
+        complete([[kept]], store, trainer, ABOUT)
+    assert trainer.trained == [plain, kept, kept]
+
+
+def test_what_a_run_starts_from_is_part_of_its_key(toy: DataSet) -> None:
+    recipe = replace(TINY, start_from=replace(TINY, data="toy6"))
+    keys = {Run(recipe, 0, toy.fingerprint, start).key for start in ("a", "b")}
+    assert len(keys | {Run(TINY, 0, toy.fingerprint).key}) == 3
 
 
 def sleepy(network: nn.Module, images: Tensor) -> None:
