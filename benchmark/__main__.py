@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from benchmark import data as datasets
 from benchmark import log as logs
+from benchmark import regression
 from benchmark import report as reports
 from benchmark.baseline import BUDGETS, baseline
 from benchmark.cost import entry, step_turns
@@ -32,7 +33,7 @@ from benchmark.diagnosis import diagnose
 from benchmark.errors import UsageError, unknown
 from benchmark.grid import Study, chosen, discover, expected_seconds, old_data, origins, pairs, plan, studies
 from benchmark.identity import Run, describe
-from benchmark.machine import cores, devices, has_fast_bf16
+from benchmark.machine import commit, cores, devices, has_fast_bf16
 from benchmark.machine import settle as prepare
 from benchmark.packing import crew, packing
 from benchmark.recipe import CONTROL, Claim, Recipe
@@ -43,6 +44,7 @@ from benchmark.tables import Table, tables
 from benchmark.training import ENGINE
 
 ADD_ONE = "add-one"
+HISTORY = Path("results") / "history.csv"
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -219,6 +221,42 @@ def report(
     if not (store / "runs.jsonl").exists():
         raise UsageError(f"no results in {store}; `make ablate` trains and fills a store, --store names another")
     say(f"report: {reports.write(Store(store, ENGINE), out or store / 'report')}")
+
+
+@app.command()
+def regress(
+    reference: Annotated[Path, typer.Argument(help="Folder of the committed results to compare with.")],
+    data: Data = "auto",
+    data_dir: DataDir = Path("data"),
+    budget: BudgetName = "auto",
+    store: StoreDir = None,
+    summary: Annotated[Path | None, typer.Option("--summary", help="Append the Markdown to this file too.")] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Make the store the new reference.")] = False,
+    history: Annotated[Path, typer.Option("--history", help="Where accepted effects are noted.")] = HISTORY,
+) -> None:
+    """Compare a store's effects with a reference's. Exit code 1 if any surely changed, unless it is accepted.
+
+    Example: python -m benchmark regress results/reference/cifar10-quick --store results/cifar10-quick
+    """
+    if store is None:
+        store = settle(data, data_dir, budget, store, None, "1", "auto", 1).store
+    for folder in (reference, store):
+        if not (folder / "runs.jsonl").exists():
+            raise UsageError(f"no results in {folder}; `run --store` fills a store")
+    found = regression.compared(Store(reference, ENGINE), Store(store, ENGINE))
+    if not found.changes:
+        raise UsageError(
+            f"{store} and {reference} have no effect in common; train the same ablations, data and budget"
+        )
+    say(text := regression.summary(found))
+    if summary:
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(text)
+    if accept:
+        regression.accept(Store(store, ENGINE), reference, found, history, commit())
+        say(f"{reference} is now what {store} was; its effects are noted in {history}")
+    elif found.resolved:
+        raise typer.Exit(1)
 
 
 @app.command("diagnose")

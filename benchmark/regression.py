@@ -7,12 +7,17 @@ one family (Holm). Costs are compared by the ranges that were measured in turns.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from benchmark.comparison import Difference, contrast, judge
-from benchmark.store import Record, Store, table_name
+from benchmark.store import Record, Store, replace_file, table_name, told
 from benchmark.tables import Table, points, tables
 
 CONTROL = "baseline"  # as in recipe.py, whose import would bring torch here
@@ -220,14 +225,30 @@ def line(change: Change) -> str:
     return f"| {change.name} | {change.before:+.1f} | {change.after:+.1f} | {gap} | {p} | {change.word} |"
 
 
-def history(changes: Iterable[Change], when: str, commit: str) -> list[dict[str, Any]]:
-    """Lines of history.csv: every effect of an accepted reference."""
+def accept(store: Store, reference: Path, comparison: Comparison, history: Path, commit: str) -> None:
+    """Put `store` in the place of `reference`, say where it came from, and note its effects in `history`, a CSV."""
+    when = datetime.now(UTC).date().isoformat()
+    with told(reference):
+        reference.mkdir(parents=True, exist_ok=True)
+        for name in ("runs.jsonl", "studies.json", "costs.json"):
+            if (store.folder / name).exists():
+                replace_file(reference / name, (store.folder / name).read_bytes())
+        came_from = {"accepted": when, "commit": commit, "environments": comparison.environments[1]}
+        replace_file(reference / "accepted.json", json.dumps(came_from, indent=1).encode())
+    with told(history.parent):
+        noted = pd.read_csv(history) if history.exists() else pd.DataFrame()
+        pd.concat([noted, pd.DataFrame(lines(comparison.changes, when, commit))]).to_csv(history, index=False)
+
+
+def lines(changes: Iterable[Change], when: str, commit: str) -> list[dict[str, Any]]:
+    """Lines of the history: every effect, and its change since the reference before."""
     return [
         {
             "date": when,
             "commit": commit,
-            **{field: getattr(change, field) for field in ("ablation", "context", "variant", "data", "budget")},
-            "effect": f"{change.after:.3f}",
+            **{field: getattr(change, field) for field in ("data", "budget", "ablation", "context", "variant")},
+            "effect": round(change.after, 3),
+            "change": change.word,
         }
         for change in changes
     ]

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from benchmark.regression import Comparison, compared, history, summary
+from benchmark.__main__ import main
+from benchmark.regression import Comparison, accept, compared, summary
 from benchmark.store import Store
 
 TRICKS = {"flip": 3.0, "dropout": -1.0, "tanh": -5.0, "EMA": 0.0}
@@ -158,8 +160,38 @@ def test_the_summary_is_a_table_for_a_pull_request(tmp_path: Path) -> None:
     assert "torch 2.14.1 on A" in text
 
 
-def test_history_has_a_line_for_each_effect(tmp_path: Path) -> None:
-    store = made(tmp_path / "a", 0)
-    lines = history(compared(store, store).changes, "2026-11-23", "abc")
-    assert [line["variant"] for line in lines] == ["baseline", *TRICKS]
-    assert set(lines[0]) == {"date", "commit", "ablation", "context", "variant", "data", "budget", "effect"}
+def test_accepting_makes_the_store_the_reference_and_notes_its_effects(tmp_path: Path) -> None:
+    reference, history = made(tmp_path / "a", 0), tmp_path / "history.csv"
+    for seed in (1, 2):
+        store = made(tmp_path / f"now {seed}", seed, TRICKS | {"tanh": 0.0}, costs={"flip": (1.0, 0.9, 1.1)})
+        accept(store, reference.folder, compared(reference, store), history, "abc")
+    assert resolved(compared(Store(tmp_path / "a", 1), store)) == []
+    assert (tmp_path / "a" / "costs.json").exists()
+    assert json.loads((tmp_path / "a" / "accepted.json").read_text())["commit"] == "abc"
+    noted = pd.read_csv(history, keep_default_na=False)
+    assert list(noted.variant) == ["baseline", *TRICKS] * 2
+    assert list(noted.change[noted.variant == "tanh"])[0] == "better"
+
+
+def test_the_command_says_what_changed_and_exits_accordingly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def regress(*options: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["benchmark", "regress", str(tmp_path / "a"), *options])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(str(ended.value.code)), said.out + said.err
+
+    made(tmp_path / "a", 0)
+    made(tmp_path / "fresh", 1)
+    made(tmp_path / "broken", 2, TRICKS | {"tanh": 0.0})
+    fresh, broken = (f"--store={tmp_path / name}" for name in ("fresh", "broken"))
+    assert regress(fresh)[0] == 0
+    code, said = regress(broken, f"--summary={tmp_path / 'summary.md'}")
+    assert code == 1
+    assert "tricks: tanh" in said
+    assert (tmp_path / "summary.md").read_text() in said
+    assert regress(f"--store={tmp_path / 'nowhere'}")[0] == 2
+    assert regress(broken, "--accept", f"--history={tmp_path / 'history.csv'}")[0] == 0
+    assert regress(broken)[0] == 0
