@@ -245,9 +245,7 @@ def regress(
             raise UsageError(f"no results in {folder}; `run --store` fills a store")
     found = regression.compared(Store(reference, ENGINE), Store(store, ENGINE))
     if not found.changes:
-        raise UsageError(
-            f"{store} and {reference} have no effect in common; train the same ablations, data and budget"
-        )
+        raise UsageError(f"{store} has no effect in common with {reference}; train the same ablations, data, budget")
     say(text := regression.summary(found))
     if summary:
         with summary.open("a", encoding="utf-8") as file:

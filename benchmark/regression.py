@@ -213,7 +213,8 @@ def summary(comparison: Comparison, rows: int = 20) -> str:
         lines += ["", "| step time over the baseline's | reference | now |", "|---|--:|--:|"]
         lines += [f"| {c.variant} | {c.before:.2f} | {c.after:.2f} |" for c in comparison.costs]
     if comparison.missing:
-        lines += ["", f"Not compared, since the store has no runs of them: {', '.join(comparison.missing)}."]
+        named = ", ".join(comparison.missing[:rows]) + (", …" if len(comparison.missing) > rows else "")
+        lines += ["", f"Not compared, since the store has no runs of them: {len(comparison.missing)}: {named}."]
     return "\n".join(lines) + "\n"
 
 
