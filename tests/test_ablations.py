@@ -112,6 +112,15 @@ def test_applies_to_another_base(arm: Recipe, toy6: DataSet) -> None:
     assert result.logits.shape == (120, 6)
 
 
+ARTICLE = """S1.1 S1.2 S2.1 S2.2 S2.3 S2.4 S2.5 S3.1 S3.2 S3.3 S3.4 S4.1 S4.2 S4.3 S4.4 S4.5 S5.1 S5.2 S5.3 S5.4 S5.5
+S5.6 S5.7 S6.1 S6.2 S6.3 S6.4 S7.1 S7.2 S7.3"""  # of Wei 2015, part by part; part 8 is about ensembles
+
+
+def test_every_statement_of_the_article_is_a_claim() -> None:
+    claimed = {claim.name for ablation in discover()[0] for claim in ablation.claims}
+    assert set(ARTICLE.split()) <= claimed
+
+
 @pytest.mark.parametrize("arm", arms(TINY))
 def test_reaches_a_worker_as_it_is(arm: Recipe) -> None:
     assert pickle.loads(pickle.dumps(arm)) == arm
