@@ -5,7 +5,8 @@ matrix (units, inputs), move by -rate * max(1, units / inputs)^(1/2) * O, where 
 values brought near 1 by 5 Newton-Schulz iterations. What is no convolution, such as the head and the norms, has
 Nesterov's momentum of 0.9 at the baseline's rate and schedule. All weights that are decayed shrink by as much a step
 as under SGD with momentum 0.9 in the long run, 10 * its rate * its weight decay. Departure: the first convolution is
-among Muon's.
+among Muon's. Its rate is tuned on validation images as those of the module `optimiser` are, which says how: from
+0.0125 to 0.4 the best was 0.2, 69.3 %. Tuned so, Nesterov at 0.4 had 64.9; the control is the baseline, at 0.2.
 """
 
 from collections.abc import Iterable
@@ -59,7 +60,7 @@ def orthogonal(matrix: Tensor) -> Tensor:
     return x if wide else x.T
 
 
-RATE = 0.25  # peak, over the baseline's
+RATE = 1.0  # peak, over the baseline's, tuned as the docstring says
 
 CLAIMS = [Claim("Muon", "Orthogonal steps train better than Nesterov's momentum.", Better("Muon"))]
 

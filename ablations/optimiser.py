@@ -5,7 +5,12 @@ https://proceedings.mlr.press/v28/sutskever13.html); Adam (Kingma & Ba 2015, htt
 (Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101); Lion, w -= rate * sign(0.9 m + 0.1 g) with m a mean of g
 over about 100 steps (Chen et al. 2023, https://arxiv.org/abs/2302.06675). Muon has a module of its own. Weight decay
 is the baseline's L2, part of the gradient, but for AdamW and Lion: there the weights shrink by as much a step as SGD
-with momentum 0.9 shrinks them in the long run, 10 * its rate * its weight decay.
+with momentum 0.9 shrinks them in the long run, 10 * its rate * its weight decay. Tuned at `quick` on CIFAR-10 by
+accuracy on its 5,000 validation images, 7 or 8 runs each: five rates by factors of 2 (SGD 0.25 to 4, momentum and
+Nesterov 0.05 to 0.8, Adam and AdamW 0.00125 to 0.02, Lion 0.00025 to 0.004), one more where the best was at an end,
+the best two again with another seed. Best, with mean accuracy in %: SGD 1 (63.2), momentum 0.2 (63.8), Nesterov 0.4
+(64.9), Adam 0.02 (64.6), AdamW 0.02 (64.5), Lion 0.002 (60.1). Elsewhere the rates keep their proportion to the
+baseline's 0.2.
 """
 
 from collections.abc import Callable, Iterable
@@ -46,8 +51,8 @@ class Lion(Optimizer):
         return loss
 
 
-# Peak rates over the baseline's.
-RATES = {"SGD": 5.0, "momentum": 1.0, "Nesterov": 1.0, "Adam": 0.025, "AdamW": 0.025, "Lion": 0.005}
+# Peak rates over the baseline's, tuned as the docstring says.
+RATES = {"SGD": 5.0, "momentum": 1.0, "Nesterov": 2.0, "Adam": 0.1, "AdamW": 0.1, "Lion": 0.01}
 
 CLAIMS = [
     Claim("momentum", "Momentum trains better than plain SGD.", Better("momentum", than="SGD")),

@@ -25,7 +25,7 @@ LOGITS = 100  # rows kept: an empty run is to cost its bookkeeping, not the writ
 
 def table(base: Recipe, arms: dict[str, Recipe]) -> Study:
     """A table that no module of `ablations/` stands behind."""
-    return Study(Ablation("any", "Does it matter?", (), {"": unadapted}, lambda base: arms, ()), "", base, arms, ())
+    return Study(Ablation("any", "Does it matter?", (), {"": unadapted}, lambda *_: arms, ()), "", base, arms, ())
 
 
 def rates(base: Recipe, number: int) -> dict[str, Recipe]:

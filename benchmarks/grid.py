@@ -94,11 +94,15 @@ def busy(given: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+ALIKE = {"activation", "learning_rate", "schedule", "loss", "weight_decay"}  # fields that change a step's time little
+
+
 def fill(given: argparse.Namespace) -> None:
-    """Plan and train a grid of real variants, evenly taken from all that change the plain baseline."""
+    """Plan and train a grid of real variants, evenly taken from those whose runs take about as long as the base's."""
     base = replace(base_recipe(given.data_dir), images=given.images)
     tables = [each for each in studies(discover()[0], base)[0] if each.base == base]
     arms = {f"{each.ablation.name}: {name}": arm for each in tables for name, arm in each.arms.items()}
+    arms = {name: arm for name, arm in arms.items() if arm.changes(base).keys() <= ALIKE}
     names = list(arms)[:: max(1, len(arms) // ARMS)][:ARMS]
     data = load(base.data, given.data_dir)
     rounds = plan([table(base, {name: arms[name] for name in names})], given.seeds, data.fingerprint)
@@ -166,7 +170,7 @@ def empty(given: argparse.Namespace) -> dict[str, Any]:
     base = base_recipe(given.data_dir)
     data = load(base.data, given.data_dir)
     nothing(base, 0, data, CPU)
-    workers = Processes(["cpu"] * cores(), data.name, given.data_dir, nothing)
+    workers = Processes(["cpu"] * cores(), data.name, given.data_dir, training=nothing)
     found = {}
     for name, trainer in (("a stand-in in the same process", Idle(base, data)), ("worker processes", workers)):
         watched = Watched(trainer, (1, 100, 1_000, 5_000, 10_000))

@@ -44,7 +44,7 @@ def test_plan_runner_and_store(base: Recipe, data: DataSet, tmp_path: Path, benc
 @pytest.mark.benchmark(group=f"{RUNS} empty runs")
 def test_worker_processes_and_store(base: Recipe, data: DataSet, tmp_path: Path, benchmark: Any) -> None:
     store = Store(tmp_path, 1)
-    outcomes = Processes(["cpu", "cpu"], data.name, FOLDER, nothing).outcomes(
+    outcomes = Processes(["cpu", "cpu"], data.name, FOLDER, training=nothing).outcomes(
         Run(base, seed, data.fingerprint) for seed in count()
     )
 

@@ -59,7 +59,7 @@ def in_what_is_left(recipe: Recipe, seed: int, data: DataSet, device: torch.devi
 
 
 def test_a_worker_that_fails_counts_for_all(toy: DataSet, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with crew(Processes(["cpu"], "toy", folder, in_what_is_left), TINY, toy) as measure:
+    with crew(Processes(["cpu"], "toy", folder, training=in_what_is_left), TINY, toy) as measure:
         assert measure(1).rate > EPOCHS * len(toy.train.labels) / 60  # a run takes less than a minute
         monkeypatch.setenv("FULL", "1")
         assert measure(2) == Probe(2, 0.0, 0.0)
