@@ -105,11 +105,11 @@ def without_times(table: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def test_a_run_leaves_records_and_a_report(ran: Path) -> None:
-    assert finished(ran) == 7 * 2 + 6  # variants, and ceil(2 * sqrt(7)) of the control
+    assert finished(ran) == 11 * 2 + 7  # variants, and ceil(2 * sqrt(11)) of the control
     table = rows(ran)
     assert set(COLUMNS) >= PROMISED_COLUMNS
     assert list(table[0]) == COLUMNS
-    assert {row["variant"] for row in table} >= {"constant", "step /10", "linear", "cosine", "plateau /2"}
+    assert {row["variant"] for row in table} >= {"constant", "step /10", "linear", "cosine", "plateau /2 on loss"}
     assert {(row["n"], row["n_control"]) for row in table} == {("2", "6")}
     assert all((ran / "report" / name).stat().st_size > 1000 for name in ("index.html", "index.md"))
     record = json.loads((ran / "runs.jsonl").read_text().splitlines()[0])
@@ -121,7 +121,7 @@ def test_the_same_command_again_trains_nothing(ran: Path, folder: Path, tricks: 
     before = (ran / "runs.jsonl").read_bytes()
     code, said = tricks("run", *toy(folder, ran), "--only", "schedule", "--seeds", 2)
     assert code == 0
-    assert "20 runs, 0 to train" in said
+    assert "29 runs, 0 to train" in said
     assert (ran / "runs.jsonl").read_bytes() == before
 
 
@@ -186,7 +186,7 @@ def test_ctrl_c_ends_within_5_s_and_loses_no_finished_run(folder: Path, tmp_path
 def test_minutes_0_reports_what_is_there(ran: Path, folder: Path, tricks: Any) -> None:
     code, said = tricks("run", *toy(folder, ran), "--only", "schedule", "--seeds", 3, "--minutes", 0)
     assert code == 0
-    assert "9 runs left" in said
+    assert "14 runs left" in said
     assert "report: " in said
 
 
@@ -194,7 +194,7 @@ def test_plan_tells_what_is_stored_and_trains_nothing(ran: Path, folder: Path, t
     before = (ran / "runs.jsonl").read_bytes()
     code, said = tricks("plan", *toy(folder, ran), "--only", "schedule", "--seeds", 3, "--jobs", 2)
     assert code == 0
-    assert "29 distinct runs, 20 stored, 9 to train" in said
+    assert "43 distinct runs, 29 stored, 14 to train" in said
     assert "of these recipes)" in said
     assert (ran / "runs.jsonl").read_bytes() == before
 
