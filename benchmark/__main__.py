@@ -31,7 +31,7 @@ from benchmark.grid import Study, chosen, discover, plan, studies
 from benchmark.identity import Run, describe
 from benchmark.machine import cores, devices, environment, has_fast_bf16
 from benchmark.machine import settle as prepare
-from benchmark.recipe import CONTROL, Alike, Better, Claim
+from benchmark.recipe import CONTROL, Claim
 from benchmark.runner import Ended, Processes, complete
 from benchmark.store import Store
 from benchmark.tables import Table, tables
@@ -296,17 +296,8 @@ def as_json(table: Study, asked: Request, data: datasets.DataSet) -> dict[str, A
 
 def claim_as_json(claim: Claim) -> dict[str, Any]:
     """A claim as the store keeps it."""
-    holds = claim.holds
-    than = {"than": holds.than} if isinstance(holds, Better | Alike) else {}
-    kind = type(holds).__name__.lower()
-    return {
-        "name": claim.name,
-        "text": claim.text,
-        "context": claim.context,
-        "kind": kind,
-        "arm": holds.arm,
-        **than,
-    }
+    compared = {"kind": type(claim.holds).__name__.lower(), **asdict(claim.holds)}
+    return {"name": claim.name, "text": claim.text, "context": claim.context, **compared}
 
 
 def short(part: object) -> str:
