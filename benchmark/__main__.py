@@ -12,7 +12,7 @@ import re
 import signal
 import sys
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from statistics import median
@@ -25,13 +25,14 @@ from tqdm import tqdm
 from benchmark import data as datasets
 from benchmark import report as reports
 from benchmark.baseline import BUDGETS, baseline
+from benchmark.combining import Planned, check, combine
 from benchmark.cost import cost
 from benchmark.errors import UsageError, unknown
-from benchmark.grid import Study, chosen, discover, plan, studies
+from benchmark.grid import Study, chosen, combinations, discover, pairs, plan, steps, studies
 from benchmark.identity import Run, describe
 from benchmark.machine import cores, devices, environment, has_fast_bf16
 from benchmark.machine import settle as prepare
-from benchmark.recipe import CONTROL, Claim
+from benchmark.recipe import CONTROL, Claim, Ensemble, Recipe, everyone
 from benchmark.runner import Ended, Processes, complete
 from benchmark.store import Store
 from benchmark.tables import Table, tables
@@ -77,6 +78,7 @@ class Grid:
     rounds: list[list[Run]]
     studies: list[dict[str, Any]]  # the tables as the store keeps them
     broken: dict[str, str]
+    ensembles: Planned = field(default_factory=dict)
 
 
 @app.command()
@@ -106,10 +108,54 @@ def run(
         results.save_studies(grid.studies)
         trainer = Processes(asked.devices, asked.data, asked.data_dir)
         say(f"{sum(map(len, grid.rounds))} runs, {len(lacking(grid, results))} to train")
-        ended = complete(grid.rounds, results, trainer, about, minutes, lambda n: verdicts(n, results))
+
+        def after_round(done: int) -> str:
+            combined(grid, asked, results, about)
+            return verdicts(done, results)
+
+        ended = complete(grid.rounds, results, trainer, about, minutes, after_round)
+        unmade = combined(grid, asked, results, about)
+    for sentence in () if ended.left else unmade:
+        say(sentence)
     if results.records:
         say(f"report: {reports.write(results, out or asked.store / 'report')}")
     leave(ended, grid)
+
+
+@app.command("combine")
+def combine_(
+    data: Data = "auto",
+    data_dir: DataDir = Path("data"),
+    budget: BudgetName = "auto",
+    only: Only = "",
+    seeds: Seeds = 3,
+    store: StoreDir = None,
+    device: DeviceName = "auto",
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the report. [STORE/report]")] = None,
+) -> None:
+    """Make the ensembles that the stored runs suffice for, then write the report. Trains nothing.
+
+    Example: python -m benchmark combine --store results/cifar10-quick --seeds 5
+    """
+    asked = settle(data, data_dir, budget, store, 1, 1, device, seeds)
+    grid = planned(asked, only)
+    if not (asked.store / "runs.jsonl").exists():
+        raise UsageError(f"no results in {asked.store}; `run` trains and fills a store, --store names another")
+    results = Store(asked.store, ENGINE)
+    check(grid.ensembles, results)
+    about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
+    with results.writing():
+        results.save_studies(grid.studies)
+        unmade = combined(grid, asked, results, about)
+    for sentence in unmade:
+        say(sentence)
+    made = [each for replicates in grid.ensembles.values() for each in replicates if each.key in results]
+    if not made:
+        raise UsageError(f"the runs in {asked.store} suffice for none of the ensembles; `run` trains what they lack")
+    say(f"{len(made)} ensembles of stored runs; report: {reports.write(results, out or asked.store / 'report')}")
+    leave(Ended(0, [], 0, False), grid)
+    if unmade:
+        raise typer.Exit(1)
 
 
 @app.command("plan")
@@ -162,9 +208,8 @@ def cost_(
     grid = planned(asked, only)
     prepare(asked.devices[0])
     images, place = datasets.load(asked.data, asked.data_dir), torch.device(asked.devices[0])
-    pairs = dict.fromkeys((arm, table.base) for table in grid.tables for arm in table.arms.values())
     measured = []
-    for arm, base in tqdm(pairs, unit="variant", desc="measuring"):
+    for arm, base in tqdm(pairs(grid.tables), unit="variant", desc="measuring"):
         found = cost(arm, base, images, place)
         measured.append({"recipe": describe(arm), "control": describe(base), **asdict(found)})
     Store(asked.store, ENGINE).save_costs(measured, environment(asked.devices[0]))
@@ -260,7 +305,15 @@ def planned(asked: Request, only: str) -> Grid:
     left_out = {name: why for name, why in (broken | failing).items() if not names or name in names}
     data = datasets.load(asked.data, asked.data_dir)
     kept = [as_json(table, asked, data) for table in tables]
-    return Grid(tables, plan(tables, asked.seeds, data.fingerprint), kept, left_out)
+    ensembles = combinations(tables, asked.seeds, data.fingerprint)
+    return Grid(tables, plan(tables, asked.seeds, data.fingerprint), kept, left_out, ensembles)
+
+
+def combined(grid: Grid, asked: Request, results: Store, about: dict[str, Any]) -> list[str]:
+    """Makes the ensembles that the stored runs suffice for; a sentence for each arm that lacks some."""
+    if all(each.key in results for replicates in grid.ensembles.values() for each in replicates):
+        return []
+    return combine(grid.ensembles, results, datasets.load(asked.data, asked.data_dir), about)
 
 
 def as_json(table: Study, asked: Request, data: datasets.DataSet) -> dict[str, Any]:
@@ -280,6 +333,8 @@ def as_json(table: Study, asked: Request, data: datasets.DataSet) -> dict[str, A
             "recipe": describe(table.base),
             "seeds": table.seeds_of(CONTROL, asked.seeds),
             "same": list(table.same),
+            "steps": steps(table.base),  # with these two an ensemble's cost is told in runs of the control
+            "batch_size": table.base.batch_size,
         },
         "arms": [
             {
@@ -287,11 +342,19 @@ def as_json(table: Study, asked: Request, data: datasets.DataSet) -> dict[str, A
                 "recipe": describe(arm),
                 "changes": {field: short(value) for field, value in arm.changes(table.base).items()},
                 "seeds": table.seeds_of(name, asked.seeds),
+                **(copies(arm, table.base) if isinstance(arm, Ensemble) else {}),
             }
             for name, arm in table.arms.items()
         ],
+        "trained": {describe(recipe): count for recipe, count in table.runs_of(asked.seeds).items()},
         "claims": [claim_as_json(claim) for claim in table.ablation.claims],
     }
+
+
+def copies(arm: Ensemble, base: Recipe) -> dict[str, Any]:
+    """That an arm is an ensemble, and of how many copies of the control, if of nothing else."""
+    only = all(member.recipe == base and member.at == 1 for member in arm.members) and arm.choose is everyone
+    return {"kind": "ensemble", "copies": len(arm.members) if only else None, "combine": short(arm.combine)}
 
 
 def claim_as_json(claim: Claim) -> dict[str, Any]:

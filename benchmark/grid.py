@@ -13,8 +13,8 @@ from statistics import median
 from types import ModuleType
 
 from benchmark.errors import UsageError, unknown
-from benchmark.identity import Run, describe
-from benchmark.recipe import CONTROL, Claim, Recipe
+from benchmark.identity import Combination, Run, describe
+from benchmark.recipe import CONTROL, Arm, Claim, Ensemble, Recipe
 
 PACKAGE = "ablations"
 ALL_IMAGES = 45_000  # where a recipe takes all there are; only used to guess which of two runs takes longer
@@ -28,7 +28,7 @@ class Ablation:
     question: str
     sources: tuple[str, ...]  # links
     contexts: dict[str, Callable[[Recipe], Recipe]]  # adaptations of the base under which it is measured
-    variants: Callable[[Recipe], dict[str, Recipe]]
+    variants: Callable[[Recipe], Mapping[str, Arm]]
     claims: tuple[Claim, ...]
 
 
@@ -39,13 +39,30 @@ class Study:
     ablation: Ablation
     context: str
     base: Recipe
-    arms: dict[str, Recipe]  # without those that are the base itself
+    arms: dict[str, Arm]  # without those that are the base itself
     same: tuple[str, ...]  # names of arms that are the base itself
 
     def seeds_of(self, arm: str, seeds: int) -> int:
         """The control gets ceil(n * sqrt(k)) seeds for k variants of n: all differences at their most precise
-        for a given number of runs (Dunnett 1955, https://doi.org/10.1080/01621459.1955.10501294)."""
-        return ceil(seeds * sqrt(max(1, len(self.arms)))) if arm == CONTROL else seeds
+        for a given number of runs (Dunnett 1955, https://doi.org/10.1080/01621459.1955.10501294).
+
+        An ensemble is made as often as the runs suffice that this table has anyway, each used once: at least `seeds`
+        times."""
+        if arm == CONTROL:
+            return ceil(seeds * sqrt(max(1, len(self.arms))))
+        value = self.arms[arm]
+        if isinstance(value, Recipe):
+            return seeds
+        there = self.runs_of(seeds)
+        return min(there[recipe] // each for recipe, each in value.seeds().items())
+
+    def runs_of(self, seeds: int) -> dict[Recipe, int]:
+        """How many runs of each recipe this table takes, members of its ensembles among them."""
+        wanted = {self.base: self.seeds_of(CONTROL, seeds)}
+        for arm in self.arms.values():
+            for recipe, each in {arm: 1}.items() if isinstance(arm, Recipe) else arm.seeds().items():
+                wanted[recipe] = max(wanted.get(recipe, 0), seeds * each)
+        return wanted
 
 
 def discover() -> tuple[list[Ablation], dict[str, str]]:
@@ -114,13 +131,13 @@ def study(ablation: Ablation, context: str, base: Recipe) -> Study:
     if not isinstance(arms, dict) or not arms:
         raise ValueError(f"variants() must give a dictionary of recipes by name, got {arms!r}")
     for name, arm in arms.items():
-        if not isinstance(name, str) or not isinstance(arm, Recipe):
-            raise TypeError(f"variants() must give recipes by name; {name!r} is {arm!r}")
+        if not isinstance(name, str) or not isinstance(arm, Arm):
+            raise TypeError(f"variants() must give recipes or ensembles by name; {name!r} is {arm!r}")
         if name == CONTROL:
             raise ValueError(f"{CONTROL!r} is the name of the control; give the variant another")
         describe(arm)
     for claim in ablation.claims:
-        compared = {value for name, value in vars(claim.holds).items() if name != "of"}
+        compared = {value for name, value in vars(claim.holds).items() if name not in ("of", "sizes")}
         if missing := compared - {CONTROL, *arms}:
             raise ValueError(f"claim {claim.name} is about {sorted(missing)}, which variants() does not give")
         if claim.context is not None and claim.context not in ablation.contexts:
@@ -143,19 +160,32 @@ def plan(tables: Iterable[Study], seeds: int, fingerprint: str) -> list[list[Run
         raise UsageError(f"--seeds must be at least 1, got {seeds}")
     wanted: dict[str, tuple[Recipe, int]] = {}  # the most seeds that any table wants of a recipe
     for table in tables:
-        for name, arm in {CONTROL: table.base, **table.arms}.items():
-            text, count = describe(arm), table.seeds_of(name, seeds)
-            wanted[text] = arm, max(count, wanted.get(text, (arm, 0))[1])
+        for recipe, count in table.runs_of(seeds).items():
+            text = describe(recipe)
+            wanted[text] = recipe, max(count, wanted.get(text, (recipe, 0))[1])
     rounds: list[list[Run]] = [[] for _ in range(seeds)]
-    for arm, count in wanted.values():
+    for recipe, count in wanted.values():
         for seed in range(count):
-            rounds[seed * seeds // count].append(Run(arm, seed, fingerprint))
+            rounds[seed * seeds // count].append(Run(recipe, seed, fingerprint))
     return rounds
+
+
+def combinations(tables: Iterable[Study], seeds: int, fingerprint: str) -> dict[str, list[Combination]]:
+    """Every ensemble as often as it is to be made, by the names of table and arm."""
+    return {
+        f"{table.ablation.name}{f' ({table.context})' if table.context else ''}, {name}": [
+            Combination(arm, each, fingerprint) for each in range(table.seeds_of(name, seeds))
+        ]
+        for table in tables
+        for name, arm in table.arms.items()
+        if isinstance(arm, Ensemble)
+    }
 
 
 def pairs(tables: Iterable[Study]) -> list[tuple[Recipe, Recipe]]:
     """Every distinct variant with its control."""
-    return list(dict.fromkeys((arm, table.base) for table in tables for arm in table.arms.values()))
+    trained = ((arm, table.base) for table in tables for arm in table.arms.values() if isinstance(arm, Recipe))
+    return list(dict.fromkeys(trained))
 
 
 def longest_first(runs: Sequence[Run], known: Mapping[str, float]) -> list[Run]:
@@ -179,6 +209,11 @@ def expected_seconds(runs: Sequence[Run], known: Mapping[str, float], guess: flo
         paces = [guess / median(map(images_seen, recipes.values()))]
     seconds = {text: known.get(text) or median(paces) * images_seen(recipe) for text, recipe in recipes.items()}
     return [seconds[describe(run.recipe)] for run in runs]
+
+
+def steps(recipe: Recipe) -> float:
+    """Steps of a training, as far as can be told without its data."""
+    return images_seen(recipe) / recipe.batch_size
 
 
 def images_seen(recipe: Recipe) -> int:

@@ -17,24 +17,29 @@ import torch
 from conftest import TINY
 
 from benchmark.baseline import baseline
+from benchmark.combining import combine, record
 from benchmark.data import DataSet
-from benchmark.grid import Study, discover, names, plan, read, studies
+from benchmark.grid import Study, combinations, discover, names, plan, read, studies
 from benchmark.identity import describe
 from benchmark.recipe import CONTROL, Recipe, absent
+from benchmark.runner import Outcome, keep
+from benchmark.store import Store
 from benchmark.training import train
 
 CPU = torch.device("cpu")
 OTHER = replace(TINY, data="toy6", norm=absent, epochs=1, batch_size=20)  # another data set, without a norm
-MAY_IMPORT = {"benchmark.recipe", "benchmark.networks", "benchmark.baseline", "torch", "torchvision"}
+ROOMS = ("recipe", "networks", "baseline", "ensembles")
+MAY_IMPORT = {*(f"benchmark.{room}" for room in ROOMS), "torch", "torchvision"}
 
 
 def arms(base: Recipe) -> list[object]:
-    """Each distinct recipe of all ablations, under the first name it has."""
+    """Each distinct recipe of all ablations, under the last name it has; members of ensembles under that of these."""
     tables, _ = studies(discover()[0], base)
     named = {
-        describe(arm): pytest.param(arm, id=f"{table.ablation.name} {table.context}: {name}")
+        describe(recipe): pytest.param(recipe, id=f"{table.ablation.name} {table.context}: {name}")
         for table in tables
         for name, arm in {CONTROL: table.base, **table.arms}.items()
+        for recipe in ([arm] if isinstance(arm, Recipe) else arm.seeds())
     }
     return list(named.values())
 
@@ -73,7 +78,7 @@ def test_varies_any_base(base: Recipe) -> None:
     assert broken == {}
     for table in tables:
         assert table.arms, table.ablation.name
-        assert all(arm.data == base.data for arm in table.arms.values())
+        assert all(recipe.data == base.data for recipe in table.runs_of(1))
 
 
 def test_arms_of_a_table_differ_from_one_another() -> None:
@@ -103,6 +108,24 @@ def test_applies_to_another_base(arm: Recipe, toy6: DataSet) -> None:
 @pytest.mark.parametrize("arm", arms(TINY))
 def test_reaches_a_worker_as_it_is(arm: Recipe) -> None:
     assert pickle.loads(pickle.dumps(arm)) == arm
+
+
+def test_ensembles_are_made_of_their_runs(toy: DataSet, tmp_path: Path) -> None:
+    """Each as often as planned, with finite measures, again the same, and reported."""
+    store, tables = Store(tmp_path, 1), [t for t in studies(discover()[0], TINY)[0] if combinations([t], 1, "")]
+    with store.writing():
+        for run in (run for planned in plan(tables, 1, toy.fingerprint) for run in planned):
+            keep(Outcome(run, train(run.recipe, run.seed, toy, CPU), "", {}, "", ""), store, {})
+        ensembles = combinations(tables, 1, toy.fingerprint)
+        assert combine(ensembles, store, toy, {}) == []
+    for each in (each for replicates in ensembles.values() for each in replicates):
+        made = store[each.key]
+        assert made["kind"] == "ensemble"
+        assert 0 <= made["test_accuracy"] <= 1
+        assert np.isfinite([made["test_loss"], made["calibration_error"], made["gain"], made["train_flops"]]).all()
+        again = record(each, store.records, store, toy, {})
+        times = {"started", "finished", "engine"}
+        assert {k: v for k, v in again.items() if k not in times} == {k: v for k, v in made.items() if k not in times}
 
 
 def test_runs_have_distinct_stable_texts() -> None:
