@@ -91,7 +91,8 @@ def test_probabilities_sum_to_one_and_equals_decide_as_each_of_them(combine: Any
 
 
 def test_the_best_on_validation_are_chosen_and_of_equals_the_first() -> None:
-    assert Top(3)([0.5, 0.7, 0.6, 0.7, 0.6]) == [1, 3, 2]
+    assert Top(3)([0.5, 0.7, 0.6, 0.7, 0.6]) == [1, 2, 3]
+    assert Top(1)([0.5, 0.7, 0.6, 0.7]) == [1]
     with pytest.raises(ValueError, match=r"Top.k must be at least 1, got 0"):
         Top(0)
 
@@ -100,7 +101,7 @@ def test_the_best_on_validation_are_chosen_and_of_equals_the_first() -> None:
 
 
 def test_calibration_error_by_hand() -> None:
-    """Confidences 0.9 and 0.95 share a bin of ten, its upper end 1.0 included: (0.9 + 0.95 - 1) and 0.6 - 1, over 3."""
+    """Confidences 0.9 and 0.95 share the last bin of five, 0.6 is alone in its own: (0.85 + 0.4) / 3."""
     scores = np.log([[0.9, 0.1], [0.95, 0.05], [0.4, 0.6]])
     assert calibration_error(scores, np.array([0, 1, 1]), bins=5) == pytest.approx((0.85 + 0.4) / 3)
     assert calibration_error(np.log([[0.5, 0.5]]), np.array([0]), bins=2) == pytest.approx(0.5)
@@ -223,11 +224,7 @@ def test_a_record_is_what_the_stored_answers_say(toy: DataSet, tmp_path: Path) -
     store = filled(tmp_path, toy, dict.fromkeys(each.runs))
     made = record(each, store.records, store, toy, ABOUT)
     runs = [store[run.key] for run in each.runs]
-    validated = [
-        runs[0]["validation_accuracy"][0],
-        runs[1]["validation_accuracy"][1],
-        runs[2]["validation_accuracy"][1],
-    ]
+    validated = [run["validation_accuracy"][epoch] for run, epoch in zip(runs, (0, 1, 1), strict=True)]
     names = ["snapshot_1", "logits", "logits"]
     chosen = Top(2)(validated)
     answers = np.stack([store.arrays(runs[i]["key"])[names[i]].astype(float) for i in chosen])
