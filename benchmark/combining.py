@@ -106,7 +106,7 @@ def finished(runs: Sequence[Run], records: Mapping[str, Record]) -> list[Record]
     distinct = list(dict.fromkeys(runs))
     there = [run for run in distinct if records.get(run.key, {}).get("status") in ("done", "diverged")]
     if len(there) < len(distinct):
-        raise Unmade(f"it needs {len(distinct)} runs, and {len(there)} of them are stored")
+        raise Unmade(f"of its {len(distinct)} runs {len(there)} are stored")
     for run in there:
         if records[run.key]["status"] == "diverged":
             raise Unmade(f"its run {run.key} (seed {run.seed}) diverged")

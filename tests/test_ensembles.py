@@ -257,10 +257,10 @@ def test_what_is_missing_is_said_and_the_rest_is_made(toy: DataSet, tmp_path: Pa
     with store.writing():
         said = combine(planned, store, toy, ABOUT)
     assert said == [
-        "votes, two: 1 of 2 ensembles made; not replicate 1: it needs 2 runs, and 1 of them are stored",
+        "votes, two: 1 of 2 ensembles made; not replicate 1: of its 2 runs 1 are stored",
         "votes, fitted: 0 of 2 ensembles made; not replicate 0: its weights are fitted on validation logits, which "
         "these runs were trained without",
-        "votes, own: 1 of 2 ensembles made; not replicate 1: it needs 2 runs, and 1 of them are stored",
+        "votes, own: 1 of 2 ensembles made; not replicate 1: of its 2 runs 1 are stored",
         f"votes, wild: 0 of 2 ensembles made; not replicate 0: its run {planned['votes, wild'][0].runs[0].key} (seed "
         "0) diverged",
     ]
