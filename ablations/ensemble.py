@@ -72,9 +72,9 @@ CLAIMS = [
 def variants(base: Recipe) -> dict[str, Arm]:
     nets = [reshaped(base.network, width, 0) for width in (1, 1.25)]
     rates, decays = (base.learning_rate, base.learning_rate / 2), (base.weight_decay, 4 * base.weight_decay or 5e-4)
-    search = tuple(
-        Member(replace(base, network=net, weight_decay=decay, learning_rate=rate))
-        for net, decay, rate in product(nets, decays, rates)
+    search = tuple(  # each from a seed of its own: shared first weights would make them alike
+        Member(replace(base, network=net, weight_decay=decay, learning_rate=rate), place)
+        for place, (net, decay, rate) in enumerate(product(nets, decays, rates))
     )
     last = tuple(dict.fromkeys(max(1, base.epochs - back) / base.epochs for back in (2, 1, 0)))
     halves = tuple(dict.fromkeys(base.epoch(share) / base.epochs for share in (0.5, 1)))
@@ -86,7 +86,7 @@ def variants(base: Recipe) -> dict[str, Arm]:
         **{f"{size} seeds": Ensemble(copies(base, size), mean_probability) for size in SIZES},
         **{f"5 seeds, {name}": Ensemble(copies(base, 5), combine) for name, combine in COMBINERS.items()},
         **{f"top {k} of 8": Ensemble(search, mean_probability, Top(k)) for k in (1, 3, 5)},
-        "3 architectures": Ensemble((Member(base), search[4], Member(deeper)), mean_probability),
+        "3 architectures": Ensemble((Member(base, 1), search[4], Member(deeper)), mean_probability),
         "last 3 epochs": shots(looked_at, last),
         "4 epochs, spread": shots(looked_at, SPREAD),
         "2 cycles": shots(cyclic, halves),

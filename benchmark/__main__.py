@@ -346,7 +346,7 @@ def as_json(table: Study, asked: Request, data: datasets.DataSet) -> dict[str, A
             }
             for name, arm in table.arms.items()
         ],
-        "trained": {describe(recipe): count for recipe, count in table.runs_of(asked.seeds).items()},
+        "trained": {describe(recipe): len(taken) for recipe, taken in table.runs_of(asked.seeds).items()},
         "claims": [claim_as_json(claim) for claim in table.ablation.claims],
     }
 

@@ -8,6 +8,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, takewhile
 from math import ceil, sqrt
 from statistics import median
 from types import ModuleType
@@ -43,25 +44,28 @@ class Study:
     same: tuple[str, ...]  # names of arms that are the base itself
 
     def seeds_of(self, arm: str, seeds: int) -> int:
-        """The control gets ceil(n * sqrt(k)) seeds for k variants of n: all differences at their most precise
-        for a given number of runs (Dunnett 1955, https://doi.org/10.1080/01621459.1955.10501294).
+        """How many runs of an arm, or how often an ensemble is made.
 
-        An ensemble is made as often as the runs suffice that this table has anyway, each used once: at least `seeds`
-        times."""
+        The control gets ceil(n * sqrt(k)) seeds for k variants of n: all differences at their most precise for a given
+        number of runs (Dunnett 1955, https://doi.org/10.1080/01621459.1955.10501294). An ensemble is made as often as
+        the runs suffice that this table has anyway, each used once: at least n times.
+        """
         if arm == CONTROL:
             return ceil(seeds * sqrt(max(1, len(self.arms))))
         value = self.arms[arm]
         if isinstance(value, Recipe):
             return seeds
         there = self.runs_of(seeds)
-        return min(there[recipe] // each for recipe, each in value.seeds().items())
+        suffices = (all(taken <= there[r] for r, taken in value.seeds(n).items()) for n in count(1))
+        return sum(1 for _ in takewhile(bool, suffices))
 
-    def runs_of(self, seeds: int) -> dict[Recipe, int]:
-        """How many runs of each recipe this table takes, members of its ensembles among them."""
-        wanted = {self.base: self.seeds_of(CONTROL, seeds)}
+    def runs_of(self, seeds: int) -> dict[Recipe, set[int]]:
+        """The seeds of each recipe that this table takes, members of its ensembles among them."""
+        wanted = {self.base: set(range(self.seeds_of(CONTROL, seeds)))}
         for arm in self.arms.values():
-            for recipe, each in {arm: 1}.items() if isinstance(arm, Recipe) else arm.seeds().items():
-                wanted[recipe] = max(wanted.get(recipe, 0), seeds * each)
+            taken = {arm: set(range(seeds))} if isinstance(arm, Recipe) else arm.seeds(seeds)
+            for recipe, each in taken.items():
+                wanted.setdefault(recipe, set()).update(each)
         return wanted
 
 
@@ -158,15 +162,14 @@ def plan(tables: Iterable[Study], seeds: int, fingerprint: str) -> list[list[Run
     """
     if seeds < 1:
         raise UsageError(f"--seeds must be at least 1, got {seeds}")
-    wanted: dict[str, tuple[Recipe, int]] = {}  # the most seeds that any table wants of a recipe
+    wanted: dict[str, tuple[Recipe, set[int]]] = {}  # all the seeds that any table wants of a recipe
     for table in tables:
-        for recipe, count in table.runs_of(seeds).items():
-            text = describe(recipe)
-            wanted[text] = recipe, max(count, wanted.get(text, (recipe, 0))[1])
+        for recipe, taken in table.runs_of(seeds).items():
+            wanted.setdefault(describe(recipe), (recipe, set()))[1].update(taken)
     rounds: list[list[Run]] = [[] for _ in range(seeds)]
-    for recipe, count in wanted.values():
-        for seed in range(count):
-            rounds[seed * seeds // count].append(Run(recipe, seed, fingerprint))
+    for recipe, taken in wanted.values():
+        for place, seed in enumerate(sorted(taken)):
+            rounds[place * seeds // len(taken)].append(Run(recipe, seed, fingerprint))
     return rounds
 
 

@@ -205,7 +205,7 @@ class Member:
     """One finished training, or what its network answered earlier."""
 
     recipe: Recipe
-    seed_offset: int = 0  # tells members of the same recipe apart: each is another run
+    seed_offset: int = 0  # two members of the same recipe and offset are one run at two times
     at: float = 1.0  # share of the training; below 1, one of the recipe's snapshots
 
     def __post_init__(self) -> None:
@@ -235,16 +235,20 @@ class Ensemble:
         if not self.members or len(set(self.members)) < len(self.members):
             raise ValueError(f"an ensemble needs members, each another seed_offset or at, got {len(self.members)}")
 
-    def seeds(self) -> dict[Recipe, int]:
-        """How many runs of each recipe one replicate takes."""
-        most: dict[Recipe, int] = {}
-        for member in self.members:
-            most[member.recipe] = max(most.get(member.recipe, 0), member.seed_offset + 1)
-        return most
-
     def seed(self, member: Member, replicate: int) -> int:
-        """Replicate r of M runs of a recipe takes its seeds r * M to r * M + M - 1."""
-        return replicate * self.seeds()[member.recipe] + member.seed_offset
+        """Replicate r takes its members' offsets, r times as far on as the offsets of that recipe reach.
+
+        M runs of a recipe, offsets 0 to M - 1, have the seeds r * M to r * M + M - 1; a single one has r + its offset.
+        """
+        offsets = [each.seed_offset for each in self.members if each.recipe == member.recipe]
+        return replicate * (max(offsets) - min(offsets) + 1) + member.seed_offset
+
+    def seeds(self, replicates: int) -> dict[Recipe, set[int]]:
+        """The runs of each recipe that so many replicates take."""
+        taken: dict[Recipe, set[int]] = {}
+        for member in self.members:
+            taken.setdefault(member.recipe, set()).update(self.seed(member, each) for each in range(replicates))
+        return taken
 
     def changes(self, base: Recipe) -> dict[str, Any]:
         """What readers are told of it."""

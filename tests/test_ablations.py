@@ -39,7 +39,7 @@ def arms(base: Recipe) -> list[object]:
         describe(recipe): pytest.param(recipe, id=f"{table.ablation.name} {table.context}: {name}")
         for table in tables
         for name, arm in {CONTROL: table.base, **table.arms}.items()
-        for recipe in ([arm] if isinstance(arm, Recipe) else arm.seeds())
+        for recipe in ([arm] if isinstance(arm, Recipe) else arm.seeds(1))
     }
     return list(named.values())
 

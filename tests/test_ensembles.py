@@ -145,6 +145,17 @@ def test_replicates_share_no_run_and_sizes_share_them() -> None:
         assert set().union(*replicates) <= set(range(30))
 
 
+def test_members_of_several_recipes_have_seeds_of_their_own() -> None:
+    """An offset moves a recipe's seeds on, and costs no run more."""
+    several = Ensemble((Member(TINY), Member(replace(TINY, epochs=1), 1)), mean_probability)
+    assert [[run.seed for run in Combination(several, each, "f").runs] for each in range(3)] == [
+        [0, 1],
+        [1, 2],
+        [2, 3],
+    ]
+    assert study(mixed=several).runs_of(3) == {TINY: {0, 1, 2}, replace(TINY, epochs=1): {1, 2, 3}}
+
+
 def test_members_that_differ_only_in_time_are_one_run() -> None:
     recipe = replace(TINY, snapshots=(0.5,))
     shots = Ensemble((Member(recipe, at=0.5), Member(recipe), Member(TINY)), mean_probability)
@@ -197,7 +208,7 @@ def study(**arms: Arm) -> Study:
 def test_an_ensemble_is_made_as_often_as_the_runs_suffice() -> None:
     votes = study(two=copies(TINY, 2), five=copies(TINY, 5), other=replace(TINY, epochs=1))
     assert {name: votes.seeds_of(name, 3) for name in votes.arms} == {"two": 7, "five": 3, "other": 3}
-    assert votes.runs_of(3) == {TINY: 15, replace(TINY, epochs=1): 3}
+    assert votes.runs_of(3) == {TINY: set(range(15)), replace(TINY, epochs=1): {0, 1, 2}}
     rounds = plan([votes], 3, "f")
     assert [sorted(run.seed for run in each if run.recipe == TINY) for each in rounds] == [
         list(range(start, start + 5)) for start in (0, 5, 10)
