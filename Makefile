@@ -2,7 +2,7 @@
 #
 # PYTHON=python3.12   the interpreter to start from (3.11 or newer)
 # VENV=DIR            where to install; empty (VENV=) uses PYTHON as it is and installs nothing
-# ARGS="..."          options for run and plan, such as ARGS="--only activation --seeds 5"
+# ARGS="..."          options for run and plan, such as ARGS="--only activation --seeds 5"; for bench, pytest's
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
@@ -15,7 +15,7 @@ READY := $(VENV)/.ready
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help ablate test setup report plan check format clean
+.PHONY: help ablate test bench setup report regress plan check format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -26,19 +26,25 @@ ablate: $(READY) ## install what is needed, train what is missing, write the rep
 test: $(READY) ## run the tests
 	$(RUN) -m pytest
 
+bench: $(READY) ## time each trick's step, the training loop and the runner, into results/bench.json
+	mkdir -p results
+	$(RUN) -m pytest benchmarks -W default --benchmark-json=results/bench.json $(ARGS)
+
 setup: $(READY) ## install alone
 
 report: $(READY) ## write the report again from the stored runs
 	$(RUN) -m benchmark report $(ARGS)
 
+regress: $(READY) ## compare the effects in the default store with the committed ones
+	$(RUN) -m benchmark regress results/reference/cifar10-quick $(ARGS)
+
 plan: $(READY) ## list the runs, how many are stored, how long the others will take
 	$(RUN) -m benchmark plan $(ARGS)
 
-check: $(READY) ## what CI runs: format, lint, types, tests
+check: $(READY) ## check format, lint and types; CI runs this after the tests
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
-	$(RUN) -m pytest
 
 format: $(READY) ## put the code into the project's format
 	$(RUN) -m ruff format .

@@ -1,11 +1,12 @@
 """Is an average of the weights along the way better than the last ones?
 
 Exponential: after each step, average += (1 - decay) * (weights - average); while 1 / (steps so far) is the larger
-share, that one is taken, so that the first weights count no more than later ones: the plain mean up to then. Polyak &
-Juditsky 1992, https://doi.org/10.1137/0330046. SWA: the plain mean of the weights over the last quarter of the training,
-Izmailov et al. 2018, https://arxiv.org/abs/1803.05407, under the baseline's schedule, and with the rate held from there on,
-as the paper does. Departures: every step is averaged, not every epoch's end; batch norm's statistics are averaged
-with the weights, not measured anew. The average is what is validated after each epoch and tested; training never sees it.
+share, that one is taken, so that the first weights count no more than later ones: the plain mean up to then, which at
+`quick` 0.999 is to the end. Polyak & Juditsky 1992, https://doi.org/10.1137/0330046. SWA: the plain mean of the
+weights over the last quarter of the training, Izmailov et al. 2018, https://arxiv.org/abs/1803.05407, under the
+baseline's schedule, and with the rate held from there on, as the paper does. Departures: every step is averaged, not
+every epoch's end; batch norm's statistics are averaged with the weights, not measured anew. The average is what is
+validated after each epoch and tested; training never sees it.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Do targets a little short of certain generalise better?
 
-Each target t becomes t (1 - e) + e / K with K classes, whether one-hot or mixed by an augmentation: Szegedy et al. 2016,
-https://arxiv.org/abs/1512.00567, section 7; Mueller et al. 2019, https://arxiv.org/abs/1906.02629. The train loss of these
-arms is the smoothed one, which even a perfect network cannot bring to zero; the test loss is plain.
+Each target t becomes t (1 - e) + e / K with K classes, whether one-hot or mixed by an augmentation: Szegedy et al.
+2016, https://arxiv.org/abs/1512.00567, section 7; Müller et al. 2019, https://arxiv.org/abs/1906.02629. The train
+loss of these arms is the smoothed one, which even a perfect network cannot bring to zero; the test loss is plain.
 """
 
 from dataclasses import dataclass, replace

@@ -1,8 +1,9 @@
 """Do flat minima, sought by sharpness-aware steps, generalise better?
 
-Each step takes the gradient g, climbs to w + rho g / |g| (over all weights together), takes the gradient there, and goes
-from w by that one with the baseline's optimiser: Foret et al. 2021, https://arxiv.org/abs/2010.01412, with its rho of 0.05, and
-0.1. Two passes a step: twice the cost, at equal epochs. Batch norm's running statistics see both passes.
+Each step takes the gradient g, climbs to w + rho g / |g| (over all weights together), takes the gradient there, and
+goes from w by that one with the baseline's optimiser: Foret et al. 2021, https://arxiv.org/abs/2010.01412, with its
+rho of 0.05, and 0.1. Two passes a step: twice the cost, at equal epochs. Batch norm's running statistics see both
+passes.
 """
 
 from collections.abc import Callable, Iterable

@@ -11,11 +11,11 @@ import json
 import re
 import signal
 import sys
+import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Container, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from statistics import median
 from typing import Annotated, Any
 
 import torch
@@ -23,21 +23,41 @@ import typer
 from tqdm import tqdm
 
 from benchmark import data as datasets
+from benchmark import log as logs
+from benchmark import regression
 from benchmark import report as reports
 from benchmark.baseline import BUDGETS, baseline
 from benchmark.combining import Planned, check, combine
-from benchmark.cost import cost
+from benchmark.cost import entry, step_turns
+from benchmark.designs import DESIGNS, tricks
+from benchmark.diagnosis import diagnose
 from benchmark.errors import UsageError, unknown
-from benchmark.grid import Study, chosen, combinations, discover, pairs, plan, steps, studies
+from benchmark.grid import (
+    Study,
+    chosen,
+    combinations,
+    discover,
+    expected_seconds,
+    old_data,
+    origins,
+    pairs,
+    plan,
+    steps,
+    studies,
+)
 from benchmark.identity import Run, describe
-from benchmark.machine import cores, devices, environment, has_fast_bf16
+from benchmark.machine import commit, cores, devices, has_fast_bf16
 from benchmark.machine import settle as prepare
+from benchmark.packing import crew, packing
 from benchmark.recipe import CONTROL, Claim, Ensemble, Recipe, everyone
-from benchmark.runner import Ended, Processes, complete
+from benchmark.runner import Ended, Processes, complete, lacks
 from benchmark.store import Store
+from benchmark.sweeps import log_of
 from benchmark.tables import Table, tables
 from benchmark.training import ENGINE
 
+ADD_ONE = "add-one"
+HISTORY = Path("results") / "history.csv"
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -46,6 +66,8 @@ app = typer.Typer(
     epilog="Example: python -m benchmark run --only activation,schedule --seeds 5",
 )
 
+AUTO = "auto"  # of --jobs-per-gpu: measured ahead of the first run
+
 Data = Annotated[str, typer.Option("--data", help="auto, cifar10, cifar100, fractal10, or a set in the data folder.")]
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the data sets.")]
 BudgetName = Annotated[str, typer.Option("--budget", help=f"auto, {', '.join(BUDGETS)}.")]
@@ -53,7 +75,15 @@ Only = Annotated[str, typer.Option("--only", help="Ablations, separated by comma
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Runs of each variant; the control gets more.")]
 StoreDir = Annotated[Path | None, typer.Option("--store", help="Folder of the results. [results/DATA-BUDGET]")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Workers. [one for each core or GPU]")]
-JobsPerGpu = Annotated[int, typer.Option("--jobs-per-gpu", min=1, help="Workers on each GPU.")]
+JobsPerGpu = Annotated[
+    str, typer.Option("--jobs-per-gpu", help="Workers on each GPU; auto: as many as raise the throughput, measured.")
+]
+DesignName = Annotated[
+    str, typer.Option("--design", help="add-one: each variant by itself; leave-one-out or pairs: of the tricks given.")
+]
+TrickNames = Annotated[
+    list[str] | None, typer.Option("--trick", help="ABLATION:VARIANT, once for each trick of a design.")
+]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
 
 
@@ -75,9 +105,11 @@ class Grid:
     """What there is to do: the tables, their runs in rounds, and the modules that had to be left out."""
 
     tables: list[Study]
+    before: list[Run]  # those that others start from
     rounds: list[list[Run]]
     studies: list[dict[str, Any]]  # the tables as the store keeps them
     broken: dict[str, str]
+    unavailable: list[str]  # sentences about arms whose old data are not to be had; no failure
     ensembles: Planned = field(default_factory=dict)
 
 
@@ -87,33 +119,43 @@ def run(
     data_dir: DataDir = Path("data"),
     budget: BudgetName = "auto",
     only: Only = "",
+    design: DesignName = ADD_ONE,
+    trick: TrickNames = None,
     seeds: Seeds = 3,
     minutes: Annotated[float | None, typer.Option(min=0, help="Start no new run after so many minutes.")] = None,
     store: StoreDir = None,
     jobs: Jobs = None,
-    jobs_per_gpu: JobsPerGpu = 1,
+    jobs_per_gpu: JobsPerGpu = "1",
     device: DeviceName = "auto",
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the report. [STORE/report]")] = None,
 ) -> None:
     """Train what the store lacks, then write the report. Started again, it goes on where it was.
 
-    Example: python -m benchmark run --data cifar10 --budget quick --only activation --seeds 5
+    Examples: python -m benchmark run --data cifar10 --budget quick --only activation --seeds 5
+    python -m benchmark run --design pairs --trick activation:GELU --trick label_smoothing:0.1
     """
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
-    grid = planned(asked, only)
+    grid = planned(asked, only, design, trick or ())
     results = Store(asked.store, ENGINE)
     about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
     with results.writing():
         results.save_studies(grid.studies)
-        trainer = Processes(asked.devices, asked.data, asked.data_dir)
-        say(f"{sum(map(len, grid.rounds))} runs, {len(lacking(grid, results))} to train")
+        left = lacking(grid, results)
+        total = len(grid.before) + sum(map(len, grid.rounds))
+        say(f"{total} runs, {len(left)} to train; {expected(asked, left, results)}")
+        for sentence in grid.unavailable:
+            say(sentence)
+        if jobs_per_gpu == AUTO and not jobs and left and asked.devices[0].startswith("cuda"):
+            asked = packed(asked)
+            say(f"so {workers(asked)}")
+        trainer = Processes(asked.devices, asked.data, asked.data_dir, results.folder)
 
         def after_round(done: int) -> str:
             combined(grid, asked, results, about)
             return verdicts(done, results)
 
-        ended = complete(grid.rounds, results, trainer, about, minutes, after_round)
+        ended = complete_in_order(grid, results, trainer, about, minutes, after_round)
         unmade = combined(grid, asked, results, about)
     for sentence in () if ended.left else unmade:
         say(sentence)
@@ -137,7 +179,7 @@ def combine_(
 
     Example: python -m benchmark combine --store results/cifar10-quick --seeds 5
     """
-    asked = settle(data, data_dir, budget, store, 1, 1, device, seeds)
+    asked = settle(data, data_dir, budget, store, 1, "1", device, seeds)
     grid = planned(asked, only)
     if not (asked.store / "runs.jsonl").exists():
         raise UsageError(f"no results in {asked.store}; `run` trains and fills a store, --store names another")
@@ -164,10 +206,12 @@ def plan_(
     data_dir: DataDir = Path("data"),
     budget: BudgetName = "auto",
     only: Only = "",
+    design: DesignName = ADD_ONE,
+    trick: TrickNames = None,
     seeds: Seeds = 3,
     store: StoreDir = None,
     jobs: Jobs = None,
-    jobs_per_gpu: JobsPerGpu = 1,
+    jobs_per_gpu: JobsPerGpu = "1",
     device: DeviceName = "auto",
 ) -> None:
     """Print the runs, how many are stored, and the time the others will take. Trains nothing.
@@ -176,17 +220,18 @@ def plan_(
     """
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
-    grid = planned(asked, only)
+    grid = planned(asked, only, design, trick or ())
     results = Store(asked.store, ENGINE)
     for table in grid.tables:
         names = [CONTROL, *table.arms]
         runs = {name: table.seeds_of(name, seeds) for name in names}
         context = f" ({table.context})" if table.context else ""
         say(f"{table.ablation.name}{context}: {', '.join(f'{name} x{count}' for name, count in runs.items())}")
-    total, left = sum(map(len, grid.rounds)), lacking(grid, results)
-    seconds, source = expected_seconds(asked, results)
+    total, left = len(grid.before) + sum(map(len, grid.rounds)), lacking(grid, results)
     say(f"{total} distinct runs, {total - len(left)} stored, {len(left)} to train")
-    say(f"expected: {duration(len(left) * seconds / len(asked.devices))} at {seconds:.1f} s a run ({source})")
+    say(f"expected: {expected(asked, left, results)}")
+    for sentence in grid.unavailable:
+        say(sentence)
     leave(Ended(0, [], 0, False), grid)
 
 
@@ -203,17 +248,16 @@ def cost_(
 
     Example: python -m benchmark cost --store results/cifar10-quick
     """
-    asked = settle(data, data_dir, budget, store, 1, 1, device, 1)
+    asked = settle(data, data_dir, budget, store, 1, "1", device, 1)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; one thread on {asked.devices[0]}")
     grid = planned(asked, only)
     prepare(asked.devices[0])
     images, place = datasets.load(asked.data, asked.data_dir), torch.device(asked.devices[0])
-    measured = []
-    for arm, base in tqdm(pairs(grid.tables), unit="variant", desc="measuring"):
-        found = cost(arm, base, images, place)
-        measured.append({"recipe": describe(arm), "control": describe(base), **asdict(found)})
-    Store(asked.store, ENGINE).save_costs(measured, environment(asked.devices[0]))
-    say(f"{len(measured)} costs in {asked.store / 'costs.json'}; `report` shows them")
+    found, results = pairs(grid.tables), Store(asked.store, ENGINE)
+    for arm, base in tqdm(found, unit="variant", desc="measuring"):
+        turns = step_turns(arm, base, images, place)
+        results.save_cost(entry(arm, base, turns.cost(), asked.devices[0]))
+    say(f"{len(found)} costs in {asked.store / 'costs.json'}; `report` shows them")
     leave(Ended(0, [], 0, False), grid)
 
 
@@ -230,11 +274,85 @@ def report(
     Example: python -m benchmark report --store results/reference/cifar10-quick --out /tmp/report
     """
     if store is None:
-        asked = settle(data, data_dir, budget, store, None, 1, "auto", 1)
+        asked = settle(data, data_dir, budget, store, None, "1", "auto", 1)
         store = asked.store
     if not (store / "runs.jsonl").exists():
         raise UsageError(f"no results in {store}; `make ablate` trains and fills a store, --store names another")
     say(f"report: {reports.write(Store(store, ENGINE), out or store / 'report')}")
+
+
+@app.command()
+def regress(
+    reference: Annotated[Path, typer.Argument(help="Folder of the committed results to compare with.")],
+    data: Data = "auto",
+    data_dir: DataDir = Path("data"),
+    budget: BudgetName = "auto",
+    store: StoreDir = None,
+    summary: Annotated[Path | None, typer.Option("--summary", help="Append the Markdown to this file too.")] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Make the store the new reference.")] = False,
+    history: Annotated[Path, typer.Option("--history", help="Where accepted effects are noted.")] = HISTORY,
+) -> None:
+    """Compare a store's effects with a reference's. Exit code 1 if any surely changed, unless it is accepted.
+
+    Example: python -m benchmark regress results/reference/cifar10-quick --store results/cifar10-quick
+    """
+    if store is None:
+        store = settle(data, data_dir, budget, store, None, "1", "auto", 1).store
+    for folder in (reference, store):
+        if not (folder / "runs.jsonl").exists():
+            raise UsageError(f"no results in {folder}; `run --store` fills a store")
+    found = regression.compared(Store(reference, ENGINE), Store(store, ENGINE))
+    if not found.changes:
+        raise UsageError(f"{store} has no effect in common with {reference}; train the same ablations, data, budget")
+    say(text := regression.summary(found))
+    if summary:
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(text)
+    if accept:
+        regression.accept(Store(store, ENGINE), reference, found, history, commit())
+        say(f"{reference} is now what {store} was; its effects are noted in {history}")
+    elif found.resolved:
+        raise typer.Exit(1)
+
+
+@app.command("diagnose")
+def diagnose_(
+    log: Annotated[
+        Path | None, typer.Argument(help="CSV: step, loss; epoch, train_accuracy, validation_accuracy.")
+    ] = None,
+    run: Annotated[str, typer.Option("--run", help="Key of a stored run, or its beginning, instead of a log.")] = "",
+    store: Annotated[Path | None, typer.Option("--store", help="Folder of the results, with --run.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the picture. [beside the log, or STORE]")
+    ] = None,
+) -> None:
+    """Say what the curves of one training tell of its learning rate, batch and fit, and draw them.
+
+    Example: python -m benchmark diagnose log.csv --out /tmp/diagnosis
+    """
+    if (log is None) == (not run) or bool(run) != (store is not None):
+        raise UsageError("diagnose takes either a LOG.csv, or --run KEY with the --store that it is in")
+    if log:
+        name, curves, place = log.stem, logs.read(log), log.parent
+    else:
+        results = Store(Path(store or ""), ENGINE)
+        found = [record for key, record in results.records.items() if key.startswith(run)]
+        if len(found) != 1:
+            raise UsageError(
+                f"{len(found)} runs in {store} have a key that begins with {run!r}; `runs.jsonl` has them"
+            )
+        name, curves, place = found[0]["key"], log_of(found[0], results), results.folder
+    for about, finding in diagnose(curves).items():
+        say(f"{about}: {finding.word}\n  {finding.numbers}\n  {finding.remedy}")
+    if curves.losses and curves.constant_rate is None:
+        say(
+            "The learning rate is taken to fall towards zero: the log has no column learning_rate that says otherwise."
+        )
+    if curves.losses and curves.constant_rate:
+        say("Under a constant learning rate the shape of the loss does not tell a low rate from a high one.")
+    if run:
+        say("The last training accuracy is that on the images as they are, the others those of the augmented batches.")
+    say(f"picture: {reports.draw_log(curves, name, (out or place) / f'{name}-diagnosis')}.png, .svg")
 
 
 @app.command("list")
@@ -261,7 +379,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="For programs.")]
         for entry in entries:
             typer.echo(f"{entry['name']}: {entry['question']}\n  {', '.join(entry['variants'])}")
             typer.echo("".join(f"  {link}\n" for link in entry["sources"]))
-    leave(Ended(0, [], 0, False), Grid([], [], [], broken | failing))
+    leave(Ended(0, [], 0, False), Grid([], [], [], [], broken | failing, []))
 
 
 def settle(
@@ -270,7 +388,7 @@ def settle(
     budget: str,
     store: Path | None,
     jobs: int | None,
-    jobs_per_gpu: int,
+    jobs_per_gpu: str,
     device: str,
     seeds: int,
 ) -> Request:
@@ -281,7 +399,9 @@ def settle(
         budget = "standard" if on_gpu else "quick"
     if budget not in BUDGETS:
         raise unknown("budget", budget, [*BUDGETS, "auto"])
-    places = found * (jobs_per_gpu if on_gpu else cores())
+    if jobs_per_gpu != AUTO and not (jobs_per_gpu.isdecimal() and int(jobs_per_gpu)):
+        raise UsageError(f"--jobs-per-gpu must be {AUTO}, or a whole number from 1 on, got {jobs_per_gpu!r}")
+    places = found * (cores() if not on_gpu else 1 if jobs_per_gpu == AUTO else int(jobs_per_gpu))
     if jobs:
         places = (places * jobs)[:jobs]
     name, why = datasets.choose(data, data_dir)
@@ -296,17 +416,28 @@ def settle(
     )
 
 
-def planned(asked: Request, only: str) -> Grid:
+def planned(asked: Request, only: str, design: str = ADD_ONE, named: Sequence[str] = ()) -> Grid:
     """The grid of a request. Raises UsageError for an ablation that is not there, or data that are not to be had."""
     found, broken = discover()
     names = [name.strip() for name in only.split(",") if name.strip()]
-    base = baseline(asked.data, asked.budget, "bf16" if has_fast_bf16(asked.devices[0]) else "fp32")
-    tables, failing = studies(chosen(found, broken, names), base)
+    base = base_of(asked)
+    if design not in (ADD_ONE, *DESIGNS):
+        raise unknown("design", design, [ADD_ONE, *DESIGNS])
+    if bool(named) != (design != ADD_ONE) or (names and named):
+        raise UsageError("--trick goes with --design leave-one-out or pairs, and --only with add-one")
+    if named:
+        tables, failing = [DESIGNS[design](tricks(named, found, list(broken)), base)], dict[str, str]()
+    else:
+        tables, failing = studies(chosen(found, broken, names), base)
     left_out = {name: why for name, why in (broken | failing).items() if not names or name in names}
     data = datasets.load(asked.data, asked.data_dir)
+    prints, why_not = old_fingerprints(tables, asked)
+    tables = [each for table in tables if (each := without(table, why_not)).arms]
     kept = [as_json(table, asked, data) for table in tables]
+    rounds = plan(tables, asked.seeds, data.fingerprint, prints)
+    unavailable = [f"left out: what starts from {name}, since {why}" for name, why in why_not.items()]
     ensembles = combinations(tables, asked.seeds, data.fingerprint)
-    return Grid(tables, plan(tables, asked.seeds, data.fingerprint), kept, left_out, ensembles)
+    return Grid(tables, origins(rounds, prints), rounds, kept, left_out, unavailable, ensembles)
 
 
 def combined(grid: Grid, asked: Request, results: Store, about: dict[str, Any]) -> list[str]:
@@ -314,6 +445,39 @@ def combined(grid: Grid, asked: Request, results: Store, about: dict[str, Any]) 
     if all(each.key in results for replicates in grid.ensembles.values() for each in replicates):
         return []
     return combine(grid.ensembles, results, datasets.load(asked.data, asked.data_dir), about)
+
+
+def old_fingerprints(tables: Sequence[Study], asked: Request) -> tuple[dict[str, str], dict[str, str]]:
+    """Of the data sets that arms start from: the fingerprints, and why one is not to be had."""
+    prints, why_not = dict[str, str](), dict[str, str]()
+    for name in sorted({old for table in tables for arm in table.arms.values() if (old := old_data(arm))}):
+        try:
+            prints[name] = datasets.load(name, asked.data_dir).fingerprint
+        except UsageError as reason:
+            why_not[name] = str(reason)
+    return prints, why_not
+
+
+def without(table: Study, data: Container[str]) -> Study:
+    """`table` less the arms that start from any of `data`."""
+    return replace(table, arms={name: arm for name, arm in table.arms.items() if old_data(arm) not in data})
+
+
+def base_of(asked: Request) -> Recipe:
+    """The baseline, in the precision that the device is fast in."""
+    return baseline(asked.data, asked.budget, "bf16" if has_fast_bf16(asked.devices[0]) else "fp32")
+
+
+def packed(asked: Request) -> Request:
+    """With as many workers on each GPU as were measured to fill the first one."""
+    gpus = tuple(dict.fromkeys(asked.devices))
+    images = datasets.load(asked.data, asked.data_dir)
+    with crew(Processes(gpus[:1], asked.data, asked.data_dir), base_of(asked), images) as measure:
+        probes = packing(measure, most=max(1, cores() // len(gpus)))
+    for probe in probes:
+        used = f"{probe.memory:.0%} of its memory in use"
+        say(f"{probe.workers} at once on {gpus[0]}: {probe.rate:,.0f} images/s, {used}")
+    return replace(asked, devices=gpus * probes[-1].workers)
 
 
 def as_json(table: Study, asked: Request, data: datasets.DataSet) -> dict[str, Any]:
@@ -370,19 +534,39 @@ def short(part: object) -> str:
 
 def lacking(grid: Grid, results: Store) -> list[Run]:
     """The runs that are still to be trained."""
-    return [each for planned in grid.rounds for each in planned if each.key not in results]
+    return [each for planned in [grid.before, *grid.rounds] for each in planned if lacks(results, each)]
 
 
-def expected_seconds(asked: Request, results: Store) -> tuple[float, str]:
-    """Seconds a run takes on one worker, and where that figure comes from."""
-    spent = [
-        (datetime.fromisoformat(r["finished"]) - datetime.fromisoformat(r["started"])).total_seconds()
-        for r in results.records.values()
-        if r["status"] == "done" and r["budget"] == asked.budget
-    ]
-    if spent:
-        return median(spent), f"median of {len(spent)} stored runs"
-    return BUDGETS[asked.budget].run_seconds, "the budget's reference figure; the store has no run to go by"
+def complete_in_order(
+    grid: Grid,
+    results: Store,
+    trainer: Processes,
+    about: dict[str, Any],
+    minutes: float | None,
+    after_round: Callable[[int], str],
+) -> Ended:
+    """First the runs that others start from, then the rounds; those whose start failed are left."""
+    deadline = time.monotonic() + 60 * minutes if minutes is not None else None
+    first = complete([grid.before], results, trainer, about, minutes)
+    lost = {run.key for run in grid.before if lacks(results, run)}
+    rounds = [[run for run in planned if run.start not in lost] for planned in grid.rounds]
+    skipped = sum(map(len, grid.rounds)) - sum(map(len, rounds))
+    if first.interrupted:
+        return replace(first, left=first.left + len(lacking(replace(grid, before=[]), results)))
+    rest = None if deadline is None else max(0.0, (deadline - time.monotonic()) / 60)
+    then = complete(rounds, results, trainer, about, rest, after_round)
+    return Ended(
+        first.trained + then.trained, first.failed + then.failed, first.left + then.left + skipped, then.interrupted
+    )
+
+
+def expected(asked: Request, left: Sequence[Run], results: Store) -> str:
+    """How long the runs that are left will take."""
+    known = results.seconds()
+    seconds = sum(expected_seconds(left, known, BUDGETS[asked.budget].run_seconds))
+    timed = {describe(run.recipe) for run in left} & known.keys()
+    source = f"from runs of {len(timed)} of these recipes" if timed else "by the budget's reference figure"
+    return f"{duration(seconds / len(asked.devices))} ({source})"
 
 
 def duration(seconds: float) -> str:
@@ -439,7 +623,7 @@ def say(text: str) -> None:
 def main() -> None:
     """The command line, with errors of usage as one sentence and exit code 2."""
     gc.freeze()  # statsmodels collects garbage at every correction: 50 ms each, were torch's objects looked at
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, also where that is ignored
     try:
         app()
     except UsageError as reason:

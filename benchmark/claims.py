@@ -43,6 +43,7 @@ MEASURES = {  # recipe.py says what each is
     "train loss": Measure("nats", lambda run: (run.get("epoch_train_loss") or [None])[-1]),
     "test loss": Measure("nats", lambda run: run.get("test_loss")),
     "gap": Measure("points", lambda run: gap(run)),
+    "band": Measure("points", lambda run: percent(run, "band")),
     "speed": Measure("points", lambda run: speed(run)),
     "dead units": Measure("points", lambda run: percent(run, "dead_units")),
     "near-zero weights": Measure("points", lambda run: percent(run, "near_zero")),

@@ -55,9 +55,8 @@ def check(planned: Planned, store: Store) -> None:
     """Raises UsageError if there is nothing to combine."""
     if not any(planned.values()):
         raise UsageError("these ablations have no ensembles; `list` names them, --only chooses")
-    records = store.records
     runs = {run.key for replicates in planned.values() for each in replicates for run in each.runs}
-    if not runs & records.keys():
+    if not any(key in store for key in runs):
         raise UsageError(
             f"{store.folder} holds none of the {len(runs)} runs that these ensembles are made of; `run` trains them"
         )

@@ -7,14 +7,17 @@ turns of a few steps each, so that both meet the same machine; the ratio is the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from statistics import median
+from typing import Any
 
 import torch
 
 from benchmark.data import DataSet
+from benchmark.identity import describe
+from benchmark.machine import environment
 from benchmark.recipe import Recipe
-from benchmark.training import first, fit, ready, resident
+from benchmark.training import build, first, fit, resident
 
 ROUNDS, STEPS = 5, 15  # 15 steps at `quick` are a fifth of a second
 
@@ -26,31 +29,50 @@ class Cost:
     ratio: float  # median over the rounds
     low: float  # least and greatest of the rounds
     high: float
+    step_ms: float  # of the variant, median over its turns
+    control_step_ms: float
 
 
-def cost(
-    variant: Recipe,
-    control: Recipe,
-    data: DataSet,
-    device: torch.device,
-    measure: Callable[[Recipe, DataSet, torch.device], float] | None = None,
-) -> Cost:
-    """Measure `variant` between two turns of `control`, in each of ROUNDS rounds."""
-    seconds = measure or step_seconds
-    ratios: list[float] = []
-    before = seconds(control, data, device)
-    for _ in range(ROUNDS):
-        here, after = seconds(variant, data, device), seconds(control, data, device)
-        ratios.append(2 * here / (before + after))
-        before = after
-    return Cost(median(ratios), min(ratios), max(ratios))
+@dataclass(frozen=True)
+class Turns:
+    """Seconds a step in each turn. The control has one turn more: before and after each of the variant's."""
+
+    variant: tuple[float, ...]
+    control: tuple[float, ...]
+
+    def cost(self) -> Cost:
+        """Each turn of the variant against the mean of its two neighbours."""
+        before_and_after = zip(self.control, self.control[1:], strict=False)
+        ratios = [2 * here / sum(beside) for here, beside in zip(self.variant, before_and_after, strict=True)]
+        here, there = 1000 * median(self.variant), 1000 * median(self.control)
+        return Cost(median(ratios), min(ratios), max(ratios), here, there)
 
 
-def step_seconds(recipe: Recipe, data: DataSet, device: torch.device) -> float:
-    """Mean seconds of STEPS training steps, from the first weights on."""
+def in_turns(variant: Callable[[], float], control: Callable[[], float], rounds: int = ROUNDS) -> Turns:
+    """Measure `variant` in each of `rounds` between two turns of `control`; each call gives seconds a step."""
+    here, there = [], [control()]
+    for _ in range(rounds):
+        here.append(variant())
+        there.append(control())
+    return Turns(tuple(here), tuple(there))
+
+
+def entry(variant: Recipe, control: Recipe, found: Cost, device: str) -> dict[str, Any]:
+    """What a store keeps of a measurement."""
+    pair = {"recipe": describe(variant), "control": describe(control)}
+    return {**pair, **asdict(found), "environment": environment(device)}
+
+
+def step_turns(variant: Recipe, control: Recipe, data: DataSet, device: torch.device) -> Turns:
+    """Training steps of two recipes, in turns."""
+    return in_turns(lambda: step_seconds(variant, data, device), lambda: step_seconds(control, data, device))
+
+
+def step_seconds(recipe: Recipe, data: DataSet, device: torch.device, steps: int = STEPS) -> float:
+    """Mean seconds of so many training steps, from the first weights on."""
     train_split, validation, _ = resident(data, device)
-    steps = replace(recipe, epochs=1)
-    network = ready(recipe, 0, data, device)
-    split = first(train_split, STEPS * recipe.batch_size)
-    curves = fit(steps, 0, network, split, first(validation, 1), len(data.classes))
+    once = replace(recipe, epochs=1)
+    network = build(recipe, 0, data, device)
+    split = first(train_split, steps * recipe.batch_size)
+    curves = fit(once, 0, network, split, first(validation, 1), len(data.classes))
     return sum(curves.seconds) / len(curves.losses)

@@ -302,7 +302,7 @@ def read_picture(path: Path) -> Array:
 
 def torchvision_class(name: str) -> Any:
     """torchvision's class for a CIFAR set; it knows the archive's address and checksums."""
-    import torchvision  # type: ignore[import-untyped]  # it ships no types; here, as importing it takes a second
+    import torchvision  # here, as importing it takes a second
 
     return getattr(torchvision.datasets, CIFAR[name][0])
 

@@ -29,7 +29,7 @@ class Trick:
 
     def on(self, base: Recipe) -> Recipe:
         """`base` with the trick. Raises UsageError if the ablation has no such variant, or it is an ensemble."""
-        arms = self.ablation.variants(base)
+        arms = self.ablation.variants(base, base)
         if self.variant not in arms:
             raise unknown(f"variant of {self.ablation.name}", self.variant, arms)
         recipe = arms[self.variant]
@@ -110,5 +110,5 @@ def table(
     """A design's table. Its context names the tricks, so that other tricks make another table."""
     context = ", ".join(trick.name for trick in several)
     sources = dict.fromkeys(link for trick in several for link in trick.ablation.sources)
-    ablation = Ablation(name, question, tuple(sources), {context: unadapted}, lambda _: arms, tuple(claims))
-    return study(ablation, context, base)
+    ablation = Ablation(name, question, tuple(sources), {context: unadapted}, lambda _, __: arms, tuple(claims))
+    return study(ablation, context, base, base)

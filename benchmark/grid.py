@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import count, takewhile
 from math import ceil, sqrt
 from statistics import median
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 from benchmark.errors import UsageError, unknown
 from benchmark.identity import Combination, Run, describe
@@ -29,7 +29,7 @@ class Ablation:
     question: str
     sources: tuple[str, ...]  # links
     contexts: dict[str, Callable[[Recipe], Recipe]]  # adaptations of the base under which it is measured
-    variants: Callable[[Recipe], Mapping[str, Arm]]
+    variants: Callable[[Recipe, Recipe], Mapping[str, Arm]]  # of the base in a context, and of the base itself
     claims: tuple[Claim, ...]
 
 
@@ -100,7 +100,14 @@ def read(module: ModuleType) -> Ablation:
     contexts = getattr(module, "CONTEXTS", {"": unadapted})
     claims = tuple(getattr(module, "CLAIMS", ()))
     name = module.__name__.removeprefix(f"{PACKAGE}.")
-    return Ablation(name, question.strip(), sources, contexts, module.variants, claims)
+    return Ablation(name, question.strip(), sources, contexts, with_original(module.variants), claims)
+
+
+def with_original(variants: Callable[..., Mapping[str, Arm]]) -> Callable[[Recipe, Recipe], Mapping[str, Arm]]:
+    """`variants(base)`, or `variants(base, original)` for a module that asks what its contexts started from."""
+    if len(inspect.signature(variants).parameters) > 1:
+        return variants
+    return lambda base, original: variants(base)
 
 
 def unadapted(base: Recipe) -> Recipe:
@@ -123,15 +130,18 @@ def studies(ablations: Iterable[Ablation], base: Recipe) -> tuple[list[Study], d
     broken: dict[str, str] = {}
     for ablation in ablations:
         try:
-            good += [study(ablation, context, adapt(base)) for context, adapt in ablation.contexts.items()]
+            good += [study(ablation, context, adapt(base), base) for context, adapt in ablation.contexts.items()]
         except Exception as reason:  # as in discover()
             broken[ablation.name] = f"{PACKAGE}/{ablation.name}.py is left out: {type(reason).__name__}: {reason}"
     return good, broken
 
 
-def study(ablation: Ablation, context: str, base: Recipe) -> Study:
-    """One table. Raises ValueError or TypeError if the module's variants or claims break the contract."""
-    arms = ablation.variants(base)
+def study(ablation: Ablation, context: str, base: Recipe, original: Recipe) -> Study:
+    """One table: `base` is `original` in a context.
+
+    Raises ValueError or TypeError if the module's variants or claims break the contract.
+    """
+    arms = ablation.variants(base, original)
     if not isinstance(arms, dict) or not arms:
         raise ValueError(f"variants() must give a dictionary of recipes by name, got {arms!r}")
     for name, arm in arms.items():
@@ -155,10 +165,13 @@ def study(ablation: Ablation, context: str, base: Recipe) -> Study:
     )
 
 
-def plan(tables: Iterable[Study], seeds: int, fingerprint: str) -> list[list[Run]]:
+def plan(
+    tables: Iterable[Study], seeds: int, fingerprint: str, old: Mapping[str, str] = MappingProxyType({})
+) -> list[list[Run]]:
     """Every distinct run once, in rounds: the first seeds of everything before more seeds of anything.
 
-    A report made at any moment is thus balanced. A control's extra seeds are spread over the rounds.
+    `fingerprint` is that of the data set, `old` has those of the sets that recipes start from, by name. A report made
+    at any moment is thus balanced. A control's extra seeds are spread over the rounds.
     """
     if seeds < 1:
         raise UsageError(f"--seeds must be at least 1, got {seeds}")
@@ -169,7 +182,9 @@ def plan(tables: Iterable[Study], seeds: int, fingerprint: str) -> list[list[Run
     rounds: list[list[Run]] = [[] for _ in range(seeds)]
     for recipe, taken in wanted.values():
         for place, seed in enumerate(sorted(taken)):
-            rounds[place * seeds // len(taken)].append(Run(recipe, seed, fingerprint))
+            before = origin(recipe, seed, old)
+            start = before.key if before else ""
+            rounds[place * seeds // len(taken)].append(Run(recipe, seed, fingerprint, start))
     return rounds
 
 
@@ -183,6 +198,25 @@ def combinations(tables: Iterable[Study], seeds: int, fingerprint: str) -> dict[
         for name, arm in table.arms.items()
         if isinstance(arm, Ensemble)
     }
+
+
+def origin(recipe: Recipe, seed: int, old: Mapping[str, str]) -> Run | None:
+    """The run that `recipe` starts from: that of the same seed."""
+    if not isinstance(recipe.start_from, Recipe):
+        return None
+    return Run(recipe.start_from, seed, old[recipe.start_from.data], keeps_weights=True)
+
+
+def origins(rounds: Iterable[Iterable[Run]], old: Mapping[str, str]) -> list[Run]:
+    """The runs to be trained before all others, since some of `rounds` start from them; each once."""
+    found = (origin(run.recipe, run.seed, old) for planned in rounds for run in planned)
+    return list({run.key: run for run in found if run}.values())
+
+
+def old_data(arm: Arm) -> str | None:
+    """The data set that an arm's start was trained on, if it has one; members of an ensemble have none."""
+    start = arm.start_from if isinstance(arm, Recipe) else None
+    return start.data if isinstance(start, Recipe) else None
 
 
 def pairs(tables: Iterable[Study]) -> list[tuple[Recipe, Recipe]]:

@@ -29,11 +29,14 @@ class Run:
     recipe: Recipe
     seed: int
     fingerprint: str  # of the data set
+    start: str = ""  # key of the run with whose weights this one begins
+    keeps_weights: bool = False  # others begin with its weights; it is the same run with and without
 
     @property
     def key(self) -> str:
         """16 hexadecimal digits; equal for equal runs alone."""
-        return digest(f"{ENGINE}\n{self.fingerprint}\n{self.seed}\n{describe(self.recipe)}", 16)
+        start = f"\n{self.start}" if self.start else ""
+        return digest(f"{ENGINE}\n{self.fingerprint}\n{self.seed}\n{describe(self.recipe)}{start}", 16)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ Convolution = Callable[[int, int, bool], nn.Module]  # channels in, channels out
 Loss = Callable[[Tensor, Tensor], Tensor]  # logits, targets (n, classes) -> their mean loss
 Change = Callable[[Sequence[nn.Parameter]], None]  # of gradients or of weights, in place
 Average = Callable[[int, int], float]  # steps done, steps in all -> the newest weights' share in the average
+Rates = Callable[[int], float]  # layers with weights above this one -> factor on its rate; 0 leaves it as it begins
 Predict = Callable[[Transform, Tensor], Tensor]  # network, images (n, 3, h, w) in [0, 1] -> logits (n, classes)
 
 
@@ -125,6 +126,19 @@ def once(network: Transform, images: Tensor) -> Tensor:
     return network(images)
 
 
+def alike(above: int) -> float:
+    """One rate for all layers."""
+    return 1.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights from a file of the user's."""
+
+    digest: str  # SHA-256 of the file, so that equal names are not taken for equal weights
+    file: str  # a path to .safetensors
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """One training, as a value.
@@ -147,6 +161,8 @@ class Recipe:
     after_stage: Maker = absent
     before_head: Maker = absent
     initialise: Initialise
+    start_from: Recipe | Checkpoint | None = None  # begin with its trained weights, all but the classifier's
+    rates: Rates = alike
     epochs: int
     batch_size: int  # images
     learning_rate: float  # peak, for the mean loss of a batch
@@ -212,6 +228,8 @@ class Member:
         """Raises ValueError, naming the field, its value and its range."""
         if self.seed_offset < 0:
             raise ValueError(f"Member.seed_offset must be 0 or more, got {self.seed_offset!r}")
+        if isinstance(self.recipe.start_from, Recipe):
+            raise ValueError("Member.recipe must start from scratch or a file, not from another run's weights")
         if self.at not in (*self.recipe.snapshots, 1.0):
             raise ValueError(
                 f"Member.at must be 1 or one of its recipe's snapshots {self.recipe.snapshots}, got {self.at!r}"
@@ -270,6 +288,7 @@ Measure = Literal[
     "train loss",  # of the last epoch's batches, as they were trained on
     "test loss",
     "gap",  # train accuracy less test accuracy
+    "band",  # width of the band of the last epoch's per-batch losses, against their mean
     "speed",  # validation accuracy, averaged over the epochs
     "dead units",  # share of units that give one and the same number for every training image
     "near-zero weights",  # share of weights within 1e-3 of zero

@@ -14,21 +14,25 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
+from safetensors.torch import load_file
 from tqdm import tqdm
 
 from benchmark.data import load
 from benchmark.errors import UsageError
+from benchmark.grid import longest_first
 from benchmark.identity import Run, describe
 from benchmark.machine import environment, settle
-from benchmark.store import Record, Store
+from benchmark.recipe import Checkpoint
+from benchmark.store import Record, Store, weights_file
 from benchmark.training import Result, train
 
 ATTEMPTS = 2  # at a run whose worker died: it may have been another's fault, such as a lack of memory
@@ -73,17 +77,18 @@ def complete(
 ) -> Ended:
     """Train what `store` lacks of `rounds`, in their order; needs `store.writing()`.
 
-    `about` goes into every record. After `minutes` no new run is started. `after_round(n)` gives a text to print once
+    The last round starts with its longest runs, so that no worker waits long for the others at the end. `about` goes
+    into every record. After `minutes` no new run is started. `after_round(n)` gives a text to print once
     the first n rounds are done. Ctrl-C ends it within seconds; finished runs are kept.
     """
-    missing = [(n, run) for n, planned in enumerate(rounds) for run in planned if run.key not in store]
-    pending = [sum(n == of for of, _ in missing) for n in range(len(rounds))]
-    turn = {run.key: n for n, run in missing}
+    missing = [[run for run in planned if lacks(store, run)] for planned in rounds]
+    pending = [len(planned) for planned in missing]
+    turn = {run.key: n for n, planned in enumerate(missing) for run in planned}
     deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
-    runs = (run for _, run in missing if time.monotonic() < deadline)
+    runs = (run for run in in_order(missing, store) if time.monotonic() < deadline)
     failed: list[Record] = []
     done, told, interrupted = 0, next((n for n, left in enumerate(pending) if left), len(rounds)), False
-    with tqdm(total=len(missing), unit="run", desc="training", disable=not missing, dynamic_ncols=True) as bar:
+    with tqdm(total=len(turn), unit="run", desc="training", disable=not turn, dynamic_ncols=True) as bar:
         try:
             for outcome in trainer.outcomes(runs):
                 record = keep(outcome, store, about)
@@ -97,7 +102,19 @@ def complete(
                         bar.write(text)
         except KeyboardInterrupt:
             interrupted = True
-    return Ended(done, failed, len(missing) - done, interrupted)
+    return Ended(done, failed, len(turn) - done, interrupted)
+
+
+def lacks(store: Store, run: Run) -> bool:
+    """Whether the run, or the weights that others start from, are still to be had."""
+    return run.key not in store or (run.keeps_weights and not weights_file(store.folder, run.key).exists())
+
+
+def in_order(rounds: Sequence[Sequence[Run]], store: Store) -> Iterator[Run]:
+    """Round by round; the last that has any, longest first by what `store` knows when it begins."""
+    last = max((n for n, planned in enumerate(rounds) if planned), default=0)
+    for n, planned in enumerate(rounds):
+        yield from longest_first(planned, store.seconds()) if n == last else planned
 
 
 def keep(outcome: Outcome, store: Store, about: Record) -> Record:
@@ -105,16 +122,17 @@ def keep(outcome: Outcome, store: Store, about: Record) -> Record:
     run, result = outcome.run, outcome.result
     record: Record = {"key": run.key, "status": "failed", "reason": outcome.error, **about}
     record |= {"fingerprint": run.fingerprint, "seed": run.seed, "recipe": describe(run.recipe)}
-    arrays = {}
+    arrays, weights = {}, None
     if result:
-        measured = asdict(result)
+        measured = dict(vars(result))
+        weights = measured.pop("weights")
         found = {name: measured.pop(name) for name in ("losses", "logits", "validation_logits")}
         found |= measured.pop("snapshots")
         arrays = {name: array for name, array in found.items() if array is not None}
         # JSON knows no infinity: a curve that left the finite numbers is written with null in their place
         record |= {name: finite(value) for name, value in measured.items()}
     record |= {"environment": outcome.environment, "started": outcome.started, "finished": outcome.finished}
-    store.add(record, arrays)
+    store.add(record, arrays, weights if run.keeps_weights else None)
     return record
 
 
@@ -138,6 +156,9 @@ class Worker:
     started: str = ""
 
 
+Training = Callable[..., Result]  # called as `train` is
+
+
 @dataclass(frozen=True)
 class Processes:
     """Worker processes, one for each entry of `devices`; each has the data set `data` of `folder`."""
@@ -145,6 +166,8 @@ class Processes:
     devices: Sequence[str]
     data: str
     folder: Path
+    store: Path | None = None  # where the weights are that runs start from
+    training: Training = train  # benchmarks put one in its place that does nothing
     _context: multiprocessing.context.SpawnContext = field(
         default_factory=lambda: multiprocessing.get_context("spawn"), repr=False
     )
@@ -174,7 +197,7 @@ class Processes:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=work,
-            args=(theirs, device, self.data, self.folder),
+            args=(theirs, device, self.data, self.folder, self.store, self.training),
             daemon=True,
             name=f"worker on {device}",
         )
@@ -221,13 +244,20 @@ def dismiss(workers: Sequence[Worker]) -> None:
         worker.pipe.close()
 
 
-def work(pipe: Connection, device: str, name: str, folder: Path) -> None:
+def work(
+    pipe: Connection,
+    device: str,
+    name: str,
+    folder: Path,
+    store: Path | None,
+    training: Training,
+) -> None:
     """A worker's life: train each run it is given, until its parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     threading.Thread(target=end_with_parent, daemon=True).start()
     settle(device)
     try:
-        data = load(name, folder)
+        loaded(name, folder)
     except UsageError as reason:
         pipe.send(reason)
         return
@@ -235,10 +265,23 @@ def work(pipe: Connection, device: str, name: str, folder: Path) -> None:
         run: Run = pipe.recv()
         started = timestamp()
         try:
-            result, error = train(run.recipe, run.seed, data, torch.device(device)), ""
+            data = loaded(run.recipe.data, folder)
+            result = training(run.recipe, run.seed, data, torch.device(device), **beginning(run, store))
+            result, error = result if run.keeps_weights else replace(result, weights=None), ""
         except Exception as reason:  # whatever a trick raises is recorded, and stops no other run
             result, error = None, f"{type(reason).__name__}: {reason} ({place(reason)})"
         pipe.send(Outcome(run, result, error, environment(device), started, timestamp()))
+
+
+loaded = lru_cache(maxsize=2)(load)  # a pre-training and what follows it may be of two data sets
+
+
+def beginning(run: Run, store: Path | None) -> dict[str, Any]:
+    """The trained weights that a run starts from, if it does, as `train` takes them."""
+    start = run.recipe.start_from
+    if isinstance(start, Checkpoint):
+        return {"start": load_file(start.file)}
+    return {"start": load_file(weights_file(store, run.start))} if start and store else {}
 
 
 def end_with_parent() -> None:

@@ -2,24 +2,30 @@
 
     <store>/runs.jsonl        one JSON object a line, appended; the line is the mark that a run is whole
     <store>/arrays/KEY.npz    loss of every step (float32), test and validation logits (float16 log-probabilities)
+    <store>/weights/KEY.safetensors  trained weights, of the runs that others start from
     <store>/costs.json        step times of variants over their controls', measured in turns; not every store has it
     <store>/studies.json      the tables planned so far: ablation, context, arms, what each changes, claims
 
-A report needs nothing else: neither the ablations' code, nor the data, nor a GPU.
+A report needs nothing else: neither the ablations' code, nor the data, nor a GPU. In memory there is a status for each
+run and no more; records are read when they are asked for.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from statistics import median
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import safetensors.numpy
 from filelock import FileLock, Timeout
 
 from benchmark.errors import UsageError
@@ -41,10 +47,24 @@ class Store:
 
     def __contains__(self, key: str) -> bool:
         """Diverging is a result; a run that failed is tried again."""
-        return key in self.records and self.records[key]["status"] != "failed"
+        return self._status.get(key, "failed") != "failed"
 
     def __getitem__(self, key: str) -> Record:
         return self.records[key]
+
+    @property
+    def records(self) -> dict[str, Record]:
+        """All runs by key, read from the disk; of several lines of a key the last one counts."""
+        return {record["key"]: record for record in self._records()}
+
+    def seconds(self) -> dict[str, float]:
+        """What a finished run takes on its worker, evaluation included, by recipe: the median of those there are."""
+        spent: dict[str, list[float]] = {}
+        for record in self._records():
+            if record["status"] == "done":
+                begin, end = (datetime.fromisoformat(record[moment]) for moment in ("started", "finished"))
+                spent.setdefault(record["recipe"], []).append((end - begin).total_seconds())
+        return {recipe: median(each) for recipe, each in spent.items()}
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -65,7 +85,7 @@ class Store:
             with told(self.folder):
                 self._read()
                 self.lines.touch()
-                os.truncate(self.lines, len(self._whole_lines()))
+                os.truncate(self.lines, sum(map(len, self._whole_lines())))
                 self._file = self.lines.open("a", encoding="utf-8")
             try:
                 yield
@@ -75,9 +95,12 @@ class Store:
         finally:
             lock.release()
 
-    def add(self, record: Record, arrays: Arrays | None = None) -> None:
+    def add(self, record: Record, arrays: Arrays | None = None, weights: Arrays | None = None) -> None:
         """Keep a finished run; its line comes last. Raises UsageError if the disk refuses."""
         with told(self.folder):
+            if weights:
+                self.folder.joinpath("weights").mkdir(exist_ok=True)
+                replace_file(weights_file(self.folder, record["key"]), safetensors.numpy.save(weights))
             if arrays:
                 write_whole(self.folder / "arrays" / f"{record['key']}.npz", arrays)
             self._file.write(json.dumps({"engine": self.engine, **record}, allow_nan=False) + "\n")
@@ -85,7 +108,7 @@ class Store:
             if time.monotonic() - self._synced > SYNC_SECONDS:
                 os.fsync(self._file.fileno())
                 self._synced = time.monotonic()
-        self.records[record["key"]] = {"engine": self.engine, **record}
+        self._status[record["key"]] = record["status"]
 
     def arrays(self, key: str) -> Arrays:
         """`losses`, `logits`, `validation_logits` and snapshots of a run; empty where they were not kept."""
@@ -108,20 +131,14 @@ class Store:
 
     def costs(self) -> dict[tuple[str, str], float]:
         """Step time over the control's, by the texts of variant and control, where it was measured in turns."""
-        path = self.folder / "costs.json"
-        if not path.exists():
-            return {}
-        try:
-            return {(each["recipe"], each["control"]): each["ratio"] for each in json.loads(path.read_text())["costs"]}
-        except (ValueError, KeyError, TypeError):
-            raise UsageError(f"{path} is damaged; delete it, and `python -m benchmark cost` measures again") from None
+        return {(each["recipe"], each["control"]): each["ratio"] for each in self.cost_entries()}
 
-    def save_costs(self, measured: list[dict[str, Any]], environment: dict[str, Any]) -> None:
-        """Replace the measured costs."""
-        text = json.dumps({"environment": environment, "costs": measured}, indent=1)
+    def save_cost(self, measured: dict[str, Any]) -> None:
+        """Put what was measured of a `recipe` against its `control` in the place of what is known of that pair."""
+        merged = {(each["recipe"], each["control"]): each for each in [*self.cost_entries(), measured]}
         with told(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            replace_file(self.folder / "costs.json", text.encode())
+            replace_file(self.folder / "costs.json", json.dumps({"costs": list(merged.values())}, indent=1).encode())
 
     def save_studies(self, planned: Iterable[dict[str, Any]]) -> None:
         """Put the planned tables in the place of those of the same name, and keep the others."""
@@ -130,12 +147,27 @@ class Store:
         with told(self.folder):
             replace_file(self.folder / "studies.json", text.encode())
 
+    def cost_entries(self) -> list[dict[str, Any]]:
+        """All that `save_cost` kept. Raises UsageError if the file is damaged."""
+        path = self.folder / "costs.json"
+        if not path.exists():
+            return []
+        try:
+            found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["costs"]
+            if all({"recipe", "control", "ratio"} <= each.keys() for each in found):
+                return found
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass
+        raise UsageError(f"{path} is damaged; delete it, and `python -m benchmark cost` measures again")
+
     def _read(self) -> None:
-        self.records: dict[str, Record] = {}
-        for number, line in enumerate(self._whole_lines().splitlines(), start=1):
+        self._status = {record["key"]: sys.intern(record["status"]) for record in self._records()}
+
+    def _records(self) -> Iterator[Record]:
+        for number, line in enumerate(self._whole_lines(), start=1):
             try:
                 record = json.loads(line)
-                key, engine = record["key"], record["engine"]
+                engine, _ = record["engine"], (record["key"], record["status"])
             except (ValueError, KeyError, TypeError):
                 raise UsageError(
                     f"line {number} of {self.lines} is no record of a run; delete that line, or give another --store"
@@ -145,17 +177,23 @@ class Store:
                     f"{self.lines} was written by engine {engine}, and this is engine {self.engine}: their numbers "
                     "must not be mixed; give another --store, or use the version of the suite that wrote it"
                 )
-            self.records[key] = record
+            yield record
 
-    def _whole_lines(self) -> bytes:
+    def _whole_lines(self) -> Iterator[bytes]:
         """All but a last line that a crash cut short."""
-        written = self.lines.read_bytes() if self.lines.exists() else b""
-        return written[: written.rfind(b"\n") + 1]
+        if self.lines.exists():
+            with self.lines.open("rb") as file:
+                yield from (line for line in file if line.endswith(b"\n"))
 
 
 def table_name(study: dict[str, Any]) -> tuple[str, str, str, str]:
     """What makes two plans of a table the same table."""
     return study["ablation"], study["context"], study["data"], study["budget"]
+
+
+def weights_file(store: Path, key: str) -> Path:
+    """Where a run's trained weights are, if they were kept."""
+    return store / "weights" / f"{key}.safetensors"
 
 
 def write_whole(path: Path, arrays: Arrays) -> None:

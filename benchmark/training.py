@@ -23,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.capture import Captured
 from benchmark.data import DataSet, Split
+from benchmark.diagnosis import band, last_epoch, levels
 from benchmark.machine import now, peak_memory_mb, reset_peak_memory
 from benchmark.recipe import (
     Loss,
@@ -30,6 +31,7 @@ from benchmark.recipe import (
     Moment,
     Parts,
     Predict,
+    Rates,
     Recipe,
     Transform,
     Validation,
@@ -44,6 +46,9 @@ NEAR_ZERO = 1e-3  # weights within this of zero could as well be zero
 TRAIN_SAMPLE = 5000  # images on which the final training accuracy is measured: the first ones, stratified
 
 
+Weights = dict[str, Tensor]  # a network's parameters and buffers by name, on the CPU
+
+
 @dataclass(frozen=True)
 class Result:
     """What a run leaves behind: plain numbers and arrays, cheap to send between processes."""
@@ -56,6 +61,8 @@ class Result:
     validation_loss: list[float]
     epoch_train_accuracy: list[float]  # of each epoch's batches, as they were trained on
     epoch_train_loss: list[float]
+    levels: list[float]  # mean loss of each of diagnosis.PARTS equal parts of the training
+    band: float | None  # relative width of the band of the last epoch's losses; None if diverged, or of a single step
     train_seconds: float  # of training alone, without evaluation
     step_ms: float  # median over the epochs
     peak_memory_mb: float  # of the process on a CPU, of the tensors on a GPU
@@ -67,6 +74,7 @@ class Result:
     near_zero: float  # share of the weights (tensors of two and more dimensions) that end within 1e-3 of zero
     largest_norm: float  # of the incoming weights of a unit, at the end; the head's units are among them
     losses: np.ndarray  # (steps,) float32
+    weights: dict[str, np.ndarray] | None  # parameters and buffers by name; None if diverged
     logits: np.ndarray | None  # (test images, classes) float16 log-probabilities; None if diverged
     validation_logits: np.ndarray | None  # the same of the validation images
     snapshots: dict[str, np.ndarray]  # the same, after an epoch that the recipe names: see snapshot_names
@@ -133,15 +141,17 @@ class Curves:
     kept: dict[int, Network]  # by epoch, from 1 on; those whose answers the recipe wants too
 
 
-def train(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> Result:
+def train(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start: Weights | None = None) -> Result:
     """Train `recipe` from `seed` on `data`; same seed, machine and threads: same bits.
+
+    `start` are the weights that `recipe.start_from` stands for.
 
     Whatever a part of the recipe raises goes through. A loss that is not finite ends the run as `diverged`.
     """
     train_split, validation, test = resident(data, device)
     train_split, validation = first(train_split, recipe.images), first(validation, recipe.validation_images)
     reset_peak_memory(device)
-    network = ready(recipe, seed, data, device)
+    network = ready(recipe, seed, data, device, start)
     first_batch = first(train_split, recipe.batch_size)
     flops = step_flops(network, first_batch)
     first_deviation = evaluate(network, first_batch.images).std().item()
@@ -162,6 +172,8 @@ def train(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> Res
         validation_loss=[each.loss for each in curves.history],
         epoch_train_accuracy=curves.accuracies,
         epoch_train_loss=[float(each.mean()) for each in curves.losses.chunk(len(curves.seconds))],
+        levels=levels(curves.losses.tolist()),
+        band=band(last_epoch(curves.losses.tolist(), len(curves.seconds))),
         train_seconds=sum(curves.seconds),
         step_ms=1000 * median(curves.seconds) * len(curves.seconds) / len(curves.losses),
         peak_memory_mb=peak_memory_mb(device),
@@ -173,6 +185,7 @@ def train(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> Res
         near_zero=torch.cat([w.abs().flatten() < NEAR_ZERO for w in weights]).double().mean().item(),
         largest_norm=max(w.flatten(1).norm(dim=1).max().item() for w in weights),
         losses=curves.losses.numpy(),
+        weights=None if diverged else {k: v.cpu().numpy() for k, v in trained.module.state_dict().items()},
         logits=None if logits is None else shifted(logits),
         validation_logits=None if diverged else shifted(curves.answers),
         snapshots={
@@ -218,12 +231,13 @@ def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validat
     device = train_split.images.device
     size = min(recipe.batch_size, len(train_split.labels))
     steps = len(train_split.labels) // size  # what fills no batch is left out
-    optimiser = recipe.optimiser(parameter_groups(network.module, recipe.weight_decay))
+    optimiser = recipe.optimiser(parameter_groups(network.module, recipe.weight_decay, recipe.rates))
     order = torch.Generator().manual_seed(number(seed, "order"))  # on the CPU: one order for every device
     augmentation = torch.Generator(device).manual_seed(number(seed, "augmentation"))
     torch.manual_seed(number(seed, "layers"))  # layers that draw, such as dropout, use torch's own stream
 
     parameters = list(network.module.parameters())
+    frozen = [layer for layer in network.module.modules() if is_frozen(layer)]
     trained = network.copy() if recipe.average else network
     history: list[Validation] = []
     losses: list[Tensor] = []
@@ -233,6 +247,8 @@ def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validat
     scores = torch.empty(0)
     for epoch in range(recipe.epochs):
         network.module.train()
+        for layer in frozen:
+            layer.eval()
         start = now(device)
         epoch_losses = torch.zeros(steps, device=device)
         hits = torch.zeros((), dtype=torch.int64, device=device)
@@ -240,7 +256,7 @@ def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validat
             progress = (epoch + step / steps) / recipe.epochs
             rate = recipe.learning_rate * recipe.schedule(progress, history)
             for group in optimiser.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["factor"]
             images, targets = recipe.augment(pixels(images), F.one_hot(labels, classes).float(), augmentation)
             images = recipe.timed(images, Moment(rows, epoch, progress))
             look = Look(recipe, network, images, targets)
@@ -262,6 +278,12 @@ def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validat
         if epoch + 1 in map(recipe.epoch, recipe.snapshots):
             kept[epoch + 1] = trained.copy()
     return Curves(trained, torch.cat(losses), seconds, accuracies, history, scores, kept)
+
+
+def is_frozen(layer: nn.Module) -> bool:
+    """Whether it has parameters of its own and none learns; its statistics then stay as they are, too."""
+    own = list(layer.parameters(recurse=False))
+    return bool(own) and not any(parameter.requires_grad for parameter in own)
 
 
 @torch.no_grad()
@@ -290,13 +312,30 @@ def pixels(images: Tensor) -> Tensor:
     return images.float().mul_(1 / 255)
 
 
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """L2 for tensors of two and more dimensions; none for norms, biases and learned slopes."""
-    parameters = list(network.parameters())
+def parameter_groups(network: nn.Module, weight_decay: float, rates: Rates) -> list[dict[str, Any]]:
+    """Parameters by their factor on the rate and by whether they decay; those of factor 0 are frozen, and left out.
+
+    L2 is for tensors of two and more dimensions: not for norms, biases and learned slopes.
+    """
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for factor in dict.fromkeys(factor for factor, _ in by_factor(network, rates)):
+        groups |= {(factor, True): [], (factor, False): []}
+    for factor, parameter in by_factor(network, rates):
+        groups[factor, parameter.ndim > 1].append(parameter)
+        parameter.requires_grad_(parameter.requires_grad and factor > 0)
     return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": parameters, "weight_decay": weight_decay if decays else 0.0, "factor": factor}
+        for (factor, decays), parameters in groups.items()
+        if factor > 0
     ]
+
+
+def by_factor(network: nn.Module, rates: Rates) -> list[tuple[float, nn.Parameter]]:
+    """Each parameter with its layer's factor; what has no weights of its own, as a norm, goes with the layer below."""
+    owners = [module for module in network.modules() if next(module.parameters(recurse=False), None) is not None]
+    weighty = [any(p.ndim > 1 for p in module.parameters(recurse=False)) for module in owners]
+    above = [max(0, sum(weighty[i + 1 :])) for i in range(len(owners))]
+    return [(rates(n), p) for module, n in zip(owners, above, strict=True) for p in module.parameters(recurse=False)]
 
 
 OUTSIDE: dict[str, Any] = {  # what a captured network does not depend on
@@ -316,9 +355,9 @@ OUTSIDE: dict[str, Any] = {  # what a captured network does not depend on
 _kept: dict[object, Network] = {}  # the last network captured by this process: neighbours in a round share it
 
 
-def ready(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> Network:
+def ready(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start: Weights | None = None) -> Network:
     """The network before its first step. On a GPU, runs that differ only outside the network share its graphs."""
-    network = build(recipe, seed, data, device)
+    network = build(recipe, seed, data, device, start)
     if device.type != "cuda":
         return network
     key = replace(recipe, **OUTSIDE), data.fingerprint, device
@@ -336,7 +375,7 @@ def tensors(network: Network) -> list[Tensor]:
     return [*network.module.parameters(), *network.module.buffers()]
 
 
-def build(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> Network:
+def build(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start: Weights | None = None) -> Network:
     """The network before its first step, its weights drawn on the CPU: the same first weights on every device."""
     made: list[nn.Module] = []
     preprocess = fitted(recipe.preprocess, data, recipe.images, device)
@@ -354,8 +393,30 @@ def build(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> Net
     sample = pixels(resident(data, device)[0].images[: recipe.batch_size])
     torch.manual_seed(number(seed, "initialisation"))
     recipe.initialise(module, preprocess(sample).cpu())
+    if recipe.start_from:
+        begin_with(module, start or {})
     module = module.to(device).to(memory_format=torch.channels_last)
     return Network(module, tuple(made), preprocess, recipe.loss, recipe.predict, recipe.precision)
+
+
+@torch.no_grad()
+def begin_with(module: nn.Module, weights: Weights) -> None:
+    """Put `weights` into all layers but the classifier; layers that only `weights` has are left out.
+
+    Raises ValueError naming the tensors that are lacking or of another shape.
+    """
+    mine = {name: tensor for name, tensor in module.state_dict().items() if not name.startswith("head.")}
+    lacking = sorted(mine.keys() - weights.keys())
+    other = [
+        f"{name} is {tuple(weights[name].shape)} there and {tuple(tensor.shape)} here"
+        for name, tensor in mine.items()
+        if name in weights and weights[name].shape != tensor.shape
+    ]
+    if lacking or other:
+        wrong = [*([f"it lacks {', '.join(lacking)}"] if lacking else []), *other]
+        raise ValueError(f"the weights to start from do not fit this network: {'; '.join(wrong)}")
+    for name, tensor in mine.items():
+        tensor.copy_(weights[name])
 
 
 def remembering(maker: Maker, made: list[nn.Module]) -> Maker:

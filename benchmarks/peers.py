@@ -17,7 +17,7 @@ import multiprocessing
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -28,18 +28,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark.baseline import baseline
-from benchmark.data import DataSet, load
+from benchmark.data import DataSet, choose, load
 from benchmark.machine import cores, environment, has_fast_bf16, settle
-from benchmark.recipe import Parts, Recipe
-from benchmark.training import build, number, parameter_groups, train
+from benchmark.recipe import Recipe
+from benchmark.training import build, train
 
 CPU = torch.device("cpu")
 WARM_UP_STEPS = 10
 
 
-def recipe_for(budget: str, images: int) -> Recipe:
+def recipe_for(budget: str, images: int, folder: Path) -> Recipe:
     """One epoch of the baseline on so many images, in the fastest precision that the processor has."""
-    base = baseline("cifar10", budget, "bf16" if has_fast_bf16("cpu") else "fp32")
+    base = baseline(choose("auto", folder)[0], budget, "bf16" if has_fast_bf16("cpu") else "fp32")
     return replace(base, images=images, epochs=1, validation_images=10)
 
 
@@ -53,7 +53,7 @@ def on_all_cores(worker: Callable[[Recipe, Path, Any, Any], None], recipe: Recip
     processes = [context.Process(target=worker, args=(recipe, folder, barrier, queue)) for _ in range(cores())]
     for process in processes:
         process.start()
-    rates = [queue.get() for _ in processes]
+    rates: list[float] = [queue.get() for _ in processes]
     for process in processes:
         process.join()
     return sum(rates)
@@ -67,7 +67,7 @@ def ours(recipe: Recipe, folder: Path) -> float:
 def our_worker(recipe: Recipe, folder: Path, barrier: Any, queue: Any) -> None:
     """One worker: a short run first, then the one that counts."""
     settle("cpu")
-    data = load("cifar10", folder)
+    data = load(recipe.data, folder)
     train(replace(recipe, images=WARM_UP_STEPS * recipe.batch_size), 0, data, CPU)
     barrier.wait()
     result = train(recipe, 0, data, CPU)
@@ -82,29 +82,32 @@ def bare(recipe: Recipe, folder: Path) -> float:
 def bare_worker(recipe: Recipe, folder: Path, barrier: Any, queue: Any) -> None:
     """What no loop can do without."""
     settle("cpu")
-    data = load("cifar10", folder)
+    seconds = bare_steps(recipe, load(recipe.data, folder))
+    seconds(WARM_UP_STEPS)
+    barrier.wait()
+    queue.put(recipe.batch_size / seconds((recipe.images or 45000) // recipe.batch_size))
+
+
+def bare_steps(recipe: Recipe, data: DataSet) -> Callable[[int], float]:
+    """A function that takes so many steps on the first batch, and gives the seconds of one."""
     network = build(recipe, 0, data, CPU)
-    optimiser = recipe.optimiser(parameter_groups(network.module, recipe.weight_decay))
+    optimiser = recipe.optimiser([{"params": network.module.parameters(), "weight_decay": recipe.weight_decay}])
     images = network.preprocess(data.train.images[: recipe.batch_size].permute(0, 3, 1, 2) / 255)
     labels = data.train.labels[: recipe.batch_size]
     network.module.train()
 
-    def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16"):
-            logits = network.module(images)
-        loss = F.cross_entropy(logits.float(), labels)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+    def seconds(steps: int) -> float:
+        start = time.perf_counter()
+        for _ in range(steps):
+            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16"):
+                logits = network.module(images)
+            loss = F.cross_entropy(logits.float(), labels)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        return (time.perf_counter() - start) / steps
 
-    for _ in range(WARM_UP_STEPS):
-        step()
-    barrier.wait()
-    steps = (recipe.images or 45000) // recipe.batch_size
-    start = time.perf_counter()
-    for _ in range(steps):
-        step()
-    queue.put(steps * recipe.batch_size / (time.perf_counter() - start))
+    return seconds
 
 
 # --- the usual ways
@@ -138,54 +141,53 @@ def usual_data(recipe: Recipe, data: DataSet, workers: int) -> Any:
 
 
 def usual_network(recipe: Recipe, data: DataSet) -> nn.Module:
-    """The baseline's network and first weights."""
-    torch.manual_seed(number(0, "weights"))
-    network = recipe.network(Parts(recipe.activation, recipe.norm, len(data.classes)))
-    recipe.initialise(network, torch.empty(0))
-    return network
+    """The baseline's network and first weights, in memory as torch has them by default."""
+    return build(recipe, 0, data, CPU).module.to(memory_format=torch.contiguous_format)
 
 
 def usual_optimiser(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     """The baseline's, without the suite's choice of kernel."""
-    groups = parameter_groups(network, recipe.weight_decay)
-    return torch.optim.SGD(groups, lr=recipe.learning_rate / 10, momentum=0.9, nesterov=True)
+    rate, decay = recipe.learning_rate / 10, recipe.weight_decay
+    return torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9, nesterov=True, weight_decay=decay)
 
 
 def plain(recipe: Recipe, folder: Path, workers: int) -> float:
     """The usual loop: DataLoader, fp32, all cores."""
     torch.set_num_threads(cores())
-    data = load("cifar10", folder)
-    network = usual_network(recipe, data)
+    data = load(recipe.data, folder)
+    network, loader = usual_network(recipe, data), usual_data(recipe, data, workers)
     optimiser = usual_optimiser(recipe, network)
-    network.train()
-    start, seen = 0.0, 0
-    for _ in range(2):  # the first epoch warms up, and starts the loader's processes
-        start, seen = time.perf_counter(), 0
-        for images, labels in usual_data_once(recipe, data, workers):
-            loss = F.cross_entropy(network(images), labels)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            seen += len(labels)
+    usual_epoch(network, optimiser, loader)  # warms up, and starts the loader's processes
+    start = time.perf_counter()
+    seen = usual_epoch(network, optimiser, loader)
     return seen / (time.perf_counter() - start)
 
 
-LOADERS: dict[int, Any] = {}
-
-
-def usual_data_once(recipe: Recipe, data: DataSet, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The same loader for each epoch, so that its processes are started once."""
-    if workers not in LOADERS:
-        LOADERS[workers] = usual_data(recipe, data, workers)
-    return iter(LOADERS[workers])
+def usual_epoch(network: nn.Module, optimiser: torch.optim.Optimizer, loader: Any) -> int:
+    """Train on all that the loader gives; how many images that was."""
+    network.train()
+    seen = 0
+    for images, labels in loader:
+        loss = F.cross_entropy(network(images), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        seen += len(labels)
+    return seen
 
 
 def lightning(recipe: Recipe, folder: Path, workers: int, precision: str) -> float:
-    """PyTorch Lightning's Trainer, its logging, checkpoints and progress bar switched off."""
-    import lightning.pytorch as pl
-
+    """Images a second of PyTorch Lightning's Trainer in its second epoch; the first warms up."""
     torch.set_num_threads(cores())
-    data = load("cifar10", folder)
+    data = load(recipe.data, folder)
+    seen, seconds = lightning_run(recipe, data, usual_data(recipe, data, workers), precision, epochs=2)
+    return seen / seconds
+
+
+def lightning_run(recipe: Recipe, data: DataSet, loader: Any, precision: str, epochs: int) -> tuple[int, float]:
+    """Train with Lightning, its logging, checkpoints and progress bar switched off; images and seconds of the last
+    epoch."""
+    import lightning.pytorch as pl
 
     class Module(pl.LightningModule):
         def __init__(self) -> None:
@@ -210,15 +212,15 @@ def lightning(recipe: Recipe, folder: Path, workers: int, precision: str) -> flo
     module = Module()
     trainer = pl.Trainer(
         accelerator="cpu",
-        max_epochs=2,  # the first warms up
+        max_epochs=epochs,
         precision=precision,  # type: ignore[arg-type]  # one of Lightning's literals
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(module, usual_data(recipe, data, workers))
-    return module.seen / module.seconds
+    trainer.fit(module, loader)
+    return module.seen, module.seconds
 
 
 PEERS: dict[str, Callable[[Recipe, Path], float]] = {
@@ -253,7 +255,7 @@ def main() -> None:
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        print(PEERS[given.one](recipe_for(given.budget, given.images), given.data_dir))
+        print(PEERS[given.one](recipe_for(given.budget, given.images, given.data_dir), given.data_dir))
         return
     rates: dict[str, list[float]] = {peer: [] for peer in PEERS}
     for _ in range(given.repeats):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY
+from torch import Tensor
 
 from benchmark.baseline import baseline
 from benchmark.combining import combine, record
@@ -27,6 +28,7 @@ from benchmark.store import Store
 from benchmark.training import train
 
 CPU = torch.device("cpu")
+OLD = {"cifar10": "print of cifar10", "fractal10": "print of fractal10"}  # what a toy set may start from
 OTHER = replace(TINY, data="toy6", norm=absent, epochs=1, batch_size=20)  # another data set, without a norm
 ROOMS = ("recipe", "networks", "baseline", "ensembles")
 MAY_IMPORT = {*(f"benchmark.{room}" for room in ROOMS), "torch", "torchvision"}
@@ -87,9 +89,19 @@ def test_arms_of_a_table_differ_from_one_another() -> None:
         assert len(set(texts)) == len(texts), table.ablation.name
 
 
+def start_of(arm: Recipe, data: DataSet) -> dict[str, Tensor] | None:
+    """Weights for an arm that starts from trained ones; learned from a toy set, whatever the arm says."""
+    if not isinstance(arm.start_from, Recipe):
+        return None
+    weights = train(replace(arm.start_from, data=data.name, epochs=1), 0, data, CPU).weights
+    assert weights is not None
+    return {name: torch.from_numpy(array) for name, array in weights.items()}
+
+
 @pytest.mark.parametrize("arm", arms(TINY))
 def test_trains_to_finite_logits_and_repeats_exactly(arm: Recipe, toy: DataSet) -> None:
-    first, second = (train(arm, 0, toy, CPU) for _ in range(2))
+    start = start_of(arm, toy)
+    first, second = (train(arm, 0, toy, CPU, start) for _ in range(2))
     assert first.status == "done"
     assert first.logits is not None
     assert second.logits is not None
@@ -100,9 +112,18 @@ def test_trains_to_finite_logits_and_repeats_exactly(arm: Recipe, toy: DataSet) 
 
 @pytest.mark.parametrize("arm", arms(OTHER))
 def test_applies_to_another_base(arm: Recipe, toy6: DataSet) -> None:
-    result = train(arm, 1, toy6, CPU)
+    result = train(arm, 1, toy6, CPU, start_of(arm, toy6))
     assert result.logits is not None
     assert result.logits.shape == (120, 6)
+
+
+ARTICLE = """S1.1 S1.2 S2.1 S2.2 S2.3 S2.4 S2.5 S3.1 S3.2 S3.3 S3.4 S4.1 S4.2 S4.3 S4.4 S4.5 S5.1 S5.2 S5.3 S5.4 S5.5
+S5.6 S5.7 S6.1 S6.2 S6.3 S6.4 S7.1 S7.2 S7.3 S8.1 S8.2 S8.3 S8.4"""  # of Wei 2015, part by part
+
+
+def test_every_statement_of_the_article_is_a_claim() -> None:
+    claimed = {claim.name for ablation in discover()[0] for claim in ablation.claims}
+    assert set(ARTICLE.split()) <= claimed
 
 
 @pytest.mark.parametrize("arm", arms(TINY))
@@ -129,7 +150,7 @@ def test_ensembles_are_made_of_their_runs(toy: DataSet, tmp_path: Path) -> None:
 
 
 def test_runs_have_distinct_stable_texts() -> None:
-    runs = [run for planned in plan(studies(discover()[0], TINY)[0], 2, "print") for run in planned]
+    runs = [run for planned in plan(studies(discover()[0], TINY)[0], 2, "print", OLD) for run in planned]
     assert len({run.key for run in runs}) == len(runs)
     assert not any(" at 0x" in describe(run.recipe) for run in runs)
 
@@ -138,7 +159,7 @@ def test_runs_have_distinct_stable_texts() -> None:
 def test_switched_off_is_the_baseline(table: Study) -> None:
     """An arm that replaces a field by the base's own value is the same run as the base, not another of its kind."""
     for name in table.same:
-        assert describe(table.ablation.variants(table.base)[name]) == describe(table.base)
+        assert describe(table.ablation.variants(table.base, TINY)[name]) == describe(table.base)
 
 
 def test_is_imported_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -218,7 +218,7 @@ def test_plan_tells_what_is_stored_and_trains_nothing(ran: Path, folder: Path, t
     code, said = tricks("plan", *toy(folder, ran), "--only", "schedule", "--seeds", 3, "--jobs", 2)
     assert code == 0
     assert "29 distinct runs, 20 stored, 9 to train" in said
-    assert "median of 20 stored runs" in said
+    assert "of these recipes)" in said
     assert (ran / "runs.jsonl").read_bytes() == before
 
 
@@ -257,6 +257,8 @@ def test_list_is_readable_by_people_and_programs(tricks: Any) -> None:
         (["--device", "cude"], "unknown device 'cude'; there are: auto, cpu, cuda"),
         (["--seeds", "0"], "--seeds"),
         (["--jobs", "0"], "--jobs"),
+        (["--jobs-per-gpu", "0"], "--jobs-per-gpu must be auto, or a whole number from 1 on, got '0'"),
+        (["--jobs-per-gpu", "all"], "--jobs-per-gpu must be auto, or a whole number from 1 on, got 'all'"),
         (["--sides", "3"], "--sides"),
     ],
 )

@@ -12,7 +12,7 @@ from benchmark.claims import judgements
 from benchmark.comparison import contrast
 from benchmark.designs import Trick, leave_one_out, pairs, together, tricks
 from benchmark.errors import UsageError
-from benchmark.grid import Ablation, unadapted
+from benchmark.grid import Ablation, unadapted, with_original
 from benchmark.identity import describe
 from benchmark.recipe import Recipe
 from benchmark.tables import table
@@ -35,7 +35,7 @@ def plain(base: Recipe) -> dict[str, Recipe]:
 
 
 def ablation(name: str, variants: object) -> Ablation:
-    return Ablation(name, "Is it?", (f"https://example.org/{name}",), {"": unadapted}, variants, ())  # type: ignore[arg-type]
+    return Ablation(name, "Is it?", (f"https://example.org/{name}",), {"": unadapted}, with_original(variants), ())  # type: ignore[arg-type]
 
 
 KNOWN = [ablation("rate", rates), ablation("decay", decays), ablation("flips", flips), ablation("plain", plain)]

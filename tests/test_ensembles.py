@@ -12,6 +12,8 @@ import pytest
 import torch
 from conftest import TINY
 
+from benchmark import regression
+from benchmark.__main__ import Request, as_json
 from benchmark.claims import judgements
 from benchmark.combining import check, combine, record
 from benchmark.data import DataSet
@@ -29,12 +31,13 @@ from benchmark.ensembles import (
     simplex_weights,
 )
 from benchmark.errors import UsageError
-from benchmark.grid import Ablation, Study, combinations, plan, unadapted
+from benchmark.grid import Ablation, Study, combinations, old_data, origins, plan, unadapted
 from benchmark.identity import Combination, describe
-from benchmark.recipe import Arm, Ensemble, Labels, Member, Recipe, Scores
+from benchmark.recipe import CONTROL, Arm, Ensemble, Labels, Member, Recipe, Scores
 from benchmark.runner import Outcome, keep
 from benchmark.store import Store
-from benchmark.tables import decisions, table
+from benchmark.sweeps import log_of, sweep
+from benchmark.tables import decisions, table, tables
 from benchmark.training import train
 
 NONE = np.empty((3, 0, 2)), np.empty(0, np.int64)  # no validation images
@@ -187,6 +190,7 @@ def test_the_text_holds_members_and_ways() -> None:
     [
         (lambda: Member(TINY, -1), "seed_offset must be 0 or more, got -1"),
         (lambda: Member(TINY, at=0.5), r"at must be 1 or one of its recipe's snapshots \(\), got 0.5"),
+        (lambda: Member(replace(TINY, start_from=TINY)), "must start from scratch or a file"),
         (lambda: Ensemble((), mean_probability), "needs members"),
         (lambda: Ensemble((Member(TINY), Member(TINY)), mean_probability), "each another seed_offset or at, got 2"),
         (lambda: replace(TINY, snapshots=(0.0,)), r"snapshots must be shares in \(0, 1\]"),
@@ -201,7 +205,7 @@ def test_what_is_no_ensemble_is_refused(make: Any, sentence: str) -> None:
 
 
 def study(**arms: Arm) -> Study:
-    ablation = Ablation("votes", "Do votes help?", ("https://example.org",), {"": unadapted}, lambda _: arms, ())
+    ablation = Ablation("votes", "Do votes help?", ("https://example.org",), {"": unadapted}, lambda *_: arms, ())
     return Study(ablation, "", TINY, arms, ())
 
 
@@ -283,6 +287,43 @@ def test_what_is_missing_is_said_and_the_rest_is_made(toy: DataSet, tmp_path: Pa
     with reread.writing():
         (sentence,) = combine(bare, reread, toy, ABOUT)
     assert "a store without its arrays can be reported, but makes no new ensemble" in sentence
+
+
+def test_ensembles_stand_beside_arms_that_start_from_other_runs(toy: DataSet) -> None:
+    """Both are planned, with their members and their beginnings; an ensemble begins with none."""
+    tuned = replace(TINY, start_from=replace(TINY, data="old"))
+    both = study(two=copies(TINY, 2), tuned=tuned)
+    old = {"old": "print of old"}
+    rounds = plan([both], 2, toy.fingerprint, old)
+    assert [old_data(arm) for arm in both.arms.values()] == [None, "old"]
+    assert {run.start for each in rounds for run in each if run.recipe == tuned} == {
+        run.key for run in origins(rounds, old)
+    }
+    planned = {run.key for each in rounds for run in each}
+    ensembles = combinations([both], 2, toy.fingerprint)
+    assert {run.key for each in ensembles["votes, two"] for run in each.runs} <= planned
+
+
+def test_what_reads_a_store_knows_ensembles(toy: DataSet, tmp_path: Path) -> None:
+    """Effects of theirs are compared with a reference's; they are in no sweep and have no curves."""
+    votes = study(two=copies(TINY, 2), half=replace(TINY, learning_rate=TINY.learning_rate / 2))
+    store = filled(tmp_path, toy, [run for each in plan([votes], 2, toy.fingerprint) for run in each])
+    asked = Request("toy", "", tmp_path, "quick", ("cpu",), tmp_path, 2)
+    with store.writing():
+        store.save_studies([as_json(votes, asked, toy)])
+        assert combine(combinations([votes], 2, toy.fingerprint), store, toy, ABOUT) == []
+    found = regression.compared(store, store)
+    assert [(change.variant, change.word == "better") for change in found.changes] == [
+        (CONTROL, False),
+        ("two", False),
+        ("half", False),
+    ]
+    assert (found.missing, found.costs) == ([], [])
+    (whole,) = tables(store)
+    assert sweep(whole, store) is None
+    assert whole.rows[0].n == 2
+    with pytest.raises(UsageError, match=r"is an ensemble, which has no curves"):
+        log_of(whole.arms["two"][0], store)
 
 
 def test_nothing_to_combine_is_an_error(tmp_path: Path) -> None:

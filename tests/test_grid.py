@@ -14,9 +14,9 @@ from conftest import TINY
 
 import ablations
 from benchmark.errors import UsageError
-from benchmark.grid import chosen, discover, pairs, plan, studies
-from benchmark.identity import describe
-from benchmark.recipe import CONTROL
+from benchmark.grid import chosen, discover, expected_seconds, longest_first, pairs, plan, studies
+from benchmark.identity import Run, describe
+from benchmark.recipe import CONTROL, Recipe
 
 GOOD = '''"""Does half the rate help?
 
@@ -97,7 +97,7 @@ def test_an_unknown_ablation_is_told_with_the_nearest() -> None:
 @pytest.mark.parametrize("seeds", [1, 3, 5])
 def test_rounds_hold_every_run_once_the_first_seeds_first(seeds: int) -> None:
     tables, _ = studies(discover()[0], TINY)
-    rounds = plan(tables, seeds, "f")
+    rounds = plan(tables, seeds, "f", {"cifar10": "c", "fractal10": "d"})
     counts = Counter(describe(run.recipe) for planned in rounds for run in planned)
     assert len({run.key for planned in rounds for run in planned}) == counts.total()
     most = max(len(table.arms) for table in tables if table.base == TINY)
@@ -121,6 +121,42 @@ def test_the_control_is_shared_by_all_tables_without_a_context() -> None:
 
 def test_arms_are_compared_with_the_base_of_their_context() -> None:
     tables, _ = studies(discover()[0], replace(TINY, learning_rate=0.4))
-    (table,) = [t for t in tables if t.context == "no norm"]
+    (table,) = [t for t in tables if (t.ablation.name, t.context) == ("initialisation", "no norm")]
     assert table.base.learning_rate == 0.1
     assert all(arm.learning_rate == 0.1 for arm in table.arms.values())
+
+
+def test_pairs_hold_every_variant_once_with_its_control() -> None:
+    tables, _ = studies(discover()[0], TINY)
+    found = pairs([*tables, *tables])
+    assert len(found) == len(set(found))
+    assert {(describe(arm), describe(base)) for arm, base in found} == {
+        (describe(arm), describe(table.base))
+        for table in tables
+        for arm in table.arms.values()
+        if isinstance(arm, Recipe)
+    }
+
+
+A = replace(TINY, images=100, epochs=2)  # sees 200 images
+B = replace(TINY, images=300, epochs=1)  # sees 300
+C = replace(TINY, images=100, epochs=5)  # sees 500
+RUNS = [Run(recipe, seed, "f") for recipe in (A, B, C) for seed in range(2)]
+
+
+def test_without_records_a_run_takes_as_long_as_its_images() -> None:
+    assert expected_seconds(RUNS, {}, guess=30.0) == pytest.approx([20, 20, 30, 30, 50, 50])
+
+
+def test_known_seconds_count_and_give_the_pace_of_the_others() -> None:
+    known = {describe(A): 10.0, describe(C): 15.0, "a recipe of another grid": 1e9}  # 0.05 and 0.03 s an image
+    assert expected_seconds(RUNS, known, guess=1.0) == pytest.approx([10, 10, 300 * 0.04, 300 * 0.04, 15, 15])
+
+
+def test_the_longest_come_first_and_equals_keep_their_order() -> None:
+    expected = [(C, 0), (C, 1), (B, 0), (B, 1), (A, 0), (A, 1)]
+    assert [(run.recipe, run.seed) for run in longest_first(RUNS, {})] == expected
+    expected = [(A, 0), (A, 1), (C, 0), (C, 1), (B, 0), (B, 1)]
+    known = {describe(A): 9.0, describe(B): 1.0, describe(C): 2.0}
+    assert [(run.recipe, run.seed) for run in longest_first(RUNS, known)] == expected
+    assert longest_first([], {}) == []

@@ -253,7 +253,7 @@ def test_what_is_amiss_is_marked(troubled: Path) -> None:
 
 
 def test_the_largest_effect_comes_first(whole: tuple[Store, Path]) -> None:
-    shown = page.overview(whole[0], dict(zip("ab", tables(whole[0]), strict=True)), {"a": {}, "b": {}})
+    shown = page.overview(whole[0], dict(zip("ab", tables(whole[0]), strict=True)), {"a": {}, "b": {}}, {})
     effects = [abs(float(each.line.effect.order)) for each in shown.resolved]
     assert effects == sorted(effects, reverse=True)
     assert [each.line.variant for each in shown.resolved][:3] == ["zeros", "tanh", "a|b <i>x_$"]
@@ -386,7 +386,7 @@ def test_a_claim_about_another_measure() -> None:
 
 def test_every_measure_of_a_claim_is_worked_out() -> None:
     run = record("any", 0, 0.5, train_accuracy=0.75, epoch_train_loss=[2.0, 1.0], test_loss=1.5, dead_units=0.25)
-    run |= {"near_zero": 0.125, "largest_norm": 3.0, "first_deviation": 0.5, "parameters": 1000}
+    run |= {"near_zero": 0.125, "largest_norm": 3.0, "first_deviation": 0.5, "parameters": 1000, "band": 0.125}
     run |= {"disagreement": 0.25, "error_correlation": 0.5, "gain": 0.02, "calibration_error": 0.01}
     worked_out = {name: measure.of(run) for name, measure in claims.MEASURES.items()}
     assert set(worked_out) == set(get_args(recipe.Measure))
@@ -397,6 +397,7 @@ def test_every_measure_of_a_claim_is_worked_out() -> None:
             "test loss": 1.5,
             "gap": 25,
             "speed": 100 / 3,
+            "band": 12.5,
             "dead units": 25,
             "near-zero weights": 12.5,
             "largest norm": 3,

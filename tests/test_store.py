@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from benchmark.errors import UsageError
 from benchmark.store import Store
 
 ARRAYS = {"losses": np.arange(3, dtype=np.float32), "logits": np.eye(2, dtype=np.float16)}
+
+
+def after(moment: str, seconds: int) -> str:
+    return (datetime.fromisoformat(moment).replace(tzinfo=UTC) + timedelta(seconds=seconds)).isoformat()
 
 
 def record(key: str, status: str = "done") -> dict[str, Any]:
@@ -67,6 +72,16 @@ def test_a_later_line_of_a_key_counts(store: Store) -> None:
         store.add(record("f", "failed"))
         store.add(record("f"))
     assert Store(store.folder, engine=1)["f"]["status"] == "done"
+
+
+def test_seconds_are_medians_of_what_is_done(tmp_path: Path) -> None:
+    store = Store(tmp_path, engine=1)
+    runs = [("r", "done", 4), ("r", "done", 6), ("r", "done", 9), ("r", "diverged", 1), ("s", "done", 2)]
+    with store.writing():
+        for number, (recipe, status, seconds) in enumerate(runs):
+            lasted = {"started": "2026-01-01T23:59:58.000+00:00", "finished": after("2026-01-01T23:59:58", seconds)}
+            store.add({**record(str(number), status), "recipe": recipe, **lasted})
+    assert store.seconds() == {"r": 6, "s": 2}
 
 
 def test_another_engines_store_is_refused_and_left_as_it_is(store: Store) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # Each room may import those before it.
-ORDER = """errors recipe ensembles networks baseline fractals data machine capture training identity cost grid designs
-store comparison tables claims report runner combining packing __main__""".split()  # noqa: SIM905  # a list of words reads better as words
+ORDER = """errors log diagnosis recipe ensembles networks baseline fractals data machine capture training identity cost
+grid designs store comparison tables sweeps claims regression report runner combining packing __main__""".split()  # noqa: SIM905  # a list of words reads better as words
 
 
 def imports(path: Path) -> set[str]:
@@ -48,7 +48,10 @@ def test_the_engine_knows_no_trick_by_name() -> None:
 
 def test_a_report_needs_no_torch() -> None:
     """It is written from the store alone, on a machine that may have no torch."""
-    for path in [ROOT / "benchmark" / "tables.py", *(ROOT / "benchmark" / "report").rglob("*.py")]:
+    for path in [
+        *(ROOT / "benchmark" / f"{name}.py" for name in ("log", "diagnosis", "tables", "sweeps")),
+        *(ROOT / "benchmark" / "report").rglob("*.py"),
+    ]:
         assert not {module for module in imports(path) if module.split(".")[0] in ("torch", "torchvision")}, path
 
 

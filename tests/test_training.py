@@ -18,7 +18,8 @@ from benchmark.baseline import InTurn
 from benchmark.data import DataSet
 from benchmark.identity import Run, describe
 from benchmark.machine import has_fast_bf16
-from benchmark.recipe import Batch, Moment, Parts, Recipe, Transform, absent, constant, unchanged
+from benchmark.networks import VGG
+from benchmark.recipe import Batch, Moment, Parts, Recipe, Transform, absent, alike, constant, unchanged
 from benchmark.training import Result, blend, build, fitted, number, parameter_groups, pixels, train
 
 CPU = torch.device("cpu")
@@ -138,7 +139,7 @@ def trained_weights(recipe: Recipe, data: DataSet) -> dict[str, Tensor]:
 
 def test_weight_decay_spares_norms_and_biases(toy: DataSet) -> None:
     module = build(TINY, 0, toy, CPU).module
-    decayed, spared = parameter_groups(module, 0.1)
+    decayed, spared = parameter_groups(module, 0.1, alike)
     assert (decayed["weight_decay"], spared["weight_decay"]) == (0.1, 0.0)
     assert len(decayed["params"]) == 3  # type: ignore[arg-type]  # two convolutions and the head
     assert len(spared["params"]) == 5  # type: ignore[arg-type]  # two norms of two, the head's bias
@@ -420,6 +421,66 @@ def test_weights_near_zero_their_largest_norm_and_the_first_logits_are_measured(
     images = pixels(toy.train.images[:32].permute(0, 3, 1, 2))
     network.module.eval()
     assert result.first_deviation == pytest.approx(network(images).detach().std().item(), rel=1e-4)
+
+
+# --- starting from trained weights
+
+
+def halving(above: int) -> float:
+    return 0.5**above
+
+
+def head_alone(above: int) -> float:
+    return float(above == 0)
+
+
+def test_rates_fall_from_layer_to_layer_and_a_norm_goes_with_its_convolution(toy: DataSet) -> None:
+    network = build(TINY, 0, toy, CPU).module
+    factors = {
+        parameter: group["factor"]
+        for group in parameter_groups(network, 0.1, halving)
+        for parameter in group["params"]
+    }
+    by_name = {name.rsplit(".", 1)[0]: factors[parameter] for name, parameter in network.named_parameters()}
+    kinds = {name: type(network.get_submodule(name)).__name__ for name in by_name}
+    found = [(kinds[name], factor) for name, factor in by_name.items()]
+    assert found == [("Conv2d", 0.25), ("BatchNorm2d", 0.25), ("Conv2d", 0.5), ("BatchNorm2d", 0.5), ("Linear", 1.0)]
+
+
+def weights_of(result: Result) -> dict[str, Tensor]:
+    assert result.weights is not None
+    return {name: torch.from_numpy(array) for name, array in result.weights.items()}
+
+
+def test_frozen_layers_stay_as_they_began_with_their_statistics(toy: DataSet, toy6: DataSet) -> None:
+    old = train(replace(TINY, data="toy6"), 0, toy6, CPU)
+    recipe = replace(TINY, start_from=replace(TINY, data="toy6"), rates=head_alone)
+    start = weights_of(old)
+    after = weights_of(train(recipe, 0, toy, CPU, start))
+    assert all(torch.equal(after[name], start[name]) for name in after if not name.startswith("head."))
+    assert after["head.weight"].shape == (4, 6)
+    assert start["head.weight"].shape == (6, 6)
+    learning = weights_of(train(replace(recipe, rates=halving), 0, toy, CPU, start))
+    assert not any(torch.equal(learning[name], start[name]) for name in start if name.endswith(".weight"))
+
+
+def test_a_smaller_network_starts_from_the_first_layers(toy: DataSet) -> None:
+    start = weights_of(train(TINY, 0, toy, CPU))
+    cut = replace(TINY, network=VGG(((4, 1),)), start_from=TINY, rates=head_alone)
+    after = weights_of(train(cut, 1, toy, CPU, start))
+    assert torch.equal(after["features.0.weight"], start["features.0.weight"])
+
+
+def test_weights_that_do_not_fit_are_named(toy: DataSet) -> None:
+    start = weights_of(train(TINY, 0, toy, CPU))
+    wider = replace(TINY, network=VGG(((5, 1), (6, 1))), start_from=TINY)
+    with pytest.raises(ValueError, match=r"features\.0\.weight is \(4, 3, 3, 3\) there and \(5, 3, 3, 3\) here"):
+        train(wider, 0, toy, CPU, start)
+    deeper = replace(TINY, network=VGG(((4, 1), (6, 2))), start_from=TINY)
+    with pytest.raises(ValueError, match=r"it lacks .*features\.9\.weight"):
+        train(deeper, 0, toy, CPU, start)
+    with pytest.raises(ValueError, match="it lacks"):
+        train(replace(TINY, start_from=TINY), 0, toy, CPU)
 
 
 # --- on a GPU

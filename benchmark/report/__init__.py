@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UsageError
+from benchmark.log import Log
 from benchmark.store import Store
+from benchmark.sweeps import sweep
 from benchmark.tables import decisions, tables
 
 
@@ -30,19 +32,32 @@ def write(store: Store, out: Path) -> Path:
     if not store.records:
         raise UsageError(f"{store.folder} has no runs to report; `make ablate` trains them")
     # Only now: pandas and seaborn take seconds to import, and the command line imports this module for --help.
-    from benchmark.report import page, plots
+    from benchmark.report import figures, page, plots
 
     with told(out):
         (out / "plots").mkdir(parents=True, exist_ok=True)
         named = dict(zip(names([table.study for table in found]), found, strict=True))
         drawn = {name: plots.draw(table, out / "plots", name) for name, table in named.items()}
+        swept = {name: there for name, table in named.items() if (there := sweep(table, store))}
+        for name, there in swept.items():
+            drawn[name] |= figures.draw(named[name], there, store, out / "plots", name)
         save(out / "effects.csv", page.csv(found))
         if made := [decision for table in found for decision in decisions(table)]:
             save(out / "ensembles.csv", page.ensembles_csv(made))
-        overview = page.overview(store, named, drawn)
+        overview = page.overview(store, named, drawn, swept)
         save(out / "index.md", page.markdown(overview))
         save(out / "index.html", page.html(overview))
     return out / "index.html"
+
+
+def draw_log(log: Log, name: str, path: Path) -> Path:
+    """Write the figure of one training to `path`.svg and `path`.png; the path. Raises UsageError if it cannot be."""
+    from benchmark.report import figures
+
+    with told(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figures.draw_log(log, name, path)
+    return path
 
 
 def names(studies: Sequence[dict[str, Any]]) -> list[str]:
@@ -76,5 +91,5 @@ def told(folder: Path) -> Iterator[None]:
         yield
     except OSError as reason:
         raise UsageError(
-            f"cannot write the report to {folder}: {reason.strerror or reason}; give another folder with --out"
+            f"cannot write to {folder}: {reason.strerror or reason}; give another folder with --out"
         ) from reason

@@ -16,13 +16,25 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from benchmark.claims import Judgement, counted, judgements, more_seeds
+from benchmark.diagnosis import CHOSEN_ON, Finding
 from benchmark.report.plots import INKS, LINEAR, control_name, digits_of, in_numbers, inline, is_wide, number, signed
 from benchmark.store import Record, Store
+from benchmark.sweeps import Arm, Sweep
 from benchmark.tables import COLUMNS, Decision, Row, Table, decisions, is_ensemble, points
 
 SIGNS = {"helps": "▲", "hurts": "▼", "equivalent": "■", "unresolved": "●"}
 NOTHING = "–"  # noqa: RUF001  the dash of an empty cell
 MACHINE = ("device", "cpu", "threads", "torch", "python")  # of an environment: what may change numbers or times
+
+CAPTIONS = {  # of the figure of a sweep, by the field that is swept
+    "learning_rate": "Left: the best of the rates that are diagnosed as good, the worst of the others; median over "
+    "the runs. Right: every run of the sweep, marked by the diagnosis of its own curve. Shaded: the rates that are "
+    "good by the outcome, within 3 points of the best rate's validation accuracy.",
+    "batch_size": "Left: the loss of every batch of one run, its running mean over a twentieth of the training, and "
+    "one standard deviation about it. Right: the width of that band in the last epoch.",
+    "network": "Training accuracy of the curves is that of each epoch's batches as they were trained on; after the "
+    "last epoch it is measured on the images as they are. Shaded: the gap.",
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,20 @@ class Section:
     plots: dict[str, str]  # SVG by the name of its file
     claims: list[tuple[Judgement, str]]  # with the difference in numbers
     ensembles: list[dict[str, str]]  # lines of their table, by the names of its columns
+    diagnosis: list[Diagnosed]  # of a sweep; else empty
+    caption: str  # of the figure of a sweep
+    hits: str  # how often the learning rates were diagnosed as they are; else empty
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """What most runs of one value of a sweep tell."""
+
+    variant: str
+    word: str
+    runs: str  # how many of how many
+    numbers: str  # of the first of them
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -149,12 +175,19 @@ def templates() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters |= {"plain": plain, "bare": bare}
+    made.globals["about"] = about
     return made
 
 
 def plain(text: object) -> str:
     """Text for a Markdown cell, with nothing in it that Markdown would take for a mark."""
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(str(text).split()))
+
+
+def about(name: str) -> str:
+    """What the plot in a file of this name shows."""
+    kinds = {"-curves": "learning curves", "-size": "accuracy by size", "-figure": "what the curves tell"}
+    return next((kind for end, kind in kinds.items() if name.endswith(end)), "effects on test accuracy")
 
 
 def bare(link: str) -> str:
@@ -167,11 +200,13 @@ def picture(svg: str, name: str, label: str) -> Markup:
     return Markup(inline(svg, name, str(escape(label))))
 
 
-def overview(store: Store, named: dict[str, Table], drawn: dict[str, dict[str, str]]) -> Overview:
+def overview(
+    store: Store, named: dict[str, Table], drawn: dict[str, dict[str, str]], swept: dict[str, Sweep]
+) -> Overview:
     """What there is to show of `named` tables and their drawn plots."""
     studies = [table.study for table in named.values()]
     several = len({(study["data"], study["budget"]) for study in studies}) > 1
-    ablations = grouped(named, drawn, several)
+    ablations = grouped(named, drawn, swept, several)
     sections = [section for ablation in ablations for section in ablation.sections]
     used = [record for record in records_of(named.values()) if not is_ensemble(record)]
     used += members_of(store, named.values(), used)
@@ -266,7 +301,9 @@ def heading(study: dict[str, Any], several: bool = False) -> str:
     return f"{study['ablation']} ({about})" if about else str(study["ablation"])
 
 
-def grouped(named: dict[str, Table], drawn: dict[str, dict[str, str]], several: bool) -> list[Ablation]:
+def grouped(
+    named: dict[str, Table], drawn: dict[str, dict[str, str]], swept: dict[str, Sweep], several: bool
+) -> list[Ablation]:
     """The tables by ablation, in the order of planning."""
     tables_of: dict[str, list[str]] = {}
     for name, table in named.items():
@@ -276,13 +313,13 @@ def grouped(named: dict[str, Table], drawn: dict[str, dict[str, str]], several: 
             name=ablation,
             question=named[names[-1]].study["question"],
             sources=unique(link for name in names for link in named[name].study["sources"]),
-            sections=[section(name, named[name], drawn[name], several) for name in names],
+            sections=[section(name, named[name], drawn[name], swept.get(name), several) for name in names],
         )
         for ablation, names in tables_of.items()
     ]
 
 
-def section(name: str, table: Table, plots: dict[str, str], several: bool) -> Section:
+def section(name: str, table: Table, plots: dict[str, str], sweep: Sweep | None, several: bool) -> Section:
     """One table, ready to be shown."""
     margin = table.study["margin"]
     digits = digits_of(margin)
@@ -301,6 +338,9 @@ def section(name: str, table: Table, plots: dict[str, str], several: bool) -> Se
         plots=plots,
         claims=[(each, with_unit(each, digits)) for each in judged],
         ensembles=[ensemble(each, digits) for each in decisions(table)],
+        diagnosis=[diagnosed(arm, *arm.majority) for arm in sweep.arms if arm.majority] if sweep else [],
+        caption=CAPTIONS[sweep.field] if sweep else "",
+        hits=hits(sweep) if sweep and sweep.field == "learning_rate" else "",
     )
 
 
@@ -327,6 +367,20 @@ def ensemble(made: Decision, digits: int) -> dict[str, str]:
         "training cost": times(made.training_cost),
         "test cost": times(made.test_cost),
     }
+
+
+def diagnosed(arm: Arm, finding: Finding, count: int) -> Diagnosed:
+    """One value's line of a sweep."""
+    return Diagnosed(arm.variant, finding.word, f"{count} of {len(arm.runs)}", finding.numbers, finding.remedy)
+
+
+def hits(sweep: Sweep) -> str:
+    """How often the curve of one run told what its learning rate is, apart from the seed that chose the thresholds."""
+    others = sorted({run["seed"] for arm in sweep.arms for run in arm.runs} - {CHOSEN_ON})
+    parts = [(f"seed {CHOSEN_ON}, on which its thresholds were chosen", sweep.hits([CHOSEN_ON]))]
+    parts.append(("the other seeds", sweep.hits(others)))
+    told = [f"{right} of {all_} runs of {what} ({right / all_:.0%})" for what, (right, all_) in parts if all_]
+    return " and ".join(told)
 
 
 def with_unit(judged: Judgement, digits: int) -> str:

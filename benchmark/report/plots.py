@@ -1,4 +1,4 @@
-"""Plots of a table: its effects with their intervals, its learning curves, its ensembles by their size.
+"""Plots of a table: its effects with their intervals, its learning curves by epoch, its ensembles by their size.
 
 Every colour has a name in INKS and a value for light and for dark pages: files are drawn with the light ones, the
 page puts the names in their place.
@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from io import StringIO
 from itertools import pairwise
+from math import log
 from pathlib import Path
 from statistics import fmean, stdev
 from textwrap import wrap
@@ -55,6 +56,7 @@ WIDE = 10.0  # margins that an effect must reach for the axis to turn logarithmi
 TYPE = 9.0  # points
 LETTER = 0.08  # inches: more than the average letter of this size takes
 TICK_ROOM = 0.3  # inches between numbers of an axis
+SHOWN = 1.5  # times the loss of guessing: losses above it do not matter
 PANEL = 3.6  # inches, width of the effects
 STYLE: dict[Any, Any] = {  # matplotlib types its keys one by one
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same widths on every machine
@@ -159,7 +161,8 @@ def forest(table: Table) -> Figure:
     places = [sum(heights[:at]) + heights[at] / 2 for at in range(len(rows))]  # of each row, inches from the top
     left = 0.25 + LETTER * max(len(line) for label in labels for line in label.split("\n"))
     columns = (1.95, 0.55, 1.1)  # effect, runs, verdict
-    figure, (axes,) = canvas(table, "effect on test accuracy", [PANEL], sum(heights), (left, sum(columns), 0.86, 0.62))
+    heading, edges = f"{title(table)}: effect on test accuracy", (left, sum(columns), 0.86, 0.62)
+    figure, (axes,) = canvas(heading, subtitle(table), [PANEL], sum(heights), edges)
     axes.set_ylim(sum(heights), 0)
     axes.set_yticks(places, labels, color=LIGHT["ink"], fontsize=TYPE)
     axes.tick_params(axis="y", length=0, pad=8)
@@ -177,11 +180,15 @@ def forest(table: Table) -> Figure:
 
 
 def canvas(
-    table: Table, about: str, widths: Sequence[float], height: float, edges: tuple[float, float, float, float]
+    heading: str,
+    below: str,
+    widths: Sequence[float],
+    height: float,
+    edges: tuple[float, float, float, float],
+    between: float = 0.35,
 ) -> tuple[Figure, list[Axes]]:
     """A figure of panels with given sizes, and edges (left, right, top, bottom) around them; all in inches."""
     left, right, top, bottom = edges
-    between = 0.35
     size = left + sum(widths) + between * (len(widths) - 1) + right, top + height + bottom
     figure = Figure(figsize=size)
     starts = [left + sum(widths[:at]) + between * at for at in range(len(widths))]
@@ -190,8 +197,8 @@ def canvas(
         for start, width in zip(starts, widths, strict=True)
     ]
     at: dict[str, Any] = {"x": 0.15 / size[0], "va": "top", "in_layout": False}
-    figure.text(y=1 - 0.14 / size[1], s=f"{title(table)}: {about}", fontsize=TYPE + 2, fontweight="bold", **at)
-    figure.text(y=1 - 0.38 / size[1], s=subtitle(table), color=LIGHT["muted"], **at)
+    figure.text(y=1 - 0.14 / size[1], s=heading, fontsize=TYPE + 2, fontweight="bold", **at)
+    figure.text(y=1 - 0.38 / size[1], s=below, color=LIGHT["muted"], **at)
     return figure, panels
 
 
@@ -318,28 +325,38 @@ def in_numbers(effect: float | None, low: float | None, high: float | None, digi
 
 
 def curves(table: Table) -> Figure | None:
-    """Accuracy on the training and on the validation images by epoch; None without runs."""
+    """Loss, and accuracy on the training and on the validation images, by epoch; None without runs."""
     arms = {"": table.control} | table.arms
     runs = {name: records for name, records in arms.items() if records and not is_ensemble(records[0])}
-    panels = [("epoch_train_accuracy", "training images, as trained on"), ("validation_accuracy", "validation images")]
-    frames = [averaged(runs, field) for field, _ in panels]
+    panels = [("epoch_train_accuracy", "accuracy, %: training images"), ("validation_accuracy", "validation images")]
+    if all("epoch_train_loss" in run for records in runs.values() for run in records):
+        panels.insert(0, ("epoch_train_loss", "loss: training images, as trained on"))
+    frames = [averaged(runs, field, 100 if field.endswith("accuracy") else 1) for field, _ in panels]
     if any(frame.empty for frame in frames):
         return None
     names = {arm: "\n".join(wrap(arm or control_name(table), 30)) for arm in runs}
     lines = sum(1 + name.count("\n") for name in names.values())
     right = 0.45 + LETTER * max(len(line) for name in names.values() for line in name.split("\n"))
     height = max(2.9, 0.17 * lines)
-    figure, axes = canvas(table, "learning curves", [2.9, 2.9], height, (0.62, right, 0.88, 0.5))
+    heading, edges = f"{title(table)}: learning curves", (0.45, right, 0.88, 0.5)
+    figure, axes = canvas(heading, subtitle(table), [2.9] * len(panels), height, edges)
     looks = {arm: look(at) for at, arm in enumerate(runs)}
-    low, high = (limit(frames) for limit in (lowest, highest))
-    for panel, frame, (_, heading) in zip(axes, frames, panels, strict=True):
+    low, high = (limit(frames[-2:]) for limit in (lowest, highest))
+    for panel, frame, (field, heading) in zip(axes, frames, panels, strict=True):
         plot_lines(panel, frame, looks)
-        panel.set_ylim(low - 0.04 * (high - low), high + 0.04 * (high - low))
+        ends = (low, high) if field.endswith("accuracy") else loss_ends(frame, table.study["classes"])
+        pad = 0.04 * (ends[1] - ends[0]) or 1.0  # where all are alike
+        panel.set_ylim(ends[0] - pad, ends[1] + pad)
         panel.set_title(heading, loc="left", fontsize=TYPE, color=LIGHT["muted"])
-    axes[0].set_ylabel("accuracy, %")
-    axes[1].tick_params(labelleft=False)
-    write_names(axes[1], frames[1], names, looks, height)
+    axes[-1].tick_params(labelleft=False)
+    write_names(axes[-1], frames[-1], names, looks, height)
     return figure
+
+
+def loss_ends(frame: pd.DataFrame, classes: int) -> tuple[float, float]:
+    """The lowest and the highest loss to show: what is much worse than guessing leaves the panel."""
+    low = lowest([frame])
+    return low, max(low, min(highest([frame]), SHOWN * log(classes)))
 
 
 def by_size(table: Table) -> Figure | None:
@@ -353,7 +370,8 @@ def by_size(table: Table) -> Figure | None:
     ways = {way: sizes for way, sizes in ways.items() if len(sizes) > 2 and sizes[1]}
     if not ways:
         return None
-    figure, (axes,) = canvas(table, "accuracy of copies that decide together", [4.2], 2.6, (0.62, 1.7, 0.86, 0.62))
+    heading, edges = f"{title(table)}: accuracy of copies that decide together", (0.62, 1.7, 0.86, 0.62)
+    figure, (axes,) = canvas(heading, subtitle(table), [4.2], 2.6, edges)
     for at, (way, sizes) in enumerate(ways.items()):
         places = sorted(sizes)
         means = [fmean(sizes[size]) for size in places]
@@ -387,17 +405,17 @@ def highest(frames: Sequence[pd.DataFrame]) -> float:
     return max(float(frame["high"].max()) for frame in frames)
 
 
-def averaged(runs: dict[str, list[Record]], field: str) -> pd.DataFrame:
-    """Mean, lowest and highest accuracy in percent by arm and epoch; a run that diverged counts while it lasted."""
+def averaged(runs: dict[str, list[Record]], field: str, factor: float) -> pd.DataFrame:
+    """Mean, lowest and highest value times `factor` by arm and epoch; a run that diverged counts while it lasted."""
     values = [
-        (arm, epoch, 100 * value)
+        (arm, epoch, factor * value)
         for arm, records in runs.items()
         for record in records
         for epoch, value in enumerate(record[field], start=1)
         if value is not None
     ]
-    frame = pd.DataFrame(values, columns=["arm", "epoch", "accuracy"])
-    by_epoch = frame.groupby(["arm", "epoch"], sort=False)["accuracy"]
+    frame = pd.DataFrame(values, columns=["arm", "epoch", "value"])
+    by_epoch = frame.groupby(["arm", "epoch"], sort=False)["value"]
     return by_epoch.agg(mean="mean", low="min", high="max").reset_index()
 
 

@@ -1,0 +1,87 @@
+"""Given a pre-trained network, which of its layers should learn the new task, and how fast?
+
+Two factors decide: how many new images there are, and how similar the old task is: Wei 2015, section 4,
+http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html; Yosinski et al. 2014, https://arxiv.org/abs/1411.1792;
+Kornblith et al. 2019, https://arxiv.org/abs/1805.08974. The old task is the other CIFAR set (similar) or fractal10
+(different; for fractal10 itself, CIFAR-10), learned from all its images as the baseline learns. Linear: a new
+classifier on the features of the last stage, or of an earlier one, all below left as it was, batch norm's statistics
+included. "Slow" is a tenth of the baseline's rate. "Layer-wise" halves the rate from each layer to the one below. The
+control starts from scratch. Few images get more epochs, up to four times as many, and still fewer steps.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+from benchmark.networks import VGG
+from benchmark.recipe import Better, Claim, Recipe
+
+OLD = {"cifar10": {"similar": "cifar100", "different": "fractal10"}}
+OLD |= {"cifar100": {"similar": "cifar10", "different": "fractal10"}, "fractal10": {"different": "cifar10"}}
+ELSE = {"similar": "cifar10", "different": "fractal10"}  # for a data set of the user's, "similar" is a guess
+SLOW = 0.1  # of the baseline's rate
+
+
+@dataclass(frozen=True)
+class Top:
+    layers: int  # that learn, the classifier among them
+
+    def __post_init__(self) -> None:
+        if self.layers < 1:
+            raise ValueError(f"Top.layers must be at least 1, got {self.layers!r}")
+
+    def __call__(self, above: int) -> float:
+        return float(above < self.layers)
+
+
+@dataclass(frozen=True)
+class LayerWise:
+    share: float  # of the rate of the layer above
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"LayerWise.share must be in (0, 1], got {self.share!r}")
+
+    def __call__(self, above: int) -> float:
+        return self.share**above
+
+
+def few(count: int, base: Recipe) -> Recipe:
+    """At most `count` training images; the baseline's 45,000 where it does not say."""
+    images = min(count, base.images or 45_000)
+    more = min(4, max(1, (base.images or 45_000) // images))
+    return replace(base, images=images, epochs=more * base.epochs)
+
+
+def ways(old: Recipe, base: Recipe) -> dict[str, Recipe]:
+    start = replace(base, start_from=old)
+    slow = replace(start, learning_rate=SLOW * base.learning_rate)
+    stages = base.network.stages if isinstance(base.network, VGG) else ()
+    cut = {
+        f"linear on stage {kept}": replace(start, network=VGG(stages[:kept]), rates=Top(1))
+        for kept in range(1, len(stages))
+    }
+    last = 1 + (stages[-1][1] if stages else 1)
+    return {
+        **cut,
+        "linear": replace(start, rates=Top(1)),
+        "last stage, slow": replace(slow, rates=Top(last)),
+        "all, slow": slow,
+        "all": start,
+        "layer-wise": replace(start, rates=LayerWise(0.5)),
+    }
+
+
+CONTEXTS = {f"{count:,} images": partial(few, count) for count in (500, 2_000, 10_000)} | {
+    "all images": partial(few, 10**9)
+}
+PRE_TRAINED = [
+    Claim("S4.4", "A pre-trained start beats a random one.", Better(f"similar: {way}"), context=size)
+    for size in CONTEXTS
+    for way in ("all", "layer-wise")
+]
+CLAIMS = PRE_TRAINED
+
+
+def variants(base: Recipe, original: Recipe) -> dict[str, Recipe]:
+    old = {kind: replace(original, data=name, images=None) for kind, name in OLD.get(base.data, ELSE).items()}
+    return {f"{kind}: {way}": arm for kind, task in old.items() for way, arm in ways(task, base).items()}
