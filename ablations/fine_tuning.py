@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from benchmark.networks import VGG
-from benchmark.recipe import Better, Claim, Recipe
+from benchmark.recipe import Better, Claim, NotBetter, Recipe
 
 OLD = {"cifar10": {"similar": "cifar100", "different": "fractal10"}}
 OLD |= {"cifar100": {"similar": "cifar10", "different": "fractal10"}, "fractal10": {"different": "cifar10"}}
@@ -71,15 +71,27 @@ def ways(old: Recipe, base: Recipe) -> dict[str, Recipe]:
     }
 
 
-CONTEXTS = {f"{count:,} images": partial(few, count) for count in (500, 2_000, 10_000)} | {
-    "all images": partial(few, 10**9)
+CONTEXTS = {f"{count:,} images": partial(few, count) for count in (500, 2_000, 10_000)}
+CONTEXTS |= {"all images": partial(few, 10**9)}
+LITTLE, MUCH = "500 images", "all images"
+ADVICE = {  # S4.5, cell by cell: what to do, and what it is to be no worse than
+    (LITTLE, "similar"): ("linear", ("linear on stage 2", "last stage, slow", "all, slow", "all")),
+    (MUCH, "similar"): ("last stage, slow", ("linear", "linear on stage 2", "all, slow", "all")),
+    (LITTLE, "different"): ("linear on stage 2", ("linear", "last stage, slow", "all, slow", "all")),
+    (MUCH, "different"): ("all, slow", ("linear", "linear on stage 2", "last stage, slow", "all")),
 }
-PRE_TRAINED = [
-    Claim("S4.4", "A pre-trained start beats a random one.", Better(f"similar: {way}"), context=size)
-    for size in CONTEXTS
-    for way in ("all", "layer-wise")
+CLAIMS = [
+    *(
+        Claim("S4.4", f"A {kind} pre-trained start beats a random one.", Better(f"{kind}: all"), context=size)
+        for size in CONTEXTS
+        for kind in ("similar", "different")
+    ),
+    *(
+        Claim("S4.5", f"{size}, {kind}: {best} is best.", NotBetter(f"{kind}: {other}", f"{kind}: {best}"), size)
+        for (size, kind), (best, others) in ADVICE.items()
+        for other in others
+    ),
 ]
-CLAIMS = PRE_TRAINED
 
 
 def variants(base: Recipe, original: Recipe) -> dict[str, Recipe]:

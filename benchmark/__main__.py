@@ -13,8 +13,8 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Container, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Container, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,20 +27,34 @@ from benchmark import log as logs
 from benchmark import regression
 from benchmark import report as reports
 from benchmark.baseline import BUDGETS, baseline
+from benchmark.calibration import LEAST, calibrated
+from benchmark.combining import Planned, check, combine
 from benchmark.cost import entry, step_turns
 from benchmark.designs import DESIGNS, tricks
 from benchmark.diagnosis import diagnose
 from benchmark.errors import UsageError, unknown
-from benchmark.grid import Study, chosen, discover, expected_seconds, old_data, origins, pairs, plan, studies
+from benchmark.grid import (
+    Study,
+    chosen,
+    combinations,
+    discover,
+    expected_seconds,
+    old_data,
+    origins,
+    pairs,
+    plan,
+    steps,
+    studies,
+)
 from benchmark.identity import Run, describe
 from benchmark.machine import commit, cores, devices, has_fast_bf16
 from benchmark.machine import settle as prepare
 from benchmark.packing import crew, packing
-from benchmark.recipe import CONTROL, Claim, Recipe
+from benchmark.recipe import CONTROL, Claim, Ensemble, Recipe, everyone
 from benchmark.runner import Ended, Processes, complete, lacks
 from benchmark.store import Store
 from benchmark.sweeps import log_of
-from benchmark.tables import Table, tables
+from benchmark.tables import Table, points, tables
 from benchmark.training import ENGINE
 
 ADD_ONE = "add-one"
@@ -97,6 +111,7 @@ class Grid:
     studies: list[dict[str, Any]]  # the tables as the store keeps them
     broken: dict[str, str]
     unavailable: list[str]  # sentences about arms whose old data are not to be had; no failure
+    ensembles: Planned = field(default_factory=dict)
 
 
 @app.command()
@@ -136,10 +151,54 @@ def run(
             asked = packed(asked)
             say(f"so {workers(asked)}")
         trainer = Processes(asked.devices, asked.data, asked.data_dir, results.folder)
-        ended = complete_in_order(grid, results, trainer, about, minutes)
+
+        def after_round(done: int) -> str:
+            combined(grid, asked, results, about)
+            return verdicts(done, results)
+
+        ended = complete_in_order(grid, results, trainer, about, minutes, after_round)
+        unmade = combined(grid, asked, results, about)
+    for sentence in () if ended.left else unmade:
+        say(sentence)
     if results.records:
         say(f"report: {reports.write(results, out or asked.store / 'report')}")
     leave(ended, grid)
+
+
+@app.command("combine")
+def combine_(
+    data: Data = "auto",
+    data_dir: DataDir = Path("data"),
+    budget: BudgetName = "auto",
+    only: Only = "",
+    seeds: Seeds = 3,
+    store: StoreDir = None,
+    device: DeviceName = "auto",
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the report. [STORE/report]")] = None,
+) -> None:
+    """Make the ensembles that the stored runs suffice for, then write the report. Trains nothing.
+
+    Example: python -m benchmark combine --store results/cifar10-quick --seeds 5
+    """
+    asked = settle(data, data_dir, budget, store, 1, "1", device, seeds)
+    grid = planned(asked, only)
+    if not (asked.store / "runs.jsonl").exists():
+        raise UsageError(f"no results in {asked.store}; `run` trains and fills a store, --store names another")
+    results = Store(asked.store, ENGINE)
+    check(grid.ensembles, results)
+    about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
+    with results.writing():
+        results.save_studies(grid.studies)
+        unmade = combined(grid, asked, results, about)
+    for sentence in unmade:
+        say(sentence)
+    made = [each for replicates in grid.ensembles.values() for each in replicates if each.key in results]
+    if not made:
+        raise UsageError(f"the runs in {asked.store} suffice for none of the ensembles; `run` trains what they lack")
+    say(f"{len(made)} ensembles of stored runs; report: {reports.write(results, out or asked.store / 'report')}")
+    leave(Ended(0, [], 0, False), grid)
+    if unmade:
+        raise typer.Exit(1)
 
 
 @app.command("plan")
@@ -255,6 +314,29 @@ def regress(
         say(f"{reference} is now what {store} was; its effects are noted in {history}")
     elif found.resolved:
         raise typer.Exit(1)
+
+
+@app.command()
+def calibrate(
+    data: Data = "auto",
+    data_dir: DataDir = Path("data"),
+    budget: BudgetName = "auto",
+    store: StoreDir = None,
+    simulations: Annotated[int, typer.Option("--simulations", min=1, help="Tables made up.")] = 2000,
+) -> None:
+    """How often the verdicts are wrong where the truth is known, by the runs of one recipe: the one stored most.
+
+    Example: python -m benchmark calibrate --store results/reference/cifar10-quick
+    """
+    if store is None:
+        store = settle(data, data_dir, budget, store, None, "1", "auto", 1).store
+    found = max(tables(Store(store, ENGINE)), key=lambda table: len(table.control), default=None)
+    if found is None or len(found.control) < LEAST:
+        raise UsageError(f"{store} has no recipe with {LEAST} runs to draw apart; `run --seeds` trains more")
+    pool, margin = points(found.control, found.study), found.study["margin"]
+    say(f"{len(pool)} runs of the baseline of {found.study['ablation']}, {simulations} tables of 10 arms of 5 runs")
+    for each in calibrated(pool, margin, simulations):
+        say(f"{each.share:7.2%} [{each.low:.2%}, {each.high:.2%}] {each.what}; goal: {each.goal}")
 
 
 @app.command("diagnose")
@@ -378,7 +460,15 @@ def planned(asked: Request, only: str, design: str = ADD_ONE, named: Sequence[st
     kept = [as_json(table, asked, data) for table in tables]
     rounds = plan(tables, asked.seeds, data.fingerprint, prints)
     unavailable = [f"left out: what starts from {name}, since {why}" for name, why in why_not.items()]
-    return Grid(tables, origins(rounds, prints), rounds, kept, left_out, unavailable)
+    ensembles = combinations(tables, asked.seeds, data.fingerprint)
+    return Grid(tables, origins(rounds, prints), rounds, kept, left_out, unavailable, ensembles)
+
+
+def combined(grid: Grid, asked: Request, results: Store, about: dict[str, Any]) -> list[str]:
+    """Makes the ensembles that the stored runs suffice for; a sentence for each arm that lacks some."""
+    if all(each.key in results for replicates in grid.ensembles.values() for each in replicates):
+        return []
+    return combine(grid.ensembles, results, datasets.load(asked.data, asked.data_dir), about)
 
 
 def old_fingerprints(tables: Sequence[Study], asked: Request) -> tuple[dict[str, str], dict[str, str]]:
@@ -431,6 +521,8 @@ def as_json(table: Study, asked: Request, data: datasets.DataSet) -> dict[str, A
             "recipe": describe(table.base),
             "seeds": table.seeds_of(CONTROL, asked.seeds),
             "same": list(table.same),
+            "steps": steps(table.base),  # with these two an ensemble's cost is told in runs of the control
+            "batch_size": table.base.batch_size,
         },
         "arms": [
             {
@@ -438,11 +530,19 @@ def as_json(table: Study, asked: Request, data: datasets.DataSet) -> dict[str, A
                 "recipe": describe(arm),
                 "changes": {field: short(value) for field, value in arm.changes(table.base).items()},
                 "seeds": table.seeds_of(name, asked.seeds),
+                **(copies(arm, table.base) if isinstance(arm, Ensemble) else {}),
             }
             for name, arm in table.arms.items()
         ],
+        "trained": {describe(recipe): len(taken) for recipe, taken in table.runs_of(asked.seeds).items()},
         "claims": [claim_as_json(claim) for claim in table.ablation.claims],
     }
+
+
+def copies(arm: Ensemble, base: Recipe) -> dict[str, Any]:
+    """That an arm is an ensemble, and of how many copies of the control, if of nothing else."""
+    only = all(member.recipe == base and member.at == 1 for member in arm.members) and arm.choose is everyone
+    return {"kind": "ensemble", "copies": len(arm.members) if only else None, "combine": short(arm.combine)}
 
 
 def claim_as_json(claim: Claim) -> dict[str, Any]:
@@ -462,7 +562,12 @@ def lacking(grid: Grid, results: Store) -> list[Run]:
 
 
 def complete_in_order(
-    grid: Grid, results: Store, trainer: Processes, about: dict[str, Any], minutes: float | None
+    grid: Grid,
+    results: Store,
+    trainer: Processes,
+    about: dict[str, Any],
+    minutes: float | None,
+    after_round: Callable[[int], str],
 ) -> Ended:
     """First the runs that others start from, then the rounds; those whose start failed are left."""
     deadline = time.monotonic() + 60 * minutes if minutes is not None else None
@@ -473,7 +578,7 @@ def complete_in_order(
     if first.interrupted:
         return replace(first, left=first.left + len(lacking(replace(grid, before=[]), results)))
     rest = None if deadline is None else max(0.0, (deadline - time.monotonic()) / 60)
-    then = complete(rounds, results, trainer, about, rest, lambda n: verdicts(n, results))
+    then = complete(rounds, results, trainer, about, rest, after_round)
     return Ended(
         first.trained + then.trained, first.failed + then.failed, first.left + then.left + skipped, then.interrupted
     )

@@ -20,6 +20,7 @@ OUTCOMES = {
     "notbetter": {"helps": "contradicted", "hurts": "supported", "equivalent": "supported"},
     "additive": {"equivalent": "supported", "helps": "contradicted", "hurts": "contradicted"},
     "more": {"helps": "supported", "hurts": "contradicted"},
+    "diminishing": {"helps": "supported", "hurts": "contradicted"},
     "alike": {"equivalent": "supported", "helps": "contradicted", "hurts": "contradicted"},
     "fails": {"equivalent": "supported", "hurts": "supported", "helps": "contradicted"},
 }
@@ -39,16 +40,20 @@ class Measure:
 
 MEASURES = {  # recipe.py says what each is
     "train accuracy": Measure("points", lambda run: percent(run, "train_accuracy")),
-    "train loss": Measure("nats", lambda run: run["epoch_train_loss"][-1]),
+    "train loss": Measure("nats", lambda run: (run.get("epoch_train_loss") or [None])[-1]),
     "test loss": Measure("nats", lambda run: run.get("test_loss")),
     "gap": Measure("points", lambda run: gap(run)),
     "band": Measure("points", lambda run: percent(run, "band")),
-    "speed": Measure("points", lambda run: 100 * fmean(run["validation_accuracy"] or [0.0])),
+    "speed": Measure("points", lambda run: speed(run)),
     "dead units": Measure("points", lambda run: percent(run, "dead_units")),
     "near-zero weights": Measure("points", lambda run: percent(run, "near_zero")),
     "largest norm": Measure("", lambda run: run.get("largest_norm")),
     "first deviation": Measure("", lambda run: run.get("first_deviation")),
     "parameters": Measure("", lambda run: run.get("parameters")),
+    "disagreement": Measure("points", lambda run: percent(run, "disagreement")),
+    "error correlation": Measure("", lambda run: run.get("error_correlation")),
+    "gain": Measure("points", lambda run: percent(run, "gain")),
+    "calibration error": Measure("points", lambda run: percent(run, "calibration_error")),
 }
 
 
@@ -56,6 +61,11 @@ def percent(run: Record, name: str) -> float | None:
     """A share of the record, in points."""
     share = run.get(name)
     return None if share is None else 100 * float(share)
+
+
+def speed(run: Record) -> float | None:
+    """Validation accuracy averaged over the epochs, in points; an ensemble has none."""
+    return 100 * fmean(run["validation_accuracy"] or [0.0]) if "validation_accuracy" in run else None
 
 
 def gap(run: Record) -> float | None:
@@ -84,7 +94,9 @@ def judgements(table: Table) -> list[Judgement]:
     claims = [claim for claim in table.study["claims"] if claim["context"] in (None, table.study["context"])]
     sides = [terms(claim, table) for claim in claims]
     measured = [(claim, side) for claim, side in zip(claims, sides, strict=True) if all(there for _, there in side)]
-    margins = [0.0 if claim.get("of") else table.study["margin"] for claim, _ in measured]
+    margins = [
+        0.0 if claim.get("of") or claim["kind"] == "diminishing" else table.study["margin"] for claim, _ in measured
+    ]
     verdicts = judge([contrast(side) for _, side in measured], margins)
     found = {id(claim): verdict for (claim, _), verdict in zip(measured, verdicts, strict=True)}
     return [judgement(claim, found.get(id(claim)), side, table) for claim, side in zip(claims, sides, strict=True)]
@@ -92,6 +104,8 @@ def judgements(table: Table) -> list[Judgement]:
 
 def terms(claim: Claim, table: Table) -> list[Term]:
     """The samples that a claim compares, with their signs; a sample without runs is empty."""
+    if claim["kind"] == "diminishing":
+        return slopes(claim, table)
     arm = scores(claim["arm"], claim, table)
     if claim["kind"] == "fails":
         return [(1, arm), (-1, guessing(table.study))]
@@ -99,6 +113,14 @@ def terms(claim: Claim, table: Table) -> list[Term]:
         alone = [scores(claim[name], claim, table) for name in ("first", "second")]
         return [(1, arm), *((-1, each) for each in alone), (1, scores(CONTROL, claim, table))]
     return [(1, arm), (-1, scores(claim["than"], claim, table))]
+
+
+def slopes(claim: Claim, table: Table) -> list[Term]:
+    """What a member more brings between the first two of three ensembles, less what it brings between the last two."""
+    few, some, many = claim["sizes"]
+    first, second = 1 / (some - few), 1 / (many - some)
+    weights = {"few": -first, "some": first + second, "many": -second}
+    return [(weight, scores(claim[name], claim, table)) for name, weight in weights.items()]
 
 
 def scores(arm: str, claim: Claim, table: Table) -> Scores:
@@ -164,6 +186,8 @@ def comparison(claim: Claim) -> str:
     """What is compared, in signs."""
     if claim["kind"] == "additive":
         return f"{claim['arm']} ≈ sum of each"
+    if claim["kind"] == "diminishing":
+        return f"gain per member, {claim['few']} to {claim['some']} > {claim['some']} to {claim['many']}"
     sign = {"better": ">", "more": ">", "notbetter": "≤", "alike": "≈", "fails": "≈"}[claim["kind"]]
     measure = f", {claim['of']}" if claim.get("of") else ""
     return f"{claim['arm']} {sign} {claim.get('than', 'guessing')}{measure}"

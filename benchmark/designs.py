@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -28,11 +28,14 @@ class Trick:
         return f"{self.ablation.name}: {self.variant}"
 
     def on(self, base: Recipe) -> Recipe:
-        """`base` with the trick. Raises UsageError if the ablation has no such variant."""
+        """`base` with the trick. Raises UsageError if the ablation has no such variant, or it is an ensemble."""
         arms = self.ablation.variants(base, base)
         if self.variant not in arms:
             raise unknown(f"variant of {self.ablation.name}", self.variant, arms)
-        return arms[self.variant]
+        recipe = arms[self.variant]
+        if not isinstance(recipe, Recipe):
+            raise UsageError(f"{self.name} is an ensemble, which no other trick goes together with; leave it out")
+        return recipe
 
 
 def tricks(asked: Sequence[str], ablations: Sequence[Ablation], broken: Sequence[str] = ()) -> list[Trick]:
@@ -101,7 +104,7 @@ def table(
     question: str,
     several: Sequence[Trick],
     base: Recipe,
-    arms: dict[str, Recipe],
+    arms: Mapping[str, Recipe],
     claims: Sequence[Claim],
 ) -> Study:
     """A design's table. Its context names the tricks, so that other tricks make another table."""

@@ -8,13 +8,14 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, takewhile
 from math import ceil, sqrt
 from statistics import median
 from types import MappingProxyType, ModuleType
 
 from benchmark.errors import UsageError, unknown
-from benchmark.identity import Run, describe
-from benchmark.recipe import CONTROL, Claim, Recipe
+from benchmark.identity import Combination, Run, describe
+from benchmark.recipe import CONTROL, Arm, Claim, Ensemble, Recipe
 
 PACKAGE = "ablations"
 ALL_IMAGES = 45_000  # where a recipe takes all there are; only used to guess which of two runs takes longer
@@ -28,7 +29,7 @@ class Ablation:
     question: str
     sources: tuple[str, ...]  # links
     contexts: dict[str, Callable[[Recipe], Recipe]]  # adaptations of the base under which it is measured
-    variants: Callable[[Recipe, Recipe], dict[str, Recipe]]  # of the base in a context, and of the base itself
+    variants: Callable[[Recipe, Recipe], Mapping[str, Arm]]  # of the base in a context, and of the base itself
     claims: tuple[Claim, ...]
 
 
@@ -39,13 +40,33 @@ class Study:
     ablation: Ablation
     context: str
     base: Recipe
-    arms: dict[str, Recipe]  # without those that are the base itself
+    arms: dict[str, Arm]  # without those that are the base itself
     same: tuple[str, ...]  # names of arms that are the base itself
 
     def seeds_of(self, arm: str, seeds: int) -> int:
-        """The control gets ceil(n * sqrt(k)) seeds for k variants of n: all differences at their most precise
-        for a given number of runs (Dunnett 1955, https://doi.org/10.1080/01621459.1955.10501294)."""
-        return ceil(seeds * sqrt(max(1, len(self.arms)))) if arm == CONTROL else seeds
+        """How many runs of an arm, or how often an ensemble is made.
+
+        The control gets ceil(n * sqrt(k)) seeds for k variants of n: all differences at their most precise for a given
+        number of runs (Dunnett 1955, https://doi.org/10.1080/01621459.1955.10501294). An ensemble is made as often as
+        the runs suffice that this table has anyway, each used once: at least n times.
+        """
+        if arm == CONTROL:
+            return ceil(seeds * sqrt(max(1, len(self.arms))))
+        value = self.arms[arm]
+        if isinstance(value, Recipe):
+            return seeds
+        there = self.runs_of(seeds)
+        suffices = (all(taken <= there[r] for r, taken in value.seeds(n).items()) for n in count(1))
+        return sum(1 for _ in takewhile(bool, suffices))
+
+    def runs_of(self, seeds: int) -> dict[Recipe, set[int]]:
+        """The seeds of each recipe that this table takes, members of its ensembles among them."""
+        wanted = {self.base: set(range(self.seeds_of(CONTROL, seeds)))}
+        for arm in self.arms.values():
+            taken = {arm: set(range(seeds))} if isinstance(arm, Recipe) else arm.seeds(seeds)
+            for recipe, each in taken.items():
+                wanted.setdefault(recipe, set()).update(each)
+        return wanted
 
 
 def discover() -> tuple[list[Ablation], dict[str, str]]:
@@ -82,7 +103,7 @@ def read(module: ModuleType) -> Ablation:
     return Ablation(name, question.strip(), sources, contexts, with_original(module.variants), claims)
 
 
-def with_original(variants: Callable[..., dict[str, Recipe]]) -> Callable[[Recipe, Recipe], dict[str, Recipe]]:
+def with_original(variants: Callable[..., Mapping[str, Arm]]) -> Callable[[Recipe, Recipe], Mapping[str, Arm]]:
     """`variants(base)`, or `variants(base, original)` for a module that asks what its contexts started from."""
     if len(inspect.signature(variants).parameters) > 1:
         return variants
@@ -124,13 +145,13 @@ def study(ablation: Ablation, context: str, base: Recipe, original: Recipe) -> S
     if not isinstance(arms, dict) or not arms:
         raise ValueError(f"variants() must give a dictionary of recipes by name, got {arms!r}")
     for name, arm in arms.items():
-        if not isinstance(name, str) or not isinstance(arm, Recipe):
-            raise TypeError(f"variants() must give recipes by name; {name!r} is {arm!r}")
+        if not isinstance(name, str) or not isinstance(arm, Arm):
+            raise TypeError(f"variants() must give recipes or ensembles by name; {name!r} is {arm!r}")
         if name == CONTROL:
             raise ValueError(f"{CONTROL!r} is the name of the control; give the variant another")
         describe(arm)
     for claim in ablation.claims:
-        compared = {value for name, value in vars(claim.holds).items() if name != "of"}
+        compared = {value for name, value in vars(claim.holds).items() if name not in ("of", "sizes")}
         if missing := compared - {CONTROL, *arms}:
             raise ValueError(f"claim {claim.name} is about {sorted(missing)}, which variants() does not give")
         if claim.context is not None and claim.context not in ablation.contexts:
@@ -154,18 +175,29 @@ def plan(
     """
     if seeds < 1:
         raise UsageError(f"--seeds must be at least 1, got {seeds}")
-    wanted: dict[str, tuple[Recipe, int]] = {}  # the most seeds that any table wants of a recipe
+    wanted: dict[str, tuple[Recipe, set[int]]] = {}  # all the seeds that any table wants of a recipe
     for table in tables:
-        for name, arm in {CONTROL: table.base, **table.arms}.items():
-            text, count = describe(arm), table.seeds_of(name, seeds)
-            wanted[text] = arm, max(count, wanted.get(text, (arm, 0))[1])
+        for recipe, taken in table.runs_of(seeds).items():
+            wanted.setdefault(describe(recipe), (recipe, set()))[1].update(taken)
     rounds: list[list[Run]] = [[] for _ in range(seeds)]
-    for arm, count in wanted.values():
-        for seed in range(count):
-            before = origin(arm, seed, old)
+    for recipe, taken in wanted.values():
+        for place, seed in enumerate(sorted(taken)):
+            before = origin(recipe, seed, old)
             start = before.key if before else ""
-            rounds[seed * seeds // count].append(Run(arm, seed, fingerprint, start))
+            rounds[place * seeds // len(taken)].append(Run(recipe, seed, fingerprint, start))
     return rounds
+
+
+def combinations(tables: Iterable[Study], seeds: int, fingerprint: str) -> dict[str, list[Combination]]:
+    """Every ensemble as often as it is to be made, by the names of table and arm."""
+    return {
+        f"{table.ablation.name}{f' ({table.context})' if table.context else ''}, {name}": [
+            Combination(arm, each, fingerprint) for each in range(table.seeds_of(name, seeds))
+        ]
+        for table in tables
+        for name, arm in table.arms.items()
+        if isinstance(arm, Ensemble)
+    }
 
 
 def origin(recipe: Recipe, seed: int, old: Mapping[str, str]) -> Run | None:
@@ -181,14 +213,16 @@ def origins(rounds: Iterable[Iterable[Run]], old: Mapping[str, str]) -> list[Run
     return list({run.key: run for run in found if run}.values())
 
 
-def old_data(recipe: Recipe) -> str | None:
-    """The data set that a recipe's start was trained on, if it has one."""
-    return recipe.start_from.data if isinstance(recipe.start_from, Recipe) else None
+def old_data(arm: Arm) -> str | None:
+    """The data set that an arm's start was trained on, if it has one; members of an ensemble have none."""
+    start = arm.start_from if isinstance(arm, Recipe) else None
+    return start.data if isinstance(start, Recipe) else None
 
 
 def pairs(tables: Iterable[Study]) -> list[tuple[Recipe, Recipe]]:
     """Every distinct variant with its control."""
-    return list(dict.fromkeys((arm, table.base) for table in tables for arm in table.arms.values()))
+    trained = ((arm, table.base) for table in tables for arm in table.arms.values() if isinstance(arm, Recipe))
+    return list(dict.fromkeys(trained))
 
 
 def longest_first(runs: Sequence[Run], known: Mapping[str, float]) -> list[Run]:
@@ -212,6 +246,11 @@ def expected_seconds(runs: Sequence[Run], known: Mapping[str, float], guess: flo
         paces = [guess / median(map(images_seen, recipes.values()))]
     seconds = {text: known.get(text) or median(paces) * images_seen(recipe) for text, recipe in recipes.items()}
     return [seconds[describe(run.recipe)] for run in runs]
+
+
+def steps(recipe: Recipe) -> float:
+    """Steps of a training, as far as can be told without its data."""
+    return images_seen(recipe) / recipe.batch_size
 
 
 def images_seen(recipe: Recipe) -> int:

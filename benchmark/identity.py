@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from types import FunctionType
 
-from benchmark.recipe import Recipe
+from benchmark.recipe import Ensemble, Member, Recipe
 from benchmark.training import ENGINE
 
 UNMARKED = {"variants", "CONTEXTS", "CLAIMS"}  # they say what to run and how to read it, not what a part does
@@ -39,6 +39,26 @@ class Run:
         return digest(f"{ENGINE}\n{self.fingerprint}\n{self.seed}\n{describe(self.recipe)}{start}", 16)
 
 
+@dataclass(frozen=True)
+class Combination:
+    """One ensemble, to be made of runs in a store or found there."""
+
+    ensemble: Ensemble
+    replicate: int
+    fingerprint: str  # of the data set
+
+    @property
+    def key(self) -> str:
+        """As of a run."""
+        return digest(f"{ENGINE}\n{self.fingerprint}\n{self.replicate}\n{describe(self.ensemble)}", 16)
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """One for each member, in their order; several if members are snapshots of one run."""
+        ensemble = self.ensemble
+        return tuple(Run(m.recipe, ensemble.seed(m, self.replicate), self.fingerprint) for m in ensemble.members)
+
+
 def digest(text: str, length: int) -> str:
     """The first `length` hexadecimal digits of the SHA-256 of `text`."""
     return hashlib.sha256(text.encode()).hexdigest()[:length]
@@ -57,9 +77,12 @@ def describe(part: object) -> str:
             return f"({', '.join(map(describe, part))})"
         case FunctionType():
             return named(part)
+        case Member():  # by the digest of its recipe: ten whole texts would fill a page
+            return f"{digest(describe(part.recipe), 16)}+{part.seed_offset}@{part.at!r}"
         case _ if is_dataclass(part) and not isinstance(part, type):
             # A default of the recipe does nothing and is left out; a part's default may do much, and is written.
-            used = [f for f in fields(part) if not isinstance(part, Recipe) or getattr(part, f.name) != f.default]
+            bare = isinstance(part, Recipe | Ensemble)
+            used = [f for f in fields(part) if not bare or getattr(part, f.name) != f.default]
             options = ", ".join(f"{f.name}={describe(getattr(part, f.name))}" for f in used)
             return f"{named(type(part))}({options})"
     raise TypeError(f"{part!r} has no stable text; a recipe holds numbers, named functions and frozen dataclasses")

@@ -1,5 +1,7 @@
 """What can be varied: a recipe is one training, as a frozen value, and a trick is one replaced field of it.
 
+An ensemble is several finished trainings that decide together; it trains nothing itself.
+
 Each part of a recipe is a number, a text, a named function or a frozen dataclass with `__call__`, and remembers
 nothing between runs: equal values are equal trainings. No lambdas (they have no name to be stored under), no
 module instances (two layers that share one PReLU would share its slope): `activation(channels)` makes a layer.
@@ -14,6 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
@@ -172,6 +176,7 @@ class Recipe:
     predict: Predict = once  # at evaluation
     weight_decay: float = 0.0  # L2 on tensors of two and more dimensions: not on norms, biases, slopes
     precision: Literal["fp32", "bf16"] = "fp32"  # of convolutions and matrix products; weights stay float32
+    snapshots: tuple[float, ...] = ()  # shares of the training after which its answers are kept too, at an epoch's end
 
     def __post_init__(self) -> None:
         """Raises ValueError, naming the field, its value and its range."""
@@ -185,11 +190,92 @@ class Recipe:
             raise ValueError(f"weight_decay must be 0 or more, got {self.weight_decay!r}")
         if self.precision not in ("fp32", "bf16"):
             raise ValueError(f"precision must be 'fp32' or 'bf16', got {self.precision!r}")
+        if not all(0 < share <= 1 for share in self.snapshots):
+            raise ValueError(f"snapshots must be shares in (0, 1], got {self.snapshots!r}")
+
+    def epoch(self, share: float) -> int:
+        """The epoch, from 1 on, at whose end a share of the training is over: the nearest one."""
+        return max(1, round(share * self.epochs))
 
     def changes(self, base: Recipe) -> dict[str, Any]:
         """The fields in which this recipe differs from `base`."""
         pairs = ((f.name, getattr(self, f.name), getattr(base, f.name)) for f in fields(self))
         return {name: mine for name, mine, theirs in pairs if mine != theirs}
+
+
+Scores = npt.NDArray[np.float64]  # log-probabilities (..., images, classes)
+Labels = npt.NDArray[np.int64]  # (images,)
+Combine = Callable[[Scores, Scores, Labels], Scores]
+"""Log-probabilities of members on test images (members, images, classes), the same on validation images (none where
+they were not kept), labels of the latter -> log-probabilities of the whole on test images (images, classes)"""
+Choose = Callable[[Sequence[float]], Sequence[int]]  # validation accuracies of the members -> places of those who vote
+
+
+def everyone(accuracies: Sequence[float]) -> Sequence[int]:
+    """All members vote."""
+    return range(len(accuracies))
+
+
+@dataclass(frozen=True)
+class Member:
+    """One finished training, or what its network answered earlier."""
+
+    recipe: Recipe
+    seed_offset: int = 0  # two members of the same recipe and offset are one run at two times
+    at: float = 1.0  # share of the training; below 1, one of the recipe's snapshots
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, naming the field, its value and its range."""
+        if self.seed_offset < 0:
+            raise ValueError(f"Member.seed_offset must be 0 or more, got {self.seed_offset!r}")
+        if isinstance(self.recipe.start_from, Recipe):
+            raise ValueError("Member.recipe must start from scratch or a file, not from another run's weights")
+        if self.at not in (*self.recipe.snapshots, 1.0):
+            raise ValueError(
+                f"Member.at must be 1 or one of its recipe's snapshots {self.recipe.snapshots}, got {self.at!r}"
+            )
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Finished trainings that decide together.
+
+    No two replicates of an ensemble share a run, see `seed`; ensembles of 2, 3, 5 and 10 runs of a recipe share the
+    stored ones.
+    """
+
+    members: tuple[Member, ...]
+    combine: Combine
+    choose: Choose = everyone
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if there is no member, or one and the same twice."""
+        if not self.members or len(set(self.members)) < len(self.members):
+            raise ValueError(f"an ensemble needs members, each another seed_offset or at, got {len(self.members)}")
+
+    def seed(self, member: Member, replicate: int) -> int:
+        """Replicate r takes its members' offsets, r times as far on as the offsets of that recipe reach.
+
+        M runs of a recipe, offsets 0 to M - 1, have the seeds r * M to r * M + M - 1; a single one has r + its offset.
+        """
+        offsets = [each.seed_offset for each in self.members if each.recipe == member.recipe]
+        return replicate * (max(offsets) - min(offsets) + 1) + member.seed_offset
+
+    def seeds(self, replicates: int) -> dict[Recipe, set[int]]:
+        """The runs of each recipe that so many replicates take."""
+        taken: dict[Recipe, set[int]] = {}
+        for member in self.members:
+            taken.setdefault(member.recipe, set()).update(self.seed(member, each) for each in range(replicates))
+        return taken
+
+    def changes(self, base: Recipe) -> dict[str, Any]:
+        """What readers are told of it."""
+        chosen = {} if self.choose is everyone else {"choose": self.choose}
+        recipes = {member.recipe for member in self.members}
+        return {"members": len(self.members), "recipes": len(recipes), "combine": self.combine, **chosen}
+
+
+Arm = Recipe | Ensemble
 
 
 CONTROL = "baseline"  # the name of the arm that every other arm of a table is compared with
@@ -209,6 +295,10 @@ Measure = Literal[
     "largest norm",  # of a unit's incoming weights
     "first deviation",  # of the logits, before the first step
     "parameters",
+    "disagreement",  # of an ensemble: share of test images on which two members differ, over all pairs
+    "error correlation",  # of an ensemble's members, over all pairs
+    "gain",  # of an ensemble over the mean test accuracy of its members
+    "calibration error",  # of an ensemble, on the test images
 ]
 
 
@@ -235,6 +325,16 @@ class More:
     arm: str
     than: str
     of: Measure
+
+
+@dataclass(frozen=True)
+class Diminishing:
+    """A member more brings more test accuracy between `few` and `some` than between `some` and `many`."""
+
+    few: str
+    some: str
+    many: str
+    sizes: tuple[int, int, int]  # members of each
 
 
 @dataclass(frozen=True)
@@ -267,5 +367,5 @@ class Claim:
 
     name: str  # as the article numbers it, such as "S5.4"
     text: str
-    holds: Better | NotBetter | More | Alike | Fails | Additive
+    holds: Better | NotBetter | More | Alike | Fails | Additive | Diminishing
     context: str | None = None  # judged in this context alone; in every context if None

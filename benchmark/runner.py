@@ -126,7 +126,8 @@ def keep(outcome: Outcome, store: Store, about: Record) -> Record:
     if result:
         measured = dict(vars(result))
         weights = measured.pop("weights")
-        found = {"losses": measured.pop("losses"), "logits": measured.pop("logits")}
+        found = {name: measured.pop(name) for name in ("losses", "logits", "validation_logits")}
+        found |= measured.pop("snapshots")
         arrays = {name: array for name, array in found.items() if array is not None}
         # JSON knows no infinity: a curve that left the finite numbers is written with null in their place
         record |= {name: finite(value) for name, value in measured.items()}

@@ -1,7 +1,7 @@
 """Results on disk: a line per finished run in runs.jsonl, its arrays beside it, and the tables they belong to.
 
     <store>/runs.jsonl        one JSON object a line, appended; the line is the mark that a run is whole
-    <store>/arrays/KEY.npz    loss of every step (float32), test logits (float16 log-probabilities)
+    <store>/arrays/KEY.npz    loss of every step (float32), test and validation logits (float16 log-probabilities)
     <store>/weights/KEY.safetensors  trained weights, of the runs that others start from
     <store>/costs.json        step times of variants over their controls', measured in turns; not every store has it
     <store>/studies.json      the tables planned so far: ablation, context, arms, what each changes, claims
@@ -111,7 +111,7 @@ class Store:
         self._status[record["key"]] = record["status"]
 
     def arrays(self, key: str) -> Arrays:
-        """`losses` and `logits` of a run; empty where they were not kept."""
+        """`losses`, `logits`, `validation_logits` and snapshots of a run; empty where they were not kept."""
         path = self.folder / "arrays" / f"{key}.npz"
         if not path.exists():
             return {}

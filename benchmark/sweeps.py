@@ -18,7 +18,7 @@ from benchmark.diagnosis import Finding, band, batch, fit, judged, last_epoch, l
 from benchmark.errors import UsageError
 from benchmark.log import Log
 from benchmark.store import Record, Store
-from benchmark.tables import Table
+from benchmark.tables import Table, is_ensemble
 
 CONTROL = "baseline"  # as in recipe.py, whose import would bring torch into a report
 FIELDS = ("learning_rate", "batch_size", "network")
@@ -150,6 +150,10 @@ def log_of(run: Record, store: Store) -> Log:
     """A stored run as a log. Raises UsageError for one that has no curves."""
     if run["status"] == "failed":
         raise UsageError(f"run {run['key']} failed, and has no curves: {run['reason']}")
+    if is_ensemble(run):
+        raise UsageError(
+            f"{run['key']} is an ensemble, which has no curves; those of its members have: {run['members']}"
+        )
     train = run["epoch_train_accuracy"][: len(run["validation_accuracy"])]  # an epoch that diverged has no validation
     return Log(
         losses=losses(run, store),

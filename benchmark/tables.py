@@ -47,6 +47,26 @@ class Table:
     missing: int  # runs planned that the store lacks
 
 
+@dataclass(frozen=True)
+class Decision:
+    """What an ensemble is beside its accuracy: a line of ensembles.csv. Means over its replicates; None if unknown."""
+
+    ablation: str
+    context: str
+    variant: str
+    n: int  # replicates, no two of which share a run
+    members: float | None  # networks that answer
+    accuracy: float | None  # points
+    gain: float | None  # over the mean of its members, points
+    gain_over_best: float | None  # over the member that is best on validation images, points
+    test_loss: float | None  # negative log-likelihood, nats
+    calibration_error: float | None  # points
+    disagreement: float | None  # of two members, points
+    error_correlation: float | None  # of two members
+    training_cost: float | None  # floating point operations of all its runs over those of a run of the control
+    test_cost: float | None  # floating point operations for an image over those of the control
+
+
 COLUMNS = [field.name for field in fields(Row)]
 
 
@@ -113,6 +133,44 @@ def row(
     )
 
 
+def decisions(table: Table) -> list[Decision]:
+    """The ensembles of a table that were made."""
+    ensembles = {name: [r for r in records if is_ensemble(r)] for name, records in table.arms.items()}
+    return [decision(table, name, records) for name, records in ensembles.items() if records]
+
+
+def decision(table: Table, variant: str, records: list[Record]) -> Decision:
+    """One ensemble's line."""
+
+    def of(name: str, unit: float = 1.0) -> float | None:
+        values = [record[name] for record in records if record.get(name) is not None]
+        return unit * fmean(values) if values else None
+
+    control = table.study["control"]
+    flops = float(median(run["step_flops"] for run in table.control)) if table.control else float("nan")
+    return Decision(
+        ablation=table.study["ablation"],
+        context=table.study["context"],
+        variant=variant,
+        n=len(records),
+        members=of("evaluations"),
+        accuracy=of("test_accuracy", 100),
+        gain=of("gain", 100),
+        gain_over_best=of("gain_over_best", 100),
+        test_loss=of("test_loss"),
+        calibration_error=of("calibration_error", 100),
+        disagreement=of("disagreement", 100),
+        error_correlation=of("error_correlation"),
+        training_cost=number(of("train_flops", 1 / (flops * control["steps"]))),
+        test_cost=number(of("test_flops", control["batch_size"] / flops)),
+    )
+
+
+def is_ensemble(record: Record) -> bool:
+    """Whether a record is of finished runs that decided together, and of no training."""
+    return record.get("kind") == "ensemble"
+
+
 def points(records: Sequence[Record], study: dict[str, Any]) -> list[float]:
     """Test accuracies in points; a diverged run counts as guessing."""
     chance = 100 / study["classes"]
@@ -121,9 +179,10 @@ def points(records: Sequence[Record], study: dict[str, Any]) -> list[float]:
 
 def ratio(records: Sequence[Record], control: Sequence[Record]) -> float | None:
     """Median step time against the control's."""
-    if not records or not control:
+    timed = [r["step_ms"] for r in records if "step_ms" in r]  # an ensemble has no steps
+    if not timed or not control:
         return None
-    return float(median(r["step_ms"] for r in records) / median(r["step_ms"] for r in control))
+    return float(median(timed) / median(r["step_ms"] for r in control))
 
 
 def mean(values: Sequence[float]) -> float | None:

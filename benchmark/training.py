@@ -77,6 +77,8 @@ class Result:
     losses: np.ndarray  # (steps,) float32
     weights: dict[str, np.ndarray] | None  # parameters and buffers by name; None if diverged
     logits: np.ndarray | None  # (test images, classes) float16 log-probabilities; None if diverged
+    validation_logits: np.ndarray | None  # the same of the validation images
+    snapshots: dict[str, np.ndarray]  # the same, after an epoch that the recipe names: see snapshot_names
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,8 @@ class Curves:
     seconds: list[float]  # of each epoch's training
     accuracies: list[float]  # of each epoch's batches
     history: list[Validation]  # one shorter where the last epoch diverged
+    answers: Tensor  # the last epoch's logits of the validation images
+    kept: dict[int, Network]  # by epoch, from 1 on; those whose answers the recipe wants too
 
 
 def train(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start: Weights | None = None) -> Result:
@@ -158,6 +162,7 @@ def train(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start:
     trained = curves.trained
     train_accuracy, dead_units = (None, None) if diverged else fitness(trained, first(train_split, TRAIN_SAMPLE))
     logits = None if diverged else evaluate(trained, test.images)
+    kept = {} if diverged else curves.kept
     weights = [p.detach() for p in trained.module.parameters() if p.ndim > 1]
     return Result(
         status="diverged" if diverged else "done",
@@ -182,9 +187,24 @@ def train(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start:
         largest_norm=max(w.flatten(1).norm(dim=1).max().item() for w in weights),
         losses=curves.losses.numpy(),
         weights=None if diverged else {k: v.cpu().numpy() for k, v in trained.module.state_dict().items()},
-        # shifted by the log-sum-exp, so that half precision holds them
-        logits=None if logits is None else logits.log_softmax(1).clamp_min(LEAST).half().cpu().numpy(),
+        logits=None if logits is None else shifted(logits),
+        validation_logits=None if diverged else shifted(curves.answers),
+        snapshots={
+            name: shifted(evaluate(network, split.images))
+            for epoch, network in kept.items()
+            for name, split in zip(snapshot_names(epoch), (test, validation), strict=True)
+        },
     )
+
+
+def snapshot_names(epoch: int) -> tuple[str, str]:
+    """What the answers after an epoch are called in a store: those on test and on validation images."""
+    return f"snapshot_{epoch}", f"validation_snapshot_{epoch}"
+
+
+def shifted(logits: Tensor) -> np.ndarray:
+    """Log-probabilities float16: logits shifted by their log-sum-exp, so that half precision holds them."""
+    return logits.log_softmax(1).clamp_min(LEAST).half().cpu().numpy()
 
 
 class Look:
@@ -224,6 +244,8 @@ def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validat
     losses: list[Tensor] = []
     seconds: list[float] = []
     accuracies: list[float] = []
+    kept: dict[int, Network] = {}
+    scores = torch.empty(0)
     for epoch in range(recipe.epochs):
         network.module.train()
         for layer in frozen:
@@ -254,7 +276,9 @@ def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validat
         history.append(
             Validation(F.cross_entropy(scores, validation.labels).item(), accuracy(scores, validation.labels))
         )
-    return Curves(trained, torch.cat(losses), seconds, accuracies, history)
+        if epoch + 1 in map(recipe.epoch, recipe.snapshots):
+            kept[epoch + 1] = trained.copy()
+    return Curves(trained, torch.cat(losses), seconds, accuracies, history, scores, kept)
 
 
 def is_frozen(layer: nn.Module) -> bool:
@@ -328,6 +352,7 @@ OUTSIDE: dict[str, Any] = {  # what a captured network does not depend on
     "constrain": untouched,
     "average": None,
     "weight_decay": 0.0,
+    "snapshots": (),
 }
 _kept: dict[object, Network] = {}  # the last network captured by this process: neighbours in a round share it
 

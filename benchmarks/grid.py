@@ -102,7 +102,7 @@ def fill(given: argparse.Namespace) -> None:
     base = replace(base_recipe(given.data_dir), images=given.images)
     tables = [each for each in studies(discover()[0], base)[0] if each.base == base]
     arms = {f"{each.ablation.name}: {name}": arm for each in tables for name, arm in each.arms.items()}
-    arms = {name: arm for name, arm in arms.items() if arm.changes(base).keys() <= ALIKE}
+    arms = {n: arm for n, arm in arms.items() if isinstance(arm, Recipe) and arm.changes(base).keys() <= ALIKE}
     names = list(arms)[:: max(1, len(arms) // ARMS)][:ARMS]
     data = load(base.data, given.data_dir)
     rounds = plan([table(base, {name: arms[name] for name in names})], given.seeds, data.fingerprint)

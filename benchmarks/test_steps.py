@@ -27,7 +27,8 @@ def variants() -> dict[str, tuple[str, Recipe, Recipe]]:
     for table in studies(discover()[0], base_recipe())[0]:
         title = " ".join([table.ablation.name, *([f"({table.context})"] if table.context else [])])
         for name, arm in table.arms.items():
-            found.setdefault((arm, table.base), (title, name))
+            if isinstance(arm, Recipe):  # an ensemble trains nothing
+                found.setdefault((arm, table.base), (title, name))
     return {f"{title}: {name}": (title, *pair) for pair, (title, name) in found.items()}
 
 

@@ -18,25 +18,30 @@ from conftest import TINY
 from torch import Tensor
 
 from benchmark.baseline import baseline
+from benchmark.combining import combine, record
 from benchmark.data import DataSet
-from benchmark.grid import Study, discover, names, plan, read, studies
+from benchmark.grid import Study, combinations, discover, names, plan, read, studies
 from benchmark.identity import describe
 from benchmark.recipe import CONTROL, Recipe, absent
+from benchmark.runner import Outcome, keep
+from benchmark.store import Store
 from benchmark.training import train
 
 CPU = torch.device("cpu")
 OLD = {"cifar10": "print of cifar10", "fractal10": "print of fractal10"}  # what a toy set may start from
 OTHER = replace(TINY, data="toy6", norm=absent, epochs=1, batch_size=20)  # another data set, without a norm
-MAY_IMPORT = {"benchmark.recipe", "benchmark.networks", "benchmark.baseline", "torch", "torchvision"}
+ROOMS = ("recipe", "networks", "baseline", "ensembles")
+MAY_IMPORT = {*(f"benchmark.{room}" for room in ROOMS), "torch", "torchvision"}
 
 
 def arms(base: Recipe) -> list[object]:
-    """Each distinct recipe of all ablations, under the first name it has."""
+    """Each distinct recipe of all ablations, under the last name it has; members of ensembles under that of these."""
     tables, _ = studies(discover()[0], base)
     named = {
-        describe(arm): pytest.param(arm, id=f"{table.ablation.name} {table.context}: {name}")
+        describe(recipe): pytest.param(recipe, id=f"{table.ablation.name} {table.context}: {name}")
         for table in tables
         for name, arm in {CONTROL: table.base, **table.arms}.items()
+        for recipe in ([arm] if isinstance(arm, Recipe) else arm.seeds(1))
     }
     return list(named.values())
 
@@ -75,7 +80,7 @@ def test_varies_any_base(base: Recipe) -> None:
     assert broken == {}
     for table in tables:
         assert table.arms, table.ablation.name
-        assert all(arm.data == base.data for arm in table.arms.values())
+        assert all(recipe.data == base.data for recipe in table.runs_of(1))
 
 
 def test_arms_of_a_table_differ_from_one_another() -> None:
@@ -113,7 +118,7 @@ def test_applies_to_another_base(arm: Recipe, toy6: DataSet) -> None:
 
 
 ARTICLE = """S1.1 S1.2 S2.1 S2.2 S2.3 S2.4 S2.5 S3.1 S3.2 S3.3 S3.4 S4.1 S4.2 S4.3 S4.4 S4.5 S5.1 S5.2 S5.3 S5.4 S5.5
-S5.6 S5.7 S6.1 S6.2 S6.3 S6.4 S7.1 S7.2 S7.3"""  # of Wei 2015, part by part; part 8 is about ensembles
+S5.6 S5.7 S6.1 S6.2 S6.3 S6.4 S7.1 S7.2 S7.3 S8.1 S8.2 S8.3 S8.4"""  # of Wei 2015, part by part
 
 
 def test_every_statement_of_the_article_is_a_claim() -> None:
@@ -124,6 +129,24 @@ def test_every_statement_of_the_article_is_a_claim() -> None:
 @pytest.mark.parametrize("arm", arms(TINY))
 def test_reaches_a_worker_as_it_is(arm: Recipe) -> None:
     assert pickle.loads(pickle.dumps(arm)) == arm
+
+
+def test_ensembles_are_made_of_their_runs(toy: DataSet, tmp_path: Path) -> None:
+    """Each as often as planned, with finite measures, again the same, and reported."""
+    store, tables = Store(tmp_path, 1), [t for t in studies(discover()[0], TINY)[0] if combinations([t], 1, "")]
+    with store.writing():
+        for run in (run for planned in plan(tables, 1, toy.fingerprint) for run in planned):
+            keep(Outcome(run, train(run.recipe, run.seed, toy, CPU), "", {}, "", ""), store, {})
+        ensembles = combinations(tables, 1, toy.fingerprint)
+        assert combine(ensembles, store, toy, {}) == []
+    for each in (each for replicates in ensembles.values() for each in replicates):
+        made = store[each.key]
+        assert made["kind"] == "ensemble"
+        assert 0 <= made["test_accuracy"] <= 1
+        assert np.isfinite([made["test_loss"], made["calibration_error"], made["gain"], made["train_flops"]]).all()
+        again = record(each, store.records, store, toy, {})
+        times = {"started", "finished", "engine"}
+        assert {k: v for k, v in again.items() if k not in times} == {k: v for k, v in made.items() if k not in times}
 
 
 def test_runs_have_distinct_stable_texts() -> None:

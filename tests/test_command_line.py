@@ -190,6 +190,29 @@ def test_minutes_0_reports_what_is_there(ran: Path, folder: Path, tricks: Any) -
     assert "report: " in said
 
 
+def test_combine_makes_what_the_runs_suffice_for(ran: Path, folder: Path, tmp_path: Path, tricks: Any) -> None:
+    """More than five runs of the baseline are there: three ensembles of two, one of five, none of ten."""
+    store = shutil.copytree(ran, tmp_path / "store")
+    code, said = tricks("combine", *toy(folder, store), "--only", "ensemble", "--seeds", 1)
+    assert code == 1
+    assert "ensemble, 10 seeds: 0 of 1 ensembles made; not replicate 0: of its 10 runs" in said
+    assert "ensemble, 2 seeds: 3 of 5 ensembles made" in said
+    assert "9 ensembles of stored runs" in said  # two sizes and three ways to combine besides
+    with (store / "report" / "ensembles.csv").open() as file:
+        made = {row["variant"]: row for row in csv.DictReader(file)}
+    assert [made[f"{size} seeds"]["n"] for size in (2, 3, 5)] == ["3", "2", "1"]
+    assert made["5 seeds"]["training_cost"] == "5"
+    assert (store / "report" / "plots" / "ensemble-size.svg").stat().st_size > 1000
+    assert "accuracy by size" in (store / "report" / "index.md").read_text()
+
+
+def test_combine_without_anything_to_combine(ran: Path, folder: Path, tmp_path: Path, tricks: Any) -> None:
+    code, said = tricks("combine", *toy(folder, tmp_path / "none"), "--only", "ensemble")
+    assert (code, "no results in" in said) == (2, True)
+    code, said = tricks("combine", *toy(folder, ran), "--only", "precision")
+    assert (code, "these ablations have no ensembles" in said) == (2, True)
+
+
 def test_plan_tells_what_is_stored_and_trains_nothing(ran: Path, folder: Path, tricks: Any) -> None:
     before = (ran / "runs.jsonl").read_bytes()
     code, said = tricks("plan", *toy(folder, ran), "--only", "schedule", "--seeds", 3, "--jobs", 2)

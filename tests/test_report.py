@@ -387,6 +387,7 @@ def test_a_claim_about_another_measure() -> None:
 def test_every_measure_of_a_claim_is_worked_out() -> None:
     run = record("any", 0, 0.5, train_accuracy=0.75, epoch_train_loss=[2.0, 1.0], test_loss=1.5, dead_units=0.25)
     run |= {"near_zero": 0.125, "largest_norm": 3.0, "first_deviation": 0.5, "parameters": 1000, "band": 0.125}
+    run |= {"disagreement": 0.25, "error_correlation": 0.5, "gain": 0.02, "calibration_error": 0.01}
     worked_out = {name: measure.of(run) for name, measure in claims.MEASURES.items()}
     assert set(worked_out) == set(get_args(recipe.Measure))
     assert worked_out == pytest.approx(
@@ -402,6 +403,10 @@ def test_every_measure_of_a_claim_is_worked_out() -> None:
             "largest norm": 3,
             "first deviation": 0.5,
             "parameters": 1000,
+            "disagreement": 25,
+            "error correlation": 0.5,
+            "gain": 2,
+            "calibration error": 1,
         }
     )
 

@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 
 from benchmark.baseline import InTurn
 from benchmark.data import DataSet
-from benchmark.identity import Run
+from benchmark.identity import Run, describe
 from benchmark.machine import has_fast_bf16
 from benchmark.networks import VGG
 from benchmark.recipe import Batch, Moment, Parts, Recipe, Transform, absent, alike, constant, unchanged
@@ -343,6 +343,30 @@ def noted(images: Tensor, moment: Moment) -> Tensor:
     return F.interpolate(images, size=16)
 
 
+def test_answers_are_kept_at_the_end_and_at_snapshots_and_change_no_number(toy: DataSet) -> None:
+    recipe = replace(TINY, epochs=3)
+    plain, watched, shorter = (
+        train(each, 0, toy, CPU)
+        for each in (recipe, replace(recipe, snapshots=(0.3, 0.7)), replace(recipe, epochs=2, snapshots=(0.1,)))
+    )
+    assert np.array_equal(logits(plain), logits(watched))
+    assert plain.snapshots == {}
+    assert list(watched.snapshots) == [
+        "snapshot_1",
+        "validation_snapshot_1",
+        "snapshot_2",
+        "validation_snapshot_2",
+    ]
+    assert list(shorter.snapshots) == ["snapshot_1", "validation_snapshot_1"]
+    kept = watched.snapshots["validation_snapshot_2"], watched.validation_logits
+    for answers, accuracy in zip(kept, watched.validation_accuracy[1:], strict=True):
+        assert answers is not None
+        labels = toy.validation.labels.numpy()
+        assert (answers.argmax(1) == labels).mean() == pytest.approx(accuracy, abs=1.5 / len(labels))
+    assert watched.snapshots["snapshot_2"].shape == logits(watched).shape
+    assert not np.array_equal(watched.snapshots["snapshot_2"], logits(watched))
+
+
 def test_what_depends_on_time_knows_the_epoch_and_each_images_place(toy: DataSet) -> None:
     MOMENTS.clear()
     result = train(replace(TINY, timed=noted), 0, toy, CPU)
@@ -479,5 +503,5 @@ def test_every_ablation_trains_on_a_gpu(toy: DataSet) -> None:
     from benchmark.grid import discover, studies
 
     for table in studies(discover()[0], TINY)[0]:
-        for name, arm in table.arms.items():
-            assert train(arm, 0, toy, torch.device("cuda:0")).status == "done", name
+        for recipe in table.runs_of(1):
+            assert train(recipe, 0, toy, torch.device("cuda:0")).status == "done", describe(recipe)

@@ -1,6 +1,7 @@
 """Tables, plots and a page, from a store alone: no training, no data, no code of the ablations.
 
     <out>/effects.csv   one line for each variant of each table
+    <out>/ensembles.csv one line for each ensemble, where there are any
     <out>/index.md      the tables, with links to the plots
     <out>/index.html    the same in one file that needs no other
     <out>/plots/        each plot as .svg and .png
@@ -20,7 +21,7 @@ from benchmark.errors import UsageError
 from benchmark.log import Log
 from benchmark.store import Store
 from benchmark.sweeps import sweep
-from benchmark.tables import tables
+from benchmark.tables import decisions, tables
 
 
 def write(store: Store, out: Path) -> Path:
@@ -41,6 +42,8 @@ def write(store: Store, out: Path) -> Path:
         for name, there in swept.items():
             drawn[name] |= figures.draw(named[name], there, store, out / "plots", name)
         save(out / "effects.csv", page.csv(found))
+        if made := [decision for table in found for decision in decisions(table)]:
+            save(out / "ensembles.csv", page.ensembles_csv(made))
         overview = page.overview(store, named, drawn, swept)
         save(out / "index.md", page.markdown(overview))
         save(out / "index.html", page.html(overview))

@@ -17,10 +17,10 @@ from markupsafe import Markup, escape
 
 from benchmark.claims import Judgement, counted, judgements, more_seeds
 from benchmark.diagnosis import CHOSEN_ON, Finding
-from benchmark.report.plots import INKS, LINEAR, control_name, digits_of, in_numbers, inline, is_wide, number
+from benchmark.report.plots import INKS, LINEAR, control_name, digits_of, in_numbers, inline, is_wide, number, signed
 from benchmark.store import Record, Store
 from benchmark.sweeps import Arm, Sweep
-from benchmark.tables import COLUMNS, Row, Table, points
+from benchmark.tables import COLUMNS, Decision, Row, Table, decisions, is_ensemble, points
 
 SIGNS = {"helps": "▲", "hurts": "▼", "equivalent": "■", "unresolved": "●"}
 NOTHING = "–"  # noqa: RUF001  the dash of an empty cell
@@ -75,6 +75,7 @@ class Section:
     mixed: list[str]  # the machines, where there are several
     plots: dict[str, str]  # SVG by the name of its file
     claims: list[tuple[Judgement, str]]  # with the difference in numbers
+    ensembles: list[dict[str, str]]  # lines of their table, by the names of its columns
     diagnosis: list[Diagnosed]  # of a sweep; else empty
     caption: str  # of the figure of a sweep
     hits: str  # how often the learning rates were diagnosed as they are; else empty
@@ -145,6 +146,12 @@ def csv(found: Sequence[Table]) -> str:
     return str(whole.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
+def ensembles_csv(made: Sequence[Decision]) -> str:
+    """ensembles.csv: a line for each ensemble."""
+    frame = pd.DataFrame([asdict(each) for each in made])
+    return str(frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
 def markdown(overview: Overview) -> str:
     """index.md."""
     return templates().get_template("page.md.j2").render(page=overview, signs=SIGNS, nothing=NOTHING)
@@ -179,7 +186,7 @@ def plain(text: object) -> str:
 
 def about(name: str) -> str:
     """What the plot in a file of this name shows."""
-    kinds = {"-curves": "learning curves", "-figure": "what the curves tell"}
+    kinds = {"-curves": "learning curves", "-size": "accuracy by size", "-figure": "what the curves tell"}
     return next((kind for end, kind in kinds.items() if name.endswith(end)), "effects on test accuracy")
 
 
@@ -201,7 +208,8 @@ def overview(
     several = len({(study["data"], study["budget"]) for study in studies}) > 1
     ablations = grouped(named, drawn, swept, several)
     sections = [section for ablation in ablations for section in ablation.sections]
-    used = records_of(named.values())
+    used = [record for record in records_of(named.values()) if not is_ensemble(record)]
+    used += members_of(store, named.values(), used)
     times = [(record["started"], record["finished"]) for record in used] or [("", "")]
     return Overview(
         data=unique((study["data"], study["data_choice"], 100 / study["classes"]) for study in studies),
@@ -230,6 +238,21 @@ def records_of(found: Iterable[Table]) -> list[Record]:
     return [runs[key] for key in sorted(runs)]
 
 
+def members_of(store: Store, found: Iterable[Table], used: Sequence[Record]) -> list[Record]:
+    """Finished runs beyond `used` that stand in the tables as members of ensembles alone."""
+    recipes = {(table.study["fingerprint"], text) for table in found for text in trained(table.study)}
+    there = {record["key"] for record in used}
+    stored = sorted(store.records.values(), key=lambda record: str(record["key"]))
+    wanted = [run for run in stored if (run["fingerprint"], run["recipe"]) in recipes and run["key"] not in there]
+    return [run for run in wanted if run["status"] != "failed"]
+
+
+def trained(study: dict[str, Any]) -> dict[str, int]:
+    """The runs of each recipe that a table takes; `trained` where members of ensembles are among them."""
+    arms = [study["control"], *study["arms"]]
+    return study.get("trained") or {arm["recipe"]: arm["seeds"] for arm in arms}
+
+
 def machine(record: Record) -> str:
     """On what a run was trained."""
     there = record["environment"]
@@ -249,12 +272,14 @@ def counts(store: Store, found: Iterable[Table], used: Sequence[Record]) -> Coun
     places: dict[tuple[str, str], str] = {}
     for table in found:
         arms = [("baseline", table.study["control"])] + [(arm["variant"], arm) for arm in table.study["arms"]]
-        for name, arm in arms:
-            recipe = table.study["fingerprint"], arm["recipe"]
-            wanted[recipe] = max(wanted[recipe], arm["seeds"])
-            places.setdefault(recipe, f"{heading(table.study)}: {name}")
+        names = {arm["recipe"]: name for name, arm in reversed(arms)}
+        for text, seeds in trained(table.study).items():
+            recipe = table.study["fingerprint"], text
+            wanted[recipe] = max(wanted[recipe], seeds)
+            places.setdefault(recipe, f"{heading(table.study)}: {names.get(text, 'a member of ensembles')}")
     there = Counter((record["fingerprint"], record["recipe"]) for record in used)
-    stored = sorted(store.records.values(), key=lambda record: (record["recipe"], record["seed"]))
+    runs = [record for record in store.records.values() if not is_ensemble(record)]
+    stored = sorted(runs, key=lambda record: (record["recipe"], record["seed"]))
     planned = [record for record in stored if (record["fingerprint"], record["recipe"]) in wanted]
     return Counts(
         planned=wanted.total(),
@@ -312,10 +337,36 @@ def section(name: str, table: Table, plots: dict[str, str], sweep: Sweep | None,
         mixed=machines if len(machines) > 1 else [],
         plots=plots,
         claims=[(each, with_unit(each, digits)) for each in judged],
+        ensembles=[ensemble(each, digits) for each in decisions(table)],
         diagnosis=[diagnosed(arm, *arm.majority) for arm in sweep.arms if arm.majority] if sweep else [],
         caption=CAPTIONS[sweep.field] if sweep else "",
         hits=hits(sweep) if sweep and sweep.field == "learning_rate" else "",
     )
+
+
+def ensemble(made: Decision, digits: int) -> dict[str, str]:
+    """A line of the table of ensembles."""
+
+    def text(value: float | None, decimals: int) -> str:
+        return NOTHING if value is None else f"{value:.{decimals}f}"
+
+    def gained(value: float | None) -> str:
+        return NOTHING if value is None else signed(value, digits)
+
+    return {
+        "ensemble": made.variant,
+        "networks": number(made.members or 0),
+        "made": str(made.n),
+        "accuracy, %": text(made.accuracy, digits),
+        "gain over its members": gained(made.gain),
+        "over the best of them": gained(made.gain_over_best),
+        "loss, nats": text(made.test_loss, 3),
+        "calibration error": text(made.calibration_error, 1),
+        "disagreement": text(made.disagreement, 1),
+        "error correlation": text(made.error_correlation, 2),
+        "training cost": times(made.training_cost),
+        "test cost": times(made.test_cost),
+    }
 
 
 def diagnosed(arm: Arm, finding: Finding, count: int) -> Diagnosed:

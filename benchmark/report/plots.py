@@ -1,4 +1,4 @@
-"""Two plots of a table: its effects with their intervals, and its learning curves by epoch.
+"""Plots of a table: its effects with their intervals, its learning curves by epoch, its ensembles by their size.
 
 Every colour has a name in INKS and a value for light and for dark pages: files are drawn with the light ones, the
 page puts the names in their place.
@@ -12,7 +12,7 @@ from io import StringIO
 from itertools import pairwise
 from math import log
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from textwrap import wrap
 from typing import Any
 
@@ -23,9 +23,10 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from scipy.stats import t
 
 from benchmark.store import Record
-from benchmark.tables import Row, Table
+from benchmark.tables import Row, Table, is_ensemble, points
 
 INKS = {  # name: (on light, on dark); all told apart with any of the common kinds of colour blindness
     "card": ("#ffffff", "#181c22"),
@@ -81,7 +82,7 @@ STYLE: dict[Any, Any] = {  # matplotlib types its keys one by one
 def draw(table: Table, folder: Path, name: str) -> dict[str, str]:
     """Write a table's plots to `folder`; the SVG of each by the name of its file."""
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
-        figures = {name: forest(table), f"{name}-curves": curves(table)}
+        figures = {name: forest(table), f"{name}-curves": curves(table), f"{name}-size": by_size(table)}
         return {each: save(figure, folder / each) for each, figure in figures.items() if figure}
 
 
@@ -325,7 +326,8 @@ def in_numbers(effect: float | None, low: float | None, high: float | None, digi
 
 def curves(table: Table) -> Figure | None:
     """Loss, and accuracy on the training and on the validation images, by epoch; None without runs."""
-    runs = {name: records for name, records in ({"": table.control} | table.arms).items() if records}
+    arms = {"": table.control} | table.arms
+    runs = {name: records for name, records in arms.items() if records and not is_ensemble(records[0])}
     panels = [("epoch_train_accuracy", "accuracy, %: training images"), ("validation_accuracy", "validation images")]
     if all("epoch_train_loss" in run for records in runs.values() for run in records):
         panels.insert(0, ("epoch_train_loss", "loss: training images, as trained on"))
@@ -355,6 +357,42 @@ def loss_ends(frame: pd.DataFrame, classes: int) -> tuple[float, float]:
     """The lowest and the highest loss to show: what is much worse than guessing leaves the panel."""
     low = lowest([frame])
     return low, max(low, min(highest([frame]), SHOWN * log(classes)))
+
+
+def by_size(table: Table) -> Figure | None:
+    """Accuracy of ensembles of copies of the control by their size, a line for each way to combine; None without two
+    sizes of a way."""
+    ways: dict[str, dict[int, list[float]]] = {}
+    for arm in table.study["arms"]:
+        if arm.get("copies") and table.arms[arm["variant"]]:
+            of_way = ways.setdefault(arm["combine"], {1: points(table.control, table.study)})
+            of_way[arm["copies"]] = points(table.arms[arm["variant"]], table.study)
+    ways = {way: sizes for way, sizes in ways.items() if len(sizes) > 2 and sizes[1]}
+    if not ways:
+        return None
+    heading, edges = f"{title(table)}: accuracy of copies that decide together", (0.62, 1.7, 0.86, 0.62)
+    figure, (axes,) = canvas(heading, subtitle(table), [4.2], 2.6, edges)
+    for at, (way, sizes) in enumerate(ways.items()):
+        places = sorted(sizes)
+        means = [fmean(sizes[size]) for size in places]
+        colour = LIGHT[f"arm{at % COLOURS}"]
+        axes.errorbar(places, means, [half_width(sizes[size]) for size in places], color=colour, marker="o", capsize=3)
+        axes.annotate(way, (places[-1], means[-1]), (8, 0), textcoords="offset points", va="center", color=colour)
+    axes.set_xscale("log")
+    axes.set_xticks(sorted({size for sizes in ways.values() for size in sizes}))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set(xlabel="networks, 1: the baseline", ylabel="accuracy, %")
+    axes.grid(axis="y", linewidth=0.6)
+    axes.spines[["right", "top"]].set_visible(False)
+    return figure
+
+
+def half_width(scores: Sequence[float]) -> float:
+    """Of the mean's 95 % interval; nothing to draw for a single score."""
+    if len(scores) < 2:
+        return 0.0
+    return float(t.ppf(0.975, len(scores) - 1) * stdev(scores) / np.sqrt(len(scores)))
 
 
 def lowest(frames: Sequence[pd.DataFrame]) -> float:
