@@ -1,12 +1,11 @@
 """Given a pre-trained network, which of its layers should learn the new task, and how fast?
 
 Two factors decide: how many new images there are, and how similar the old task is: Wei 2015, section 4,
-http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html; Yosinski et al. 2014, https://arxiv.org/abs/1411.1792;
-Kornblith et al. 2019, https://arxiv.org/abs/1805.08974. The old task is the other CIFAR set (similar) or fractal10
-(different; for fractal10 itself, CIFAR-10), learned from all its images as the baseline learns. Linear: a new
-classifier on the features of the last stage, or of an earlier one, all below left as it was, batch norm's statistics
-included. "Slow" is a tenth of the baseline's rate. "Layer-wise" halves the rate from each layer to the one below. The
-control starts from scratch. Few images get more epochs, up to four times as many, and still fewer steps.
+http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html; Yosinski et al. 2014, https://arxiv.org/abs/1411.1792.
+The old task is the other CIFAR set (similar) or fractal10 (different; for fractal10 itself, CIFAR-10), learned from all
+its images as the baseline learns. Linear: a new classifier on the features of the last stage, or of a lower one; below
+it all is as it was, batch norm's statistics too. Slow: a tenth of the baseline's rate. Layer-wise: half the rate from
+each layer to the one below. The control starts from scratch. Few images get up to four times the epochs.
 """
 
 from dataclasses import dataclass, replace
@@ -55,12 +54,12 @@ def few(count: int, base: Recipe) -> Recipe:
 def ways(old: Recipe, base: Recipe) -> dict[str, Recipe]:
     start = replace(base, start_from=old)
     slow = replace(start, learning_rate=SLOW * base.learning_rate)
-    stages = base.network.stages if isinstance(base.network, VGG) else ()
-    cut = {
-        f"linear on stage {kept}": replace(start, network=VGG(stages[:kept]), rates=Top(1))
-        for kept in range(1, len(stages))
-    }
-    last = 1 + (stages[-1][1] if stages else 1)
+    if not isinstance(base.network, VGG) or len(base.network.stages) < 2:
+        raise ValueError(f"fine_tuning cuts a VGG of two and more stages; the base's network is {base.network!r}")
+    stages = base.network.stages
+    lower = {"still " * n + "lower": stages[: len(stages) - 1 - n] for n in range(len(stages) - 1)}
+    cut = {f"linear, {name}": replace(start, network=VGG(kept), rates=Top(1)) for name, kept in lower.items()}
+    last = 1 + stages[-1][1]
     return {
         **cut,
         "linear": replace(start, rates=Top(1)),
@@ -75,10 +74,10 @@ CONTEXTS = {f"{count:,} images": partial(few, count) for count in (500, 2_000, 1
 CONTEXTS |= {"all images": partial(few, 10**9)}
 LITTLE, MUCH = "500 images", "all images"
 ADVICE = {  # S4.5, cell by cell: what to do, and what it is to be no worse than
-    (LITTLE, "similar"): ("linear", ("linear on stage 2", "last stage, slow", "all, slow", "all")),
-    (MUCH, "similar"): ("last stage, slow", ("linear", "linear on stage 2", "all, slow", "all")),
-    (LITTLE, "different"): ("linear on stage 2", ("linear", "last stage, slow", "all, slow", "all")),
-    (MUCH, "different"): ("all, slow", ("linear", "linear on stage 2", "last stage, slow", "all")),
+    (LITTLE, "similar"): ("linear", ("linear, lower", "last stage, slow", "all, slow", "all")),
+    (MUCH, "similar"): ("last stage, slow", ("linear", "linear, lower", "all, slow", "all")),
+    (LITTLE, "different"): ("linear, lower", ("linear", "last stage, slow", "all, slow", "all")),
+    (MUCH, "different"): ("all, slow", ("linear", "linear, lower", "last stage, slow", "all")),
 }
 CLAIMS = [
     *(

@@ -7,17 +7,20 @@ one-sided tests within a margin (Schuirmann 1987, https://doi.org/10.1007/BF0106
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import ceil, inf, isfinite, nan, sqrt
+from math import inf, isfinite, isnan, nan, sqrt
 from statistics import fmean, variance
 from typing import Literal
 
+from scipy.optimize import brentq
 from scipy.stats import t
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestIndPower
 
 ALPHA, POWER = 0.05, 0.8
+MOST = 100_000  # runs of a variant; more are never asked for
 Scores = Sequence[float]  # accuracies in points, one per run
 Word = Literal["helps", "hurts", "equivalent", "unresolved"]
 
@@ -121,11 +124,10 @@ def seeds_needed(variant: Scores, control: Scores, margin: float, family: int) -
     if not spreads:
         return 2 - len(variant) if len(variant) < 2 else 1
     deviation = sqrt(fmean(spreads))
-    size = min(margin / deviation, 3.0) if deviation else 3.0  # beyond 3 it is under 3 runs, and the solver fails
-    needed: float = TTestIndPower().solve_power(
-        effect_size=size, alpha=ALPHA / family, power=POWER, ratio=len(control) / len(variant)
-    )
-    return max(1, ceil(needed) - len(variant))
+    size = min(margin / deviation, 3.0) if deviation else 3.0  # what is larger shows with two runs all the same
+    ratio = len(control) / len(variant)
+    needed = bisect_left(range(MOST), POWER, 2, key=lambda n: power(size, n, ratio, ALPHA / family))
+    return max(1, needed - len(variant))
 
 
 def smallest_effect(deviation: float, seeds: int, control_seeds: int, family: int) -> float:
@@ -135,7 +137,12 @@ def smallest_effect(deviation: float, seeds: int, control_seeds: int, family: in
     """
     if not deviation:
         return 0.0
-    size: float = TTestIndPower().solve_power(
-        nobs1=seeds, alpha=ALPHA / family, power=POWER, ratio=control_seeds / seeds
-    )
+    ratio, alpha = control_seeds / seeds, ALPHA / family
+    size: float = brentq(lambda effect: power(effect, seeds, ratio, alpha) - POWER, 1e-6, 30.0)
     return size * deviation
+
+
+def power(size: float, seeds: int, ratio: float, alpha: float) -> float:
+    """Of a two-sided t test for a difference of `size` deviations, with `ratio` as many runs of the control."""
+    found = float(TTestIndPower().power(size, seeds, alpha, ratio))
+    return 1.0 if isnan(found) else found  # SciPy's non-central t gives up where the effect is far beyond doubt
