@@ -21,6 +21,7 @@ from benchmark import claims, recipe, report
 from benchmark.claims import Judgement, judgements
 from benchmark.errors import UsageError
 from benchmark.report import page, plots
+from benchmark.report.page import parts_of
 from benchmark.store import Record, Store
 from benchmark.tables import COLUMNS, Table, table, tables
 
@@ -427,3 +428,16 @@ def test_a_claim_about_a_context_is_judged_there_alone() -> None:
     somewhere = claim("better", "good", "baseline", context="no norm")
     assert judgements(made(somewhere, "batch norm")) == []
     assert len(judgements(made(somewhere, "no norm"))) == 1
+
+
+def test_statements_stand_in_the_order_of_the_article() -> None:
+    names = ["whitening", "S5.10", "4.1", "S5.2", "S1.1", "SAM"]
+    ordered = sorted(names, key=lambda name: (not re.match(r"S?\d", name), parts_of(name)))
+    assert ordered == ["S1.1", "S5.2", "S5.10", "4.1", "SAM", "whitening"]
+
+
+def test_every_claim_is_on_trial_at_the_top_of_the_report(whole: tuple[Store, Path]) -> None:
+    text = (whole[1] / "index.md").read_text(encoding="utf-8")
+    trial = text[text.index("## The statements of the sources, on trial") :]
+    trial = trial[: trial.index("\n## ", 5)]
+    assert trial.count("**S1**") == text.count("**S1**") / 2

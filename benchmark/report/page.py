@@ -136,7 +136,19 @@ class Overview:
     verdicts: dict[str, int]
     claims: dict[str, int]
     resolved: list[Resolved]
+    trial: list[tuple[Section, Judgement, str]]  # every claim, in the order of the article
     ablations: list[Ablation]
+
+
+def on_trial(sections: Sequence[Section]) -> list[tuple[Section, Judgement, str]]:
+    """The claims of all tables in the order of their names: S5.2 before S5.10, the article's before the others."""
+    every = [(section, judged, difference) for section in sections for judged, difference in section.claims]
+    return sorted(every, key=lambda each: (not re.match(r"S?\d", each[1].name), parts_of(each[1].name)))
+
+
+def parts_of(name: str) -> list[tuple[int, str]]:
+    """A name's numbers as numbers."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|\D+", name)]
 
 
 def csv(found: Sequence[Table]) -> str:
@@ -222,6 +234,7 @@ def overview(
         last=moment(max(finished for _, finished in times)),
         verdicts=dict(Counter(row.verdict for table in named.values() for row in table.rows)),
         claims=counted([claim for section in sections for claim, _ in section.claims]),
+        trial=on_trial(sections),
         resolved=resolved(sections),
         ablations=ablations,
     )
