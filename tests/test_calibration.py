@@ -40,9 +40,9 @@ def test_a_rate_has_exact_bounds() -> None:
 
 def test_the_suite_is_honest_on_planted_truths() -> None:
     """The command simulates thousands of tables; these are a few."""
-    alarms, apart, alike, coverage, power = calibrated(pool(), margin=1.0, trials=300, arms=4)
+    alarms, apart, alike, coverage, power = calibrated(pool(), margin=1.0, trials=200, arms=3)
     assert max(alarms.low, apart.low, alike.low) <= 0.05
-    assert max(alarms.high, apart.high, alike.high) <= 0.12
+    assert max(alarms.high, apart.high, alike.high) <= 0.15
     assert 0.93 <= coverage.share <= 0.97
     assert power.share >= 0.95
 
@@ -50,7 +50,7 @@ def test_the_suite_is_honest_on_planted_truths() -> None:
 def test_a_comparison_that_lies_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Holm's correction a family of ten raises false alarms far more often than 5 %."""
     monkeypatch.setattr("benchmark.comparison.holm", list)
-    alarms, *_ = calibrated(pool(), margin=0.0, trials=300)
+    alarms, *_ = calibrated(pool(), margin=0.0, trials=60)
     assert alarms.low > 0.1
 
 

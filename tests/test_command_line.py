@@ -110,7 +110,7 @@ def test_a_run_leaves_records_and_a_report(ran: Path) -> None:
     assert set(COLUMNS) >= PROMISED_COLUMNS
     assert list(table[0]) == COLUMNS
     assert {row["variant"] for row in table} >= {"constant", "step /10", "linear", "cosine", "plateau /2 on loss"}
-    assert {(row["n"], row["n_control"]) for row in table} == {("2", "6")}
+    assert {(row["n"], row["n_control"]) for row in table} == {("2", "7")}
     assert all((ran / "report" / name).stat().st_size > 1000 for name in ("index.html", "index.md"))
     record = json.loads((ran / "runs.jsonl").read_text().splitlines()[0])
     assert record["data_choice"] == "asked for by name"
