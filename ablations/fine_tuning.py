@@ -2,10 +2,10 @@
 
 Two factors decide: how many new images there are, and how similar the old task is: Wei 2015, section 4,
 http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html; Yosinski et al. 2014, https://arxiv.org/abs/1411.1792.
-The old task is the other CIFAR set (similar) or fractal10 (different; for fractal10, CIFAR-10), learned from all
-its images as the baseline learns. Linear: a new classifier on the features of the last stage, or of a lower one; below
-it all is as it was, batch norm's statistics too. Slow: a tenth of the baseline's rate. Layer-wise: half the rate from
-each layer to the one below. The control starts from scratch. Few images get up to four times the epochs.
+The old task is the other CIFAR set (similar) or fractal10 (different; fractal10 has itself and CIFAR-10), learned
+from all its images as the baseline learns. Linear: a new classifier on the features of the last stage, or of a lower
+one; below it all is as it was, batch norm's statistics too. Slow: a tenth of the baseline's rate. Layer-wise: half the
+rate from each layer to the one below. The control starts from scratch. Few images get up to four times the epochs.
 """
 
 from dataclasses import dataclass, replace
@@ -14,8 +14,11 @@ from functools import partial
 from benchmark.networks import VGG
 from benchmark.recipe import Better, Claim, NotBetter, Recipe
 
-OLD = {"cifar10": {"similar": "cifar100", "different": "fractal10"}}
-OLD |= {"cifar100": {"similar": "cifar10", "different": "fractal10"}, "fractal10": {"different": "cifar10"}}
+OLD = {
+    "cifar10": {"similar": "cifar100", "different": "fractal10"},
+    "cifar100": {"similar": "cifar10", "different": "fractal10"},
+    "fractal10": {"similar": "fractal10", "different": "cifar10"},
+}
 ELSE = {"similar": "cifar10", "different": "fractal10"}  # for a data set of the user's, "similar" is a guess
 SLOW = 0.1  # of the baseline's rate
 
@@ -70,8 +73,8 @@ def ways(old: Recipe, base: Recipe) -> dict[str, Recipe]:
     }
 
 
-CONTEXTS = {f"{count:,} images": partial(few, count) for count in (500, 2_000, 10_000)}
-CONTEXTS |= {"all images": partial(few, 10**9)}
+SIZES = {"500 images": 500, "2,000 images": 2_000, "10,000 images": 10_000, "all images": 10**9}
+CONTEXTS = {name: partial(few, count) for name, count in SIZES.items()}
 LITTLE, MUCH = "500 images", "all images"
 ADVICE = {  # S4.5, cell by cell: what to do, and what it is to be no worse than
     (LITTLE, "similar"): ("linear", ("linear, lower", "last stage, slow", "all, slow", "all")),
