@@ -59,10 +59,9 @@ def ways(old: Recipe, base: Recipe) -> dict[str, Recipe]:
     slow = replace(start, learning_rate=SLOW * base.learning_rate)
     if not isinstance(base.network, VGG) or len(base.network.stages) < 2:
         raise ValueError(f"fine_tuning cuts a VGG of two and more stages; the base's network is {base.network!r}")
-    stages = base.network.stages
+    stages, last = base.network.stages, 1 + base.network.stages[-1][1]
     lower = {"still " * n + "lower": stages[: len(stages) - 1 - n] for n in range(len(stages) - 1)}
     cut = {f"linear, {name}": replace(start, network=VGG(kept), rates=Top(1)) for name, kept in lower.items()}
-    last = 1 + stages[-1][1]
     return {
         **cut,
         "linear": replace(start, rates=Top(1)),
