@@ -118,10 +118,10 @@ class Network:
         return replace(self, graphs=(Captured(self._step, self.module), Captured(self._scores, self.module)))
 
     def _step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
-        for parameter in self.module.parameters():
-            parameter.grad = None
         logits = self(images)
         loss = self.loss(logits, targets)
+        for parameter in self.module.parameters():
+            parameter.grad = None
         loss.backward()
         return loss.detach(), logits.detach()
 
