@@ -182,9 +182,7 @@ def combine_(
     """
     asked = settle(data, data_dir, budget, store, 1, "1", device, seeds)
     grid = planned(asked, only)
-    if not (asked.store / "runs.jsonl").exists():
-        raise UsageError(f"no results in {asked.store}; `run` trains and fills a store, --store names another")
-    results = Store(asked.store, ENGINE)
+    results = opened(asked.store)
     check(grid.ensembles, results)
     about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
     with results.writing():
@@ -274,12 +272,8 @@ def report(
 
     Example: python -m benchmark report --store results/reference/cifar10-quick --out /tmp/report
     """
-    if store is None:
-        asked = settle(data, data_dir, budget, store, None, "1", "auto", 1)
-        store = asked.store
-    if not (store / "runs.jsonl").exists():
-        raise UsageError(f"no results in {store}; `make ablate` trains and fills a store, --store names another")
-    say(f"report: {reports.write(Store(store, ENGINE), out or store / 'report')}")
+    store = store or settle(data, data_dir, budget, None, None, "1", "auto", 1).store
+    say(f"report: {reports.write(opened(store), out or store / 'report')}")
 
 
 @app.command()
@@ -297,12 +291,9 @@ def regress(
 
     Example: python -m benchmark regress results/reference/cifar10-quick --store results/cifar10-quick
     """
-    if store is None:
-        store = settle(data, data_dir, budget, store, None, "1", "auto", 1).store
-    for folder in (reference, store):
-        if not (folder / "runs.jsonl").exists():
-            raise UsageError(f"no results in {folder}; `run --store` fills a store")
-    found = regression.compared(Store(reference, ENGINE), Store(store, ENGINE))
+    store = store or settle(data, data_dir, budget, None, None, "1", "auto", 1).store
+    then, now = opened(reference), opened(store)
+    found = regression.compared(then, now)
     if not found.changes:
         raise UsageError(f"{store} has no effect in common with {reference}; train the same ablations, data, budget")
     say(text := regression.summary(found))
@@ -310,7 +301,7 @@ def regress(
         with summary.open("a", encoding="utf-8") as file:
             file.write(text)
     if accept:
-        regression.accept(Store(store, ENGINE), reference, found, history, commit())
+        regression.accept(now, reference, found, history, commit())
         say(f"{reference} is now what {store} was; its effects are noted in {history}")
     elif found.resolved:
         raise typer.Exit(1)
@@ -328,8 +319,7 @@ def calibrate(
 
     Example: python -m benchmark calibrate --store results/reference/cifar10-quick
     """
-    if store is None:
-        store = settle(data, data_dir, budget, store, None, "1", "auto", 1).store
+    store = store or settle(data, data_dir, budget, None, None, "1", "auto", 1).store
     found = max(tables(Store(store, ENGINE)), key=lambda table: len(table.control), default=None)
     if found is None or len(found.control) < LEAST:
         raise UsageError(f"{store} has no recipe with {LEAST} runs to draw apart; `run --seeds` trains more")
@@ -404,6 +394,13 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="For programs.")]
             typer.echo(f"{entry['name']}: {entry['question']}\n  {', '.join(entry['variants'])}")
             typer.echo("".join(f"  {link}\n" for link in entry["sources"]))
     leave(Ended(0, [], 0, False), Grid([], [], [], [], broken | failing, []))
+
+
+def opened(folder: Path) -> Store:
+    """The results in a folder. Raises UsageError if there are none."""
+    if not (folder / "runs.jsonl").exists():
+        raise UsageError(f"no results in {folder}; `make ablate` trains and fills a store, --store names another")
+    return Store(folder, ENGINE)
 
 
 def settle(

@@ -12,9 +12,8 @@ from typing import Any
 
 from benchmark.comparison import Verdict, compare, contrast, judge, seeds_needed
 from benchmark.store import Record
-from benchmark.tables import Table, number, points
+from benchmark.tables import CONTROL, Table, number, points
 
-CONTROL = "baseline"  # as in recipe.py, whose import would bring torch into a report
 OUTCOMES = {
     "better": {"helps": "supported", "hurts": "contradicted", "equivalent": "contradicted"},
     "notbetter": {"helps": "contradicted", "hurts": "supported", "equivalent": "supported"},
@@ -125,8 +124,7 @@ def slopes(claim: Claim, table: Table) -> list[Term]:
 
 def scores(arm: str, claim: Claim, table: Table) -> Scores:
     """What the claim is about, of the runs of an arm by the name it gives it; none if the table has no such arm."""
-    control = arm in (CONTROL, *table.study["control"]["same"])
-    runs = table.control if control else table.arms.get(arm, [])
+    runs = table.runs(arm)
     if measure := claim.get("of"):
         found = [MEASURES[measure].of(run) for run in runs]
         return [float(value) for value in found if value is not None]

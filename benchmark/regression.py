@@ -18,9 +18,8 @@ import pandas as pd
 
 from benchmark.comparison import Difference, contrast, judge
 from benchmark.store import Record, Store, replace_file, table_name, told
-from benchmark.tables import Table, points, tables
+from benchmark.tables import CONTROL, Table, number, points, tables
 
-CONTROL = "baseline"  # as in recipe.py, whose import would bring torch here
 COST_CHANGE = 1.1  # factor between step-time ratios that is worth a word, where the measured ranges do not meet
 Terms = list[tuple[float, list[float]]]
 
@@ -111,8 +110,7 @@ def place(named: dict[str, str]) -> tuple[str, str, str, str]:
 
 def own(table: Table, variant: str) -> Terms:
     """The accuracies of an arm; the control's for an arm that is the same training."""
-    control = variant in (CONTROL, *table.study["control"]["same"])
-    return [(1.0, points(table.control if control else table.arms.get(variant, []), table.study))]
+    return [(1.0, points(table.runs(variant), table.study))]
 
 
 def effect(table: Table, variant: str) -> Terms | None:
@@ -134,9 +132,9 @@ def judged(found: Sequence[tuple[dict[str, Any], Terms, Terms]], margins: Sequen
             **named,
             before=mean(old),
             after=mean(new),
-            low=known(gap.interval[0]),
-            high=known(gap.interval[1]),
-            p=known(verdict.p),
+            low=number(gap.interval[0]),
+            high=number(gap.interval[1]),
+            p=number(verdict.p),
             word=words[verdict.word],
         )
         for (named, old, new), gap, verdict in zip(found, gaps, verdicts, strict=True)
@@ -152,11 +150,6 @@ def difference(old: Terms, new: Terms) -> Difference:
 def mean(terms: Terms) -> float:
     """The weighted sum of the means."""
     return sum(weight * sum(scores) / len(scores) for weight, scores in terms)
-
-
-def known(value: float) -> float | None:
-    """None for nan."""
-    return value if value == value else None
 
 
 def cost_changes(reference: Store, store: Store) -> list[CostChange]:

@@ -11,6 +11,8 @@ from typing import Any
 from benchmark.comparison import Verdict, compare
 from benchmark.store import Record, Store
 
+CONTROL = "baseline"  # as in recipe.py, whose import would bring torch into a report
+
 
 @dataclass(frozen=True)
 class Row:
@@ -45,6 +47,11 @@ class Table:
     arms: dict[str, list[Record]]
     rows: list[Row]
     missing: int  # runs planned that the store lacks
+
+    def runs(self, arm: str) -> list[Record]:
+        """Those of an arm, or of the control under any of its names; none if the table has no such arm."""
+        control = arm in (CONTROL, *self.study["control"]["same"])
+        return self.control if control else self.arms.get(arm, [])
 
 
 @dataclass(frozen=True)

@@ -213,17 +213,19 @@ class Look:
     Most optimisers call it once, sharpness-aware ones twice; `loss` and `logits` are those of the first call.
     """
 
-    def __init__(self, recipe: Recipe, network: Network, images: Tensor, targets: Tensor) -> None:
-        self.recipe, self.network, self.batch = recipe, network, (images, targets)
+    def __init__(
+        self, recipe: Recipe, network: Network, parameters: list[nn.Parameter], images: Tensor, targets: Tensor
+    ) -> None:
+        self.recipe, self.network, self.parameters = recipe, network, parameters
+        self.batch = images, targets
         self.loss = self.logits = torch.empty(0)
 
     def __call__(self) -> float:
         loss, logits = self.network.step(*self.batch)
         if not len(self.logits):
             self.loss, self.logits = loss.clone(), logits.clone()  # the next step may write over them
-        parameters = list(self.network.module.parameters())
-        self.recipe.penalise(parameters)
-        self.recipe.clip(parameters)
+        self.recipe.penalise(self.parameters)
+        self.recipe.clip(self.parameters)
         return cast(float, loss)  # as torch's own optimisers take it: a tensor, that nobody waits for
 
 
@@ -260,7 +262,7 @@ def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validat
                 group["lr"] = rate * group["factor"]
             images, targets = recipe.augment(pixels(images), F.one_hot(labels, classes).float(), augmentation)
             images = recipe.timed(images, Moment(rows, epoch, progress))
-            look = Look(recipe, network, images, targets)
+            look = Look(recipe, network, parameters, images, targets)
             optimiser.step(look)
             recipe.constrain(parameters)
             if recipe.average:
@@ -290,8 +292,7 @@ def is_frozen(layer: nn.Module) -> bool:
 @torch.no_grad()
 def blend(average: nn.Module, newest: nn.Module, share: float) -> None:
     """Move `average` towards `newest` by `share` of the way; counters are copied."""
-    pairs = zip([*average.parameters(), *average.buffers()], [*newest.parameters(), *newest.buffers()], strict=True)
-    for mine, theirs in pairs:
+    for mine, theirs in zip(tensors(average), tensors(newest), strict=True):
         if mine.is_floating_point():
             mine.lerp_(theirs, share)
         else:
@@ -367,14 +368,14 @@ def ready(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start:
         _kept.clear()
         _kept[key] = network.captured()
     with torch.no_grad():
-        for mine, fresh in zip(tensors(_kept[key]), tensors(network), strict=True):
+        for mine, fresh in zip(tensors(_kept[key].module), tensors(network.module), strict=True):
             mine.copy_(fresh)
     return _kept[key]
 
 
-def tensors(network: Network) -> list[Tensor]:
+def tensors(module: nn.Module) -> list[Tensor]:
     """Parameters and buffers."""
-    return [*network.module.parameters(), *network.module.buffers()]
+    return [*module.parameters(), *module.buffers()]
 
 
 def build(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start: Weights | None = None) -> Network:
