@@ -43,8 +43,12 @@ class Affine:
 
 def flip(images: Tensor, targets: Tensor, rng: Generator) -> Batch:
     """Each image mirrored left to right with probability 1/2."""
-    chosen = torch.rand(len(images), generator=rng, device=images.device) < 0.5
-    return torch.where(chosen[:, None, None, None], images.flip(3), images), targets
+    n, device = len(images), images.device
+    chosen = torch.rand(n, generator=rng, device=device) < 0.5
+    by_pixel = images.permute(0, 2, 3, 1)  # no copy: images lie channels-last
+    both = torch.cat([by_pixel, by_pixel.flip(2)])  # whole images are taken from it: faster than pixel by pixel
+    taken = both.index_select(0, torch.arange(n, device=device) + n * chosen)
+    return taken.permute(0, 3, 1, 2), targets
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,9 @@ class Crop:
         shift = torch.randint(-padding, padding + 1, (2, n, 1), generator=rng, device=device)
         rows = mirrored(shift[0] + torch.arange(height, device=device), height)
         by_pixel = images.permute(0, 2, 3, 1)  # no copy: images lie channels-last
-        left, right = by_pixel[:, :, 1 : padding + 1].flip(2), by_pixel[:, :, -padding - 1 : -1].flip(2)
-        wide = torch.cat([left, by_pixel, right], 2).contiguous()
+        left = [by_pixel[:, :, i : i + 1] for i in range(padding, 0, -1)]
+        right = [by_pixel[:, :, i : i + 1] for i in range(width - 2, width - 2 - padding, -1)]
+        wide = torch.cat([*left, by_pixel, *right], 2).contiguous()
         # A row of the result is a run of memory in `wide`: take it from a view of every run there is.
         full = width + 2 * padding
         runs = wide.as_strided((n * height * full - width + 1, width * channels), (channels, 1))

@@ -93,7 +93,7 @@ def bare_steps(recipe: Recipe, data: DataSet) -> Callable[[int], float]:
     network = build(recipe, 0, data, CPU)
     optimiser = recipe.optimiser([{"params": network.module.parameters(), "weight_decay": recipe.weight_decay}])
     images = network.preprocess(data.train.images[: recipe.batch_size].permute(0, 3, 1, 2) / 255)
-    labels = data.train.labels[: recipe.batch_size]
+    targets = F.one_hot(data.train.labels[: recipe.batch_size], len(data.classes)).float()
     network.module.train()
 
     def seconds(steps: int) -> float:
@@ -101,7 +101,7 @@ def bare_steps(recipe: Recipe, data: DataSet) -> Callable[[int], float]:
         for _ in range(steps):
             with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16"):
                 logits = network.module(images)
-            loss = F.cross_entropy(logits.float(), labels)
+            loss = recipe.loss(logits.float(), targets)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
