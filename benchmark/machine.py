@@ -69,12 +69,15 @@ def keep_memory() -> None:
 
     By itself it gives large blocks back to the system and asks for them again, a thousand page faults a step.
     """
-    if platform.libc_ver()[0] != "glibc":
-        return
     least_mapped, least_trimmed = -3, -1  # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3)
-    libc = ctypes.CDLL(None)
-    libc.mallopt(least_mapped, 32 << 20)  # bytes; the most that glibc takes on 64 bits
-    libc.mallopt(least_trimmed, 1 << 30)
+    if libc := glibc():
+        libc.mallopt(least_mapped, 32 << 20)  # bytes; the most that glibc takes on 64 bits
+        libc.mallopt(least_trimmed, 1 << 30)
+
+
+def glibc() -> ctypes.CDLL | None:
+    """The C library of this process, where it is glibc."""
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
 def now(device: torch.device) -> float:
@@ -85,7 +88,9 @@ def now(device: torch.device) -> float:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Start a new measurement of peak memory, where the system allows it."""
+    """Start a new measurement of peak memory, where the system allows it; what an earlier run left is given back."""
+    if libc := glibc():
+        libc.malloc_trim(0)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif (clear := Path("/proc/self/clear_refs")).exists():
