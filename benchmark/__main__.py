@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,14 +51,16 @@ from benchmark.machine import commit, cores, devices, has_fast_bf16
 from benchmark.machine import settle as prepare
 from benchmark.packing import crew, packing
 from benchmark.recipe import CONTROL, Claim, Ensemble, Recipe, everyone
+from benchmark.resolving import LOOKS, Need, cheapest_first, needs, targets
 from benchmark.runner import Ended, Processes, complete, lacks
-from benchmark.store import Store
+from benchmark.store import Store, table_name
 from benchmark.sweeps import log_of
 from benchmark.tables import Table, points, tables
 from benchmark.training import ENGINE
 
 ADD_ONE = "add-one"
 HISTORY = Path("results") / "history.csv"
+Name = tuple[str, str, str, str]  # of a table: ablation, context, data, budget
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -114,6 +116,27 @@ class Grid:
     ensembles: Planned = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Stages:
+    """What is known of second stages ahead of planning, by the names of tables (see `resolving`)."""
+
+    twice: bool = False  # whether every table is to be looked at twice
+    looked: frozenset[Name] = frozenset()  # those that the store says so of
+    second: Mapping[Name, Mapping[str, int]] = field(default_factory=dict)  # seeds of each arm
+
+    def about(self, name: Name) -> dict[str, int]:
+        """What the store is to keep of a table's stages."""
+        if not self.twice and name not in self.looked:
+            return {}
+        return {"looks": LOOKS, "stage": LOOKS if name in self.second else 1}
+
+    def then(self, open_: Sequence[Need]) -> Stages:
+        """With a second stage for the tables of `open_`."""
+        names = {table_name(need.table.study): need.table for need in open_}
+        wanted = {name: targets(table, [n for n in open_ if n.table is table]) for name, table in names.items()}
+        return replace(self, second={**self.second, **wanted})
+
+
 @app.command()
 def run(
     data: Data = "auto",
@@ -123,7 +146,14 @@ def run(
     design: DesignName = ADD_ONE,
     trick: TrickNames = None,
     seeds: Seeds = 3,
-    minutes: Annotated[float | None, typer.Option(min=0, help="Start no new run after so many minutes.")] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", "--budget-minutes", min=0, help="Start no new run after so many minutes."),
+    ] = None,
+    resolve: Annotated[
+        bool, typer.Option("--resolve", help="Then a second stage: more seeds for the rows still unresolved alone.")
+    ] = False,
+    max_seeds: Annotated[int, typer.Option("--max-seeds", min=2, help="With --resolve: the most of a variant.")] = 30,
     store: StoreDir = None,
     jobs: Jobs = None,
     jobs_per_gpu: JobsPerGpu = "1",
@@ -133,13 +163,18 @@ def run(
     """Train what the store lacks, then write the report. Started again, it goes on where it was.
 
     Examples: python -m benchmark run --data cifar10 --budget quick --only activation --seeds 5
+    python -m benchmark run --only activation --resolve --max-seeds 20 --minutes 60
     python -m benchmark run --design pairs --trick activation:GELU --trick label_smoothing:0.1
     """
+    if resolve and max_seeds < seeds:
+        raise UsageError(f"--max-seeds must be at least --seeds ({seeds}), got {max_seeds}")
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
-    grid = planned(asked, only, design, trick or ())
     results = Store(asked.store, ENGINE)
+    stages = stages_of(results, resolve)
+    grid = planned(asked, only, design, trick or (), stages)
     about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
+    started = time.monotonic()
     with results.writing():
         results.save_studies(grid.studies)
         left = lacking(grid, results)
@@ -157,9 +192,21 @@ def run(
             return verdicts(done, results)
 
         ended = complete_in_order(grid, results, trainer, about, minutes, after_round)
+        if resolve and not ended.left and (open_ := rows_left(grid, results, max_seeds)):
+            spent = (time.monotonic() - started) / 60
+            grid = planned(asked, only, design, trick or (), stages.then(open_))
+            results.save_studies(grid.studies)
+            grid = replace(grid, rounds=by_row(grid, open_, results))
+            left = lacking(grid, results)
+            say(f"second stage: {len(open_)} rows unresolved; {len(left)} runs; {expected(asked, left, results)}")
+            rest = None if minutes is None else max(0.0, minutes - spent)
+            then = complete_in_order(grid, results, trainer, about, rest, lambda done: "")
+            ended = replace(then, trained=ended.trained + then.trained, failed=ended.failed + then.failed)
         unmade = combined(grid, asked, results, about)
     for sentence in () if ended.left else unmade:
         say(sentence)
+    if resolve:
+        say(stays_open(grid, results))
     if results.records:
         say(f"report: {reports.write(results, out or asked.store / 'report')}")
     leave(ended, grid)
@@ -181,8 +228,8 @@ def combine_(
     Example: python -m benchmark combine --store results/cifar10-quick --seeds 5
     """
     asked = settle(data, data_dir, budget, store, 1, "1", device, seeds)
-    grid = planned(asked, only)
     results = opened(asked.store)
+    grid = planned(asked, only, stages=stages_of(results, False))
     check(grid.ensembles, results)
     about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
     with results.writing():
@@ -219,8 +266,8 @@ def plan_(
     """
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
-    grid = planned(asked, only, design, trick or ())
     results = Store(asked.store, ENGINE)
+    grid = planned(asked, only, design, trick or (), stages_of(results, False))
     for table in grid.tables:
         names = [CONTROL, *table.arms]
         runs = {name: table.seeds_of(name, seeds) for name in names}
@@ -437,7 +484,56 @@ def settle(
     )
 
 
-def planned(asked: Request, only: str, design: str = ADD_ONE, named: Sequence[str] = ()) -> Grid:
+def full_name(table: Study, asked: Request) -> Name:
+    """As `store.table_name` has it."""
+    return table.ablation.name, table.context, asked.data, asked.budget
+
+
+def stages_of(results: Store, twice: bool) -> Stages:
+    """What the store knows of second stages."""
+    there = {table_name(study): study for study in results.studies() if study.get("looks") == LOOKS}
+    second = {name: seeds_in(study) for name, study in there.items() if study.get("stage") == LOOKS}
+    return Stages(twice, frozenset(there), second)
+
+
+def seeds_in(study: dict[str, Any]) -> dict[str, int]:
+    """The seeds that a stored table plans for each arm that trains."""
+    arms = {arm["variant"]: arm["seeds"] for arm in study["arms"] if arm.get("kind") != "ensemble"}
+    return {CONTROL: study["control"]["seeds"], **arms}
+
+
+def rows_left(grid: Grid, results: Store, most: int) -> list[Need]:
+    """The rows that a second stage is for, cheapest first; none of a table that has had its second."""
+    ours = {table_name(study) for study in grid.studies if study.get("stage") != LOOKS}
+    found = [need for table in tables(results) if table_name(table.study) in ours for need in needs(table, most)]
+    return cheapest_first(found, results.seconds())
+
+
+def by_row(grid: Grid, open_: Sequence[Need], results: Store) -> list[list[Run]]:
+    """The runs of `grid`, those of each row together in the order of `open_`, each control's with its first row."""
+    place: dict[str, int] = {}
+    for n, need in enumerate(open_):
+        arms = {arm["variant"]: arm["recipe"] for arm in need.table.study["arms"]}
+        place.setdefault(need.table.study["control"]["recipe"], n)
+        place.setdefault(arms[need.variant], n)
+    rounds: list[list[Run]] = [[] for _ in range(len(open_) + 1)]
+    for planned in grid.rounds:
+        for each in planned:
+            rounds[place.get(describe(each.recipe), len(open_))].append(each)
+    return rounds
+
+
+def stays_open(grid: Grid, results: Store) -> str:
+    """What two stages have not resolved."""
+    ours = {table_name(study) for study in grid.studies}
+    rows = [row for table in tables(results) if table_name(table.study) in ours for row in table.rows]
+    open_ = [f"{row.ablation}: {row.variant} ({row.n} runs)" for row in rows if row.verdict == "unresolved"]
+    return f"{len(open_)} of {len(rows)} rows stay unresolved" + (f": {', '.join(open_)}" if open_ else "")
+
+
+def planned(
+    asked: Request, only: str, design: str = ADD_ONE, named: Sequence[str] = (), stages: Stages | None = None
+) -> Grid:
     """The grid of a request. Raises UsageError for an ablation that is not there, or data that are not to be had."""
     found, broken = discover()
     names = [name.strip() for name in only.split(",") if name.strip()]
@@ -454,7 +550,9 @@ def planned(asked: Request, only: str, design: str = ADD_ONE, named: Sequence[st
     data = datasets.load(asked.data, asked.data_dir)
     prints, why_not = old_fingerprints(tables, asked)
     tables = [each for table in tables if (each := without(table, why_not)).arms]
-    kept = [as_json(table, asked, data) for table in tables]
+    stages = stages or Stages()
+    tables = [replace(table, wanted=stages.second.get(full_name(table, asked), {})) for table in tables]
+    kept = [as_json(table, asked, data) | stages.about(full_name(table, asked)) for table in tables]
     rounds = plan(tables, asked.seeds, data.fingerprint, prints)
     unavailable = [f"left out: what starts from {name}, since {why}" for name, why in why_not.items()]
     ensembles = combinations(tables, asked.seeds, data.fingerprint)

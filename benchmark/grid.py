@@ -7,7 +7,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count, takewhile
 from math import ceil, sqrt
 from statistics import median
@@ -42,6 +42,7 @@ class Study:
     base: Recipe
     arms: dict[str, Arm]  # without those that are the base itself
     same: tuple[str, ...]  # names of arms that are the base itself
+    wanted: Mapping[str, int] = field(default_factory=dict)  # seeds by arm, where a second stage has set them
 
     def seeds_of(self, arm: str, seeds: int) -> int:
         """How many runs of an arm, or how often an ensemble is made.
@@ -50,6 +51,8 @@ class Study:
         number of runs (Dunnett 1955, https://doi.org/10.1080/01621459.1955.10501294). An ensemble is made as often as
         the runs suffice that this table has anyway, each used once: at least n times.
         """
+        if arm in self.wanted:
+            return self.wanted[arm]
         if arm == CONTROL:
             return ceil(seeds * sqrt(max(1, len(self.arms))))
         value = self.arms[arm]
@@ -62,8 +65,8 @@ class Study:
     def runs_of(self, seeds: int) -> dict[Recipe, set[int]]:
         """The seeds of each recipe that this table takes, members of its ensembles among them."""
         wanted = {self.base: set(range(self.seeds_of(CONTROL, seeds)))}
-        for arm in self.arms.values():
-            taken = {arm: set(range(seeds))} if isinstance(arm, Recipe) else arm.seeds(seeds)
+        for name, arm in self.arms.items():
+            taken = {arm: set(range(self.seeds_of(name, seeds)))} if isinstance(arm, Recipe) else arm.seeds(seeds)
             for recipe, each in taken.items():
                 wanted.setdefault(recipe, set()).update(each)
         return wanted

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from statistics import fmean, median
 from typing import Any
 
-from benchmark.comparison import Verdict, compare
+from benchmark.comparison import ALPHA, Verdict, compare, rank_p, superiority
 from benchmark.store import Record, Store
 
 CONTROL = "baseline"  # as in recipe.py, whose import would bring torch into a report
@@ -31,9 +31,13 @@ class Row:
     ci_low: float | None  # 95 % interval of the effect, by itself (Welch)
     ci_high: float | None
     p_adjusted: float | None  # of no effect, Holm over the table; None with fewer than two runs on a side
+    superiority: float | None  # P(variant > control) of a run of each
+    p_rank: float | None  # of superiority 1/2, Brunner-Munzel, by itself; None where it cannot be had
     verdict: str  # helps, hurts, equivalent, unresolved; "not run", "not compared" where a side has no run
+    caution: str  # why not to take the verdict at its word; empty if nothing is known against it
     seeds_needed: int | None  # more runs of the variant to resolve a difference of the margin
     step_ms_ratio: float | None  # time of a training step over the control's: in turns, or else medians of the runs
+    memory_ratio: float | None  # peak memory of a run over the control's, medians
     diverged: int  # runs
     failed: int  # runs that raised an error; not counted in n
 
@@ -100,7 +104,7 @@ def table(
     failed = {arm["variant"]: len(runs(arm, failed=True)) for arm in study["arms"]}
     comparable = [name for name, records in arms.items() if records and control]
     pairs = [(points(arms[name], study), points(control, study)) for name in comparable]
-    verdicts = dict(zip(comparable, compare(pairs, study["margin"]), strict=True))
+    verdicts = dict(zip(comparable, compare(pairs, study["margin"], study.get("looks", 1)), strict=True))
     rows = [row(study, name, arms[name], control, verdicts.get(name), failed[name]) for name in arms]
     measured = {arm["variant"]: costs.get((arm["recipe"], study["control"]["recipe"])) for arm in study["arms"]}
     rows = [replace(each, step_ms_ratio=measured[each.variant] or each.step_ms_ratio) for each in rows]
@@ -118,6 +122,8 @@ def row(
 ) -> Row:
     """A variant's line; what cannot be said yet is None."""
     low, high = verdict.difference.interval if verdict else (None, None)
+    ours, theirs = points(records, study), points(control, study)
+    by_ranks = rank_p(ours, theirs) if verdict else None
     return Row(
         ablation=study["ablation"],
         context=study["context"],
@@ -126,15 +132,19 @@ def row(
         budget=study["budget"],
         n=len(records),
         n_control=len(control),
-        accuracy=mean(points(records, study)),
-        accuracy_control=mean(points(control, study)),
+        accuracy=mean(ours),
+        accuracy_control=mean(theirs),
         effect=verdict.difference.mean if verdict else None,
         ci_low=number(low),
         ci_high=number(high),
         p_adjusted=number(verdict.p) if verdict else None,
+        superiority=superiority(ours, theirs) if verdict else None,
+        p_rank=number(by_ranks),
         verdict=verdict.word if verdict else "not compared" if records else "not run",
+        caution=caution(verdict, records, number(by_ranks)) if verdict else "",
         seeds_needed=verdict.seeds_needed if verdict else None,
-        step_ms_ratio=ratio(records, control),
+        step_ms_ratio=ratio("step_ms", records, control),
+        memory_ratio=ratio("peak_memory_mb", records, control),
         diverged=sum(record["status"] == "diverged" for record in records),
         failed=failed,
     )
@@ -184,12 +194,21 @@ def points(records: Sequence[Record], study: dict[str, Any]) -> list[float]:
     return [chance if r["status"] == "diverged" else 100 * r["test_accuracy"] for r in records]
 
 
-def ratio(records: Sequence[Record], control: Sequence[Record]) -> float | None:
-    """Median step time against the control's."""
-    timed = [r["step_ms"] for r in records if "step_ms" in r]  # an ensemble has no steps
-    if not timed or not control:
-        return None
-    return float(median(timed) / median(r["step_ms"] for r in control))
+def ratio(measure: str, records: Sequence[Record], control: Sequence[Record]) -> float | None:
+    """Median of a measure over the control's; None for ensembles, which have neither steps nor memory of their own."""
+    measured = [r[measure] for r in records if measure in r]
+    there = [r[measure] for r in control if measure in r]
+    return float(median(measured) / median(there)) if measured and there else None
+
+
+def caution(verdict: Verdict, records: Sequence[Record], p_rank: float | None) -> str:
+    """What speaks against taking a verdict of means at its word."""
+    diverged = sum(record["status"] == "diverged" for record in records)
+    if 0 < diverged < len(records):
+        return f"{diverged} of {len(records)} runs diverged, the others did not"
+    if verdict.word in ("helps", "hurts") and p_rank is not None and p_rank > ALPHA:
+        return f"by ranks it is not sure (p = {p_rank:.2f})"
+    return ""
 
 
 def mean(values: Sequence[float]) -> float | None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
 
+from benchmark import __main__ as command_line
 from benchmark.baseline import baseline
 from benchmark.data import DataSet, load
 from benchmark.networks import VGG
@@ -77,3 +80,21 @@ TINY = replace(
     batch_size=32,
     learning_rate=0.05,
 )
+
+
+def call(*arguments: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
+    """Exit code, and what it printed."""
+    monkeypatch.setattr(sys, "argv", ["benchmark", *map(str, arguments)])
+    try:
+        command_line.main()
+        code = 0
+    except SystemExit as reason:
+        code = int(reason.code or 0)
+    printed = capsys.readouterr()
+    return code, printed.out + printed.err
+
+
+@pytest.fixture
+def tricks(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The command line, called in this process."""
+    return lambda *arguments: call(*arguments, capsys=capsys, monkeypatch=monkeypatch)

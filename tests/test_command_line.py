@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 import ablations
-from benchmark import __main__ as command_line
 from benchmark import machine
 from benchmark.tables import COLUMNS
 
@@ -30,24 +29,6 @@ PROMISED_COLUMNS = {"ablation", "context", "variant", "data", "budget", "n", "n_
     "step_ms_ratio",
     "diverged",
 }
-
-
-def call(*arguments: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
-    """Exit code, and what it printed."""
-    monkeypatch.setattr(sys, "argv", ["benchmark", *map(str, arguments)])
-    try:
-        command_line.main()
-        code = 0
-    except SystemExit as reason:
-        code = int(reason.code or 0)
-    printed = capsys.readouterr()
-    return code, printed.out + printed.err
-
-
-@pytest.fixture
-def tricks(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The command line, called in this process."""
-    return lambda *arguments: call(*arguments, capsys=capsys, monkeypatch=monkeypatch)
 
 
 def toy(folder: Path, store: Path, *more: object) -> list[str]:
@@ -100,8 +81,11 @@ def wait_for(store: Path, count: int) -> None:
     raise AssertionError(f"{store} has {finished(store)} runs, not {count}")
 
 
+MEASURED = ("step_ms_ratio", "memory_ratio")
+
+
 def without_times(table: list[dict[str, str]]) -> list[dict[str, str]]:
-    return [{name: value for name, value in row.items() if name != "step_ms_ratio"} for row in table]
+    return [{name: value for name, value in row.items() if name not in MEASURED} for row in table]
 
 
 def test_a_run_leaves_records_and_a_report(ran: Path) -> None:

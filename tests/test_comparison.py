@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import isnan, nan
 
 import pytest
-from scipy.stats import ttest_ind
+from scipy.stats import brunnermunzel, mannwhitneyu, ttest_ind
 
-from benchmark.comparison import compare, difference, holm, seeds_needed
+from benchmark.comparison import compare, difference, holm, judge, rank_p, seeds_needed, superiority
 
 LOW, HIGH, SAME = [70.0, 71.0, 72.0], [80.0, 81.0, 82.0], [70.99, 71.00, 71.01]
 
@@ -68,3 +68,35 @@ def test_seeds_needed_by_table() -> None:
     """Cohen 1988, table 2.4.1: effect 0.5, alpha 0.05 two-sided, power 0.8 take 64 in each group."""
     spread = [0.0, 2.0, 1.0]  # deviation 1
     assert seeds_needed(spread, spread, margin=0.5, family=1) == 64 - 3
+
+
+def test_each_of_two_looks_has_half_of_the_error() -> None:
+    gap = difference([78.0, 84.0, 88.0], [70.0, 74.0, 72.0])
+    assert 0.025 < gap.p < 0.05
+    (once,), (twice,) = judge([gap], [1.0]), judge([gap], [1.0], looks=2)
+    assert (once.word, twice.word) == ("helps", "unresolved")
+    assert twice.p == 2 * once.p
+    assert judge([gap], [1.0], looks=1000)[0].p == 1.0
+    assert isnan(judge([difference([80.0], LOW)], [1.0], looks=2)[0].p)
+
+
+def test_an_equivalence_of_two_looks_takes_half_the_error_too() -> None:
+    gap = difference([70.0, 71.0, 72.0, 71.0, 70.0, 72.0], [70.0, 71.0, 72.0, 71.0, 70.5, 71.5])
+    margin = 1.0
+    assert 0.025 < gap.tail(margin - abs(gap.mean)) < 0.05
+    assert [judge([gap], [margin], looks)[0].word for looks in (1, 2)] == ["equivalent", "unresolved"]
+
+
+def test_superiority_by_hand_and_by_mann_and_whitney() -> None:
+    """Of the nine pairs of 1, 2, 3 with 0, 2, 9: 1 > 0, 2 > 0, 3 > 0, 3 > 2, and 2 = 2."""
+    variant, control = [1.0, 2.0, 3.0], [0.0, 2.0, 9.0]
+    assert superiority(variant, control) == 4.5 / 9
+    assert superiority(variant, control) == mannwhitneyu(variant, control).statistic / 9
+    assert (superiority(HIGH, LOW), superiority(LOW, HIGH)) == (1, 0)
+
+
+def test_ranks_are_scipys_and_need_an_overlap() -> None:
+    variant, control = [1.0, 2.0, 3.0, 4.0, 9.0], [0.0, 2.5, 2.7, 3.5, 3.6, 5.0]
+    assert rank_p(variant, control) == brunnermunzel(variant, control).pvalue
+    assert isnan(rank_p(variant[:4], control))
+    assert isnan(rank_p(variant, [10.0] * 5))

@@ -190,8 +190,12 @@ def test_what_is_not_known_is_empty(troubled: Path) -> None:
         "ci_low",
         "ci_high",
         "p_adjusted",
+        "superiority",
+        "p_rank",
+        "caution",
         "seeds_needed",
         "step_ms_ratio",
+        "memory_ratio",
     ]
     assert last[COLUMNS.index("verdict")] == "not run"
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # Each room may import those before it.
 ORDER = """errors log diagnosis recipe ensembles networks baseline fractals data machine capture training identity cost
-grid designs store comparison calibration tables sweeps claims regression report runner combining packing
+grid designs store comparison calibration tables resolving sweeps claims regression report runner combining packing
 __main__""".split()  # noqa: SIM905  # a list of words reads better as words
 
 
