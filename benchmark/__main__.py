@@ -28,6 +28,7 @@ from benchmark import regression
 from benchmark import report as reports
 from benchmark.baseline import BUDGETS, baseline
 from benchmark.calibration import LEAST, calibrated
+from benchmark.checkpoints import checkpoint, with_weights
 from benchmark.combining import Planned, check, combine
 from benchmark.cost import entry, step_turns
 from benchmark.designs import DESIGNS, tricks
@@ -85,6 +86,10 @@ DesignName = Annotated[
 TrickNames = Annotated[
     list[str] | None, typer.Option("--trick", help="ABLATION:VARIANT, once for each trick of a design.")
 ]
+WeightsFile = Annotated[
+    Path | None,
+    typer.Option("--weights", help="A .safetensors file: fine_tuning starts from it too, as from a kind of its own."),
+]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
 
 
@@ -122,6 +127,7 @@ def run(
     only: Only = "",
     design: DesignName = ADD_ONE,
     trick: TrickNames = None,
+    weights: WeightsFile = None,
     seeds: Seeds = 3,
     minutes: Annotated[float | None, typer.Option(min=0, help="Start no new run after so many minutes.")] = None,
     store: StoreDir = None,
@@ -137,7 +143,7 @@ def run(
     """
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
-    grid = planned(asked, only, design, trick or ())
+    grid = planned(asked, only, design, trick or (), weights)
     results = Store(asked.store, ENGINE)
     about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
     with results.writing():
@@ -207,6 +213,7 @@ def plan_(
     only: Only = "",
     design: DesignName = ADD_ONE,
     trick: TrickNames = None,
+    weights: WeightsFile = None,
     seeds: Seeds = 3,
     store: StoreDir = None,
     jobs: Jobs = None,
@@ -219,7 +226,7 @@ def plan_(
     """
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
-    grid = planned(asked, only, design, trick or ())
+    grid = planned(asked, only, design, trick or (), weights)
     results = Store(asked.store, ENGINE)
     for table in grid.tables:
         names = [CONTROL, *table.arms]
@@ -437,7 +444,9 @@ def settle(
     )
 
 
-def planned(asked: Request, only: str, design: str = ADD_ONE, named: Sequence[str] = ()) -> Grid:
+def planned(
+    asked: Request, only: str, design: str = ADD_ONE, named: Sequence[str] = (), weights: Path | None = None
+) -> Grid:
     """The grid of a request. Raises UsageError for an ablation that is not there, or data that are not to be had."""
     found, broken = discover()
     names = [name.strip() for name in only.split(",") if name.strip()]
@@ -446,12 +455,16 @@ def planned(asked: Request, only: str, design: str = ADD_ONE, named: Sequence[st
         raise unknown("design", design, [ADD_ONE, *DESIGNS])
     if bool(named) != (design != ADD_ONE) or (names and named):
         raise UsageError("--trick goes with --design leave-one-out or pairs, and --only with add-one")
+    if weights and named:
+        raise UsageError("--weights goes with --design add-one; leave out --design and --trick")
     if named:
         tables, failing = [DESIGNS[design](tricks(named, found, list(broken)), base)], dict[str, str]()
     else:
         tables, failing = studies(chosen(found, broken, names), base)
     left_out = {name: why for name, why in (broken | failing).items() if not names or name in names}
+    start = checkpoint(weights) if weights else None
     data = datasets.load(asked.data, asked.data_dir)
+    tables = with_weights(tables, start, len(data.classes)) if start else tables
     prints, why_not = old_fingerprints(tables, asked)
     tables = [each for table in tables if (each := without(table, why_not)).arms]
     kept = [as_json(table, asked, data) for table in tables]

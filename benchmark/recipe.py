@@ -13,7 +13,7 @@ augmentation mixes them. Augmentation sees pixels, then `timed`, then `preproces
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -133,10 +133,10 @@ def alike(above: int) -> float:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights from a file of the user's."""
+    """Weights from a file of the user's: the same weights under another name are the same start."""
 
-    digest: str  # SHA-256 of the file, so that equal names are not taken for equal weights
-    file: str  # a path to .safetensors
+    digest: str  # first 16 hexadecimal digits of the file's SHA-256
+    file: str = field(compare=False)  # a path to .safetensors
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -383,16 +383,7 @@ def build(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start:
     made: list[nn.Module] = []
     preprocess = fitted(recipe.preprocess, data, recipe.images, device)
     torch.manual_seed(number(seed, "weights"))
-    parts = Parts(
-        activation=remembering(recipe.activation, made),
-        norm=recipe.norm,
-        classes=len(data.classes),
-        convolution=recipe.convolution,
-        pool=recipe.pool,
-        after_stage=recipe.after_stage,
-        before_head=recipe.before_head,
-    )
-    module = recipe.network(parts)
+    module = assembled(recipe, len(data.classes), made)
     sample = pixels(resident(data, device)[0].images[: recipe.batch_size])
     torch.manual_seed(number(seed, "initialisation"))
     recipe.initialise(module, preprocess(sample).cpu())
@@ -400,6 +391,20 @@ def build(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start:
         begin_with(module, start or {})
     module = module.to(device).to(memory_format=torch.channels_last)
     return Network(module, tuple(made), preprocess, recipe.loss, recipe.predict, recipe.precision)
+
+
+def assembled(recipe: Recipe, classes: int, made: list[nn.Module]) -> nn.Module:
+    """The recipe's network, its weights as torch draws them; layers that recipe.activation makes go into `made`."""
+    parts = Parts(
+        activation=remembering(recipe.activation, made),
+        norm=recipe.norm,
+        classes=classes,
+        convolution=recipe.convolution,
+        pool=recipe.pool,
+        after_stage=recipe.after_stage,
+        before_head=recipe.before_head,
+    )
+    return recipe.network(parts)
 
 
 @torch.no_grad()
