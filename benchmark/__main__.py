@@ -34,6 +34,8 @@ from benchmark.cost import entry, step_turns
 from benchmark.designs import DESIGNS, tricks
 from benchmark.diagnosis import diagnose
 from benchmark.errors import UsageError, unknown
+from benchmark.folds import candidates, csv, in_words, validated
+from benchmark.folds import rounds as rounds_of_folds
 from benchmark.grid import (
     Study,
     chosen,
@@ -239,6 +241,48 @@ def plan_(
     for sentence in grid.unavailable:
         say(sentence)
     leave(Ended(0, [], 0, False), grid)
+
+
+@app.command("folds")
+def folds_(
+    data: Data = "auto",
+    data_dir: DataDir = Path("data"),
+    budget: BudgetName = "auto",
+    only: Only = "",
+    folds: Annotated[int, typer.Option("--folds", min=2, help="Parts of the training images.")] = 5,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Start no new run after so many minutes.")] = None,
+    store: StoreDir = None,
+    jobs: Jobs = None,
+    jobs_per_gpu: JobsPerGpu = "1",
+    device: DeviceName = "auto",
+) -> None:
+    """Choose among the variants by cross-validation on the training images; the test images are not looked at.
+
+    Example: python -m benchmark folds --only learning_rate --folds 5
+    """
+    asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, 1)
+    say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
+    grid = planned(asked, only)
+    images = datasets.load(asked.data, asked.data_dir)
+    if folds > (there := len(images.train.labels) + len(images.validation.labels)):
+        raise UsageError(f"--folds must be at most {there}, the training images of {asked.data}, got {folds}")
+    tables = [table for table in grid.tables if len(candidates(table)) > 1]
+    if not tables:
+        raise UsageError("these ablations have no variants that start from scratch; `list` shows those that have")
+    results, planned_runs = Store(asked.store, ENGINE), rounds_of_folds(tables, folds, images.fingerprint)
+    left = [run for each in planned_runs for run in each if lacks(results, run)]
+    say(f"{sum(map(len, planned_runs))} runs, {len(left)} to train; {expected(asked, left, results)}")
+    about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
+    with results.writing():
+        ended = complete(
+            planned_runs, results, Processes(asked.devices, asked.data, asked.data_dir, results.folder), about, minutes
+        )
+        records = results.records
+        found = [line for table in tables for line in validated(table, folds, images, asked.budget, records)]
+        results.save_text("folds.csv", csv(found))
+    say(in_words(found))
+    say(f"table: {asked.store / 'folds.csv'}")
+    leave(ended, grid)
 
 
 @app.command("cost")

@@ -177,6 +177,7 @@ class Recipe:
     weight_decay: float = 0.0  # L2 on tensors of two and more dimensions: not on norms, biases, slopes
     precision: Literal["fp32", "bf16"] = "fp32"  # of convolutions and matrix products; weights stay float32
     snapshots: tuple[float, ...] = ()  # shares of the training after which its answers are kept too, at an epoch's end
+    fold: tuple[int, int] | None = None  # (k, K): validate on the k-th of K parts of all training images, never test
 
     def __post_init__(self) -> None:
         """Raises ValueError, naming the field, its value and its range."""
@@ -192,6 +193,8 @@ class Recipe:
             raise ValueError(f"precision must be 'fp32' or 'bf16', got {self.precision!r}")
         if not all(0 < share <= 1 for share in self.snapshots):
             raise ValueError(f"snapshots must be shares in (0, 1], got {self.snapshots!r}")
+        if self.fold and not 0 <= self.fold[0] < self.fold[1] >= 2:
+            raise ValueError(f"fold must be (k, K) with K at least 2 and k from 0 to K - 1, got {self.fold!r}")
 
     def epoch(self, share: float) -> int:
         """The epoch, from 1 on, at whose end a share of the training is over: the nearest one."""
