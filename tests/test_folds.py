@@ -14,7 +14,9 @@ import torch
 from conftest import TINY
 from test_command_line import call
 from test_command_line import toy as toy_options
+from test_runner import Inline
 
+from benchmark import __main__ as command_line
 from benchmark.data import DataSet, Split, fingerprint_of, folded
 from benchmark.folds import Validated, candidates, in_words, on_fold, rounds, validated
 from benchmark.grid import Ablation, Study, with_original
@@ -151,11 +153,12 @@ def test_each_distinct_run_comes_once_the_first_fold_first(toy: DataSet) -> None
 
 
 def test_the_command_line(
-    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, folder: Path, toy: DataSet, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def tricks(*arguments: object) -> tuple[int, str]:
         return call(*arguments, capsys=capsys, monkeypatch=monkeypatch)
 
+    monkeypatch.setattr(command_line, "Processes", lambda *workers: Inline(toy))
     asked = toy_options(folder, tmp_path, "--only", "label_smoothing", "--jobs", 1)
     code, said = tricks("folds", *asked, "--folds", 2)
     assert code == 0, said
@@ -173,5 +176,6 @@ def test_the_command_line(
     assert (code, "--folds must be at most 240, the training images of toy, got 241" in said) == (2, True)
     code, said = tricks("folds", *asked, "--folds", 1)
     assert (code, "--folds" in said) == (2, True)
-    code, said = tricks("folds", *toy_options(folder, tmp_path, "--only", "ensemble"))
+    monkeypatch.setattr(command_line, "old_fingerprints", lambda tables, asked: ({}, {"cifar10": "", "fractal10": ""}))
+    code, said = tricks("folds", *toy_options(folder, tmp_path, "--only", "fine_tuning"))
     assert (code, "no variants that start from scratch" in said) == (2, True)
