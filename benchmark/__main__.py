@@ -28,11 +28,14 @@ from benchmark import regression
 from benchmark import report as reports
 from benchmark.baseline import BUDGETS, baseline
 from benchmark.calibration import LEAST, calibrated
+from benchmark.checkpoints import checkpoint, with_weights
 from benchmark.combining import Planned, check, combine
 from benchmark.cost import entry, step_turns
 from benchmark.designs import DESIGNS, tricks
 from benchmark.diagnosis import diagnose
 from benchmark.errors import UsageError, unknown
+from benchmark.folds import candidates, csv, in_words, validated
+from benchmark.folds import rounds as rounds_of_folds
 from benchmark.grid import (
     Study,
     chosen,
@@ -86,6 +89,10 @@ DesignName = Annotated[
 ]
 TrickNames = Annotated[
     list[str] | None, typer.Option("--trick", help="ABLATION:VARIANT, once for each trick of a design.")
+]
+WeightsFile = Annotated[
+    Path | None,
+    typer.Option("--weights", help="A .safetensors file: fine_tuning starts from it too, as from a kind of its own."),
 ]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
 
@@ -145,6 +152,7 @@ def run(
     only: Only = "",
     design: DesignName = ADD_ONE,
     trick: TrickNames = None,
+    weights: WeightsFile = None,
     seeds: Seeds = 3,
     minutes: Annotated[
         float | None,
@@ -172,7 +180,7 @@ def run(
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
     results = Store(asked.store, ENGINE)
     stages = stages_of(results, resolve)
-    grid = planned(asked, only, design, trick or (), stages)
+    grid = planned(asked, only, design, trick or (), weights, stages)
     about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
     started = time.monotonic()
     with results.writing():
@@ -194,7 +202,7 @@ def run(
         ended = complete_in_order(grid, results, trainer, about, minutes, after_round)
         if resolve and not ended.left and (open_ := rows_left(grid, results, max_seeds)):
             spent = (time.monotonic() - started) / 60
-            grid = planned(asked, only, design, trick or (), stages.then(open_))
+            grid = planned(asked, only, design, trick or (), weights, stages.then(open_))
             results.save_studies(grid.studies)
             grid = replace(grid, rounds=by_row(grid, open_, results))
             left = lacking(grid, results)
@@ -254,6 +262,7 @@ def plan_(
     only: Only = "",
     design: DesignName = ADD_ONE,
     trick: TrickNames = None,
+    weights: WeightsFile = None,
     seeds: Seeds = 3,
     store: StoreDir = None,
     jobs: Jobs = None,
@@ -267,7 +276,7 @@ def plan_(
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
     results = Store(asked.store, ENGINE)
-    grid = planned(asked, only, design, trick or (), stages_of(results, False))
+    grid = planned(asked, only, design, trick or (), weights, stages_of(results, False))
     for table in grid.tables:
         names = [CONTROL, *table.arms]
         runs = {name: table.seeds_of(name, seeds) for name in names}
@@ -279,6 +288,48 @@ def plan_(
     for sentence in grid.unavailable:
         say(sentence)
     leave(Ended(0, [], 0, False), grid)
+
+
+@app.command("folds")
+def folds_(
+    data: Data = "auto",
+    data_dir: DataDir = Path("data"),
+    budget: BudgetName = "auto",
+    only: Only = "",
+    folds: Annotated[int, typer.Option("--folds", min=2, help="Parts of the training images.")] = 5,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Start no new run after so many minutes.")] = None,
+    store: StoreDir = None,
+    jobs: Jobs = None,
+    jobs_per_gpu: JobsPerGpu = "1",
+    device: DeviceName = "auto",
+) -> None:
+    """Choose among the variants by cross-validation on the training images; the test images are not looked at.
+
+    Example: python -m benchmark folds --only learning_rate --folds 5
+    """
+    asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, 1)
+    say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
+    grid = planned(asked, only)
+    images = datasets.load(asked.data, asked.data_dir)
+    if folds > (there := len(images.train.labels) + len(images.validation.labels)):
+        raise UsageError(f"--folds must be at most {there}, the training images of {asked.data}, got {folds}")
+    tables = [table for table in grid.tables if len(candidates(table)) > 1]
+    if not tables:
+        raise UsageError("these ablations have no variants that start from scratch; `list` shows those that have")
+    results, planned_runs = Store(asked.store, ENGINE), rounds_of_folds(tables, folds, images.fingerprint)
+    left = [run for each in planned_runs for run in each if lacks(results, run)]
+    say(f"{sum(map(len, planned_runs))} runs, {len(left)} to train; {expected(asked, left, results)}")
+    about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
+    with results.writing():
+        ended = complete(
+            planned_runs, results, Processes(asked.devices, asked.data, asked.data_dir, results.folder), about, minutes
+        )
+        records = results.records
+        found = [line for table in tables for line in validated(table, folds, images, asked.budget, records)]
+        results.save_text("folds.csv", csv(found))
+    say(in_words(found))
+    say(f"table: {asked.store / 'folds.csv'}")
+    leave(ended, grid)
 
 
 @app.command("cost")
@@ -532,7 +583,12 @@ def stays_open(grid: Grid, results: Store) -> str:
 
 
 def planned(
-    asked: Request, only: str, design: str = ADD_ONE, named: Sequence[str] = (), stages: Stages | None = None
+    asked: Request,
+    only: str,
+    design: str = ADD_ONE,
+    named: Sequence[str] = (),
+    weights: Path | None = None,
+    stages: Stages | None = None,
 ) -> Grid:
     """The grid of a request. Raises UsageError for an ablation that is not there, or data that are not to be had."""
     found, broken = discover()
@@ -542,12 +598,16 @@ def planned(
         raise unknown("design", design, [ADD_ONE, *DESIGNS])
     if bool(named) != (design != ADD_ONE) or (names and named):
         raise UsageError("--trick goes with --design leave-one-out or pairs, and --only with add-one")
+    if weights and named:
+        raise UsageError("--weights goes with --design add-one; leave out --design and --trick")
     if named:
         tables, failing = [DESIGNS[design](tricks(named, found, list(broken)), base)], dict[str, str]()
     else:
         tables, failing = studies(chosen(found, broken, names), base)
     left_out = {name: why for name, why in (broken | failing).items() if not names or name in names}
+    start = checkpoint(weights) if weights else None
     data = datasets.load(asked.data, asked.data_dir)
+    tables = with_weights(tables, start, len(data.classes)) if start else tables
     prints, why_not = old_fingerprints(tables, asked)
     tables = [each for table in tables if (each := without(table, why_not)).arms]
     stages = stages or Stages()

@@ -40,7 +40,8 @@ import urllib.request
 import uuid
 import warnings
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -479,6 +480,26 @@ def hold_out(images: Array, labels: Array) -> tuple[Split, Split]:
     size = len(order) // 10
     train, validation = order[size:], order[:size]
     return as_split(images[train], labels[train]), as_split(images[validation], labels[validation])
+
+
+@lru_cache(maxsize=1)  # a worker trains one fold of everything before the next
+def folded(data: DataSet, fold: int, folds: int) -> DataSet:
+    """`data` with one of `folds` parts of its training images for validation, the others for training, none for test.
+
+    Validation and training images as they stand make up all of them, spread evenly by class: every run of neighbours
+    is stratified, so the parts are such runs. Part 0 of 10 is the usual validation split.
+    """
+    images, labels = (
+        torch.cat([getattr(data.validation, part), getattr(data.train, part)]) for part in ("images", "labels")
+    )
+    begin, end = (at * len(labels) // folds for at in (fold, fold + 1))
+    others = torch.cat([torch.arange(begin), torch.arange(end, len(labels))])
+    return replace(
+        data,
+        train=Split(images[others], labels[others]),
+        validation=Split(images[begin:end], labels[begin:end]),
+        test=Split(images[:0], labels[:0]),
+    )
 
 
 def as_split(images: Array, labels: Array) -> Split:

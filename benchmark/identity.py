@@ -82,7 +82,8 @@ def describe(part: object) -> str:
         case _ if is_dataclass(part) and not isinstance(part, type):
             # A default of the recipe does nothing and is left out; a part's default may do much, and is written.
             bare = isinstance(part, Recipe | Ensemble)
-            used = [f for f in fields(part) if not bare or getattr(part, f.name) != f.default]
+            compared = [f for f in fields(part) if f.compare]  # not the place of a file whose content has a digest
+            used = [f for f in compared if not bare or getattr(part, f.name) != f.default]
             options = ", ".join(f"{f.name}={describe(getattr(part, f.name))}" for f in used)
             return f"{named(type(part))}({options})"
     raise TypeError(f"{part!r} has no stable text; a recipe holds numbers, named functions and frozen dataclasses")

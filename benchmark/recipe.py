@@ -13,7 +13,7 @@ augmentation mixes them. Augmentation sees pixels, then `timed`, then `preproces
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -133,10 +133,10 @@ def alike(above: int) -> float:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights from a file of the user's."""
+    """Weights from a file of the user's: the same weights under another name are the same start."""
 
-    digest: str  # SHA-256 of the file, so that equal names are not taken for equal weights
-    file: str  # a path to .safetensors
+    digest: str  # first 16 hexadecimal digits of the file's SHA-256
+    file: str = field(compare=False)  # a path to .safetensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +177,7 @@ class Recipe:
     weight_decay: float = 0.0  # L2 on tensors of two and more dimensions: not on norms, biases, slopes
     precision: Literal["fp32", "bf16"] = "fp32"  # of convolutions and matrix products; weights stay float32
     snapshots: tuple[float, ...] = ()  # shares of the training after which its answers are kept too, at an epoch's end
+    fold: tuple[int, int] | None = None  # (k, K): validate on the k-th of K parts of all training images, never test
 
     def __post_init__(self) -> None:
         """Raises ValueError, naming the field, its value and its range."""
@@ -192,6 +193,8 @@ class Recipe:
             raise ValueError(f"precision must be 'fp32' or 'bf16', got {self.precision!r}")
         if not all(0 < share <= 1 for share in self.snapshots):
             raise ValueError(f"snapshots must be shares in (0, 1], got {self.snapshots!r}")
+        if self.fold and not 0 <= self.fold[0] < self.fold[1] >= 2:
+            raise ValueError(f"fold must be (k, K) with K at least 2 and k from 0 to K - 1, got {self.fold!r}")
 
     def epoch(self, share: float) -> int:
         """The epoch, from 1 on, at whose end a share of the training is over: the nearest one."""

@@ -26,6 +26,7 @@ import torch
 from safetensors.torch import load_file
 from tqdm import tqdm
 
+from benchmark.checkpoints import weights_of
 from benchmark.data import load
 from benchmark.errors import UsageError
 from benchmark.grid import longest_first
@@ -280,7 +281,7 @@ def beginning(run: Run, store: Path | None) -> dict[str, Any]:
     """The trained weights that a run starts from, if it does, as `train` takes them."""
     start = run.recipe.start_from
     if isinstance(start, Checkpoint):
-        return {"start": load_file(start.file)}
+        return {"start": weights_of(start)}
     return {"start": load_file(weights_file(store, run.start))} if start and store else {}
 
 

@@ -147,6 +147,11 @@ class Store:
         with told(self.folder):
             replace_file(self.folder / "studies.json", text.encode())
 
+    def save_text(self, name: str, text: str) -> None:
+        """A file beside the results, whole or as it was."""
+        with told(self.folder):
+            replace_file(self.folder / name, text.encode())
+
     def cost_entries(self) -> list[dict[str, Any]]:
         """All that `save_cost` kept. Raises UsageError if the file is damaged."""
         path = self.folder / "costs.json"

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.capture import Captured
-from benchmark.data import DataSet, Split
+from benchmark.data import DataSet, Split, folded
 from benchmark.diagnosis import band, last_epoch, levels
 from benchmark.machine import now, peak_memory_mb, reset_peak_memory
 from benchmark.recipe import (
@@ -56,7 +56,7 @@ class Result:
 
     status: str  # "done", or "diverged": the loss left the finite numbers
     reason: str  # empty if done
-    test_accuracy: float | None  # 0 to 1, after the last epoch; None if diverged
+    test_accuracy: float | None  # 0 to 1, after the last epoch; None if diverged, or validated on a fold
     train_accuracy: float | None  # the same, on up to TRAIN_SAMPLE training images without augmentation
     validation_accuracy: list[float]  # after each epoch
     validation_loss: list[float]
@@ -76,7 +76,7 @@ class Result:
     largest_norm: float  # of the incoming weights of a unit, at the end; the head's units are among them
     losses: np.ndarray  # (steps,) float32
     weights: dict[str, np.ndarray] | None  # parameters and buffers by name; None if diverged
-    logits: np.ndarray | None  # (test images, classes) float16 log-probabilities; None if diverged
+    logits: np.ndarray | None  # (test images, classes) float16 log-probabilities; None where test_accuracy is
     validation_logits: np.ndarray | None  # the same of the validation images
     snapshots: dict[str, np.ndarray]  # the same, after an epoch that the recipe names: see snapshot_names
 
@@ -149,6 +149,7 @@ def train(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start:
 
     Whatever a part of the recipe raises goes through. A loss that is not finite ends the run as `diverged`.
     """
+    data = folded(data, *recipe.fold) if recipe.fold else data
     train_split, validation, test = resident(data, device)
     train_split, validation = first(train_split, recipe.images), first(validation, recipe.validation_images)
     reset_peak_memory(device)
@@ -161,7 +162,7 @@ def train(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start:
     diverged = not bool(finite.all())
     trained = curves.trained
     train_accuracy, dead_units = (None, None) if diverged else fitness(trained, first(train_split, TRAIN_SAMPLE))
-    logits = None if diverged else evaluate(trained, test.images)
+    logits = None if diverged or recipe.fold else evaluate(trained, test.images)
     kept = {} if diverged else curves.kept
     weights = [p.detach() for p in trained.module.parameters() if p.ndim > 1]
     return Result(
@@ -193,6 +194,7 @@ def train(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start:
             name: shifted(evaluate(network, split.images))
             for epoch, network in kept.items()
             for name, split in zip(snapshot_names(epoch), (test, validation), strict=True)
+            if len(split.labels)
         },
     )
 
@@ -383,16 +385,7 @@ def build(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start:
     made: list[nn.Module] = []
     preprocess = fitted(recipe.preprocess, data, recipe.images, device)
     torch.manual_seed(number(seed, "weights"))
-    parts = Parts(
-        activation=remembering(recipe.activation, made),
-        norm=recipe.norm,
-        classes=len(data.classes),
-        convolution=recipe.convolution,
-        pool=recipe.pool,
-        after_stage=recipe.after_stage,
-        before_head=recipe.before_head,
-    )
-    module = recipe.network(parts)
+    module = assembled(recipe, len(data.classes), made)
     sample = pixels(resident(data, device)[0].images[: recipe.batch_size])
     torch.manual_seed(number(seed, "initialisation"))
     recipe.initialise(module, preprocess(sample).cpu())
@@ -400,6 +393,20 @@ def build(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start:
         begin_with(module, start or {})
     module = module.to(device).to(memory_format=torch.channels_last)
     return Network(module, tuple(made), preprocess, recipe.loss, recipe.predict, recipe.precision)
+
+
+def assembled(recipe: Recipe, classes: int, made: list[nn.Module]) -> nn.Module:
+    """The recipe's network, its weights as torch draws them; layers that recipe.activation makes go into `made`."""
+    parts = Parts(
+        activation=remembering(recipe.activation, made),
+        norm=recipe.norm,
+        classes=classes,
+        convolution=recipe.convolution,
+        pool=recipe.pool,
+        after_stage=recipe.after_stage,
+        before_head=recipe.before_head,
+    )
+    return recipe.network(parts)
 
 
 @torch.no_grad()

@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # Each room may import those before it.
 ORDER = """errors log diagnosis recipe ensembles networks baseline fractals data machine capture training identity cost
-grid designs store comparison calibration tables resolving sweeps claims regression report runner combining packing
-__main__""".split()  # noqa: SIM905  # a list of words reads better as words
+grid designs checkpoints store comparison calibration tables factors folds resolving sweeps claims regression report
+runner combining packing __main__""".split()  # noqa: SIM905  # a list of words reads better as words
 
 
 def imports(path: Path) -> set[str]:
@@ -50,7 +50,7 @@ def test_the_engine_knows_no_trick_by_name() -> None:
 def test_a_report_needs_no_torch() -> None:
     """It is written from the store alone, on a machine that may have no torch."""
     for path in [
-        *(ROOT / "benchmark" / f"{name}.py" for name in ("log", "diagnosis", "tables", "sweeps")),
+        *(ROOT / "benchmark" / f"{name}.py" for name in ("log", "diagnosis", "tables", "factors", "sweeps")),
         *(ROOT / "benchmark" / "report").rglob("*.py"),
     ]:
         assert not {module for module in imports(path) if module.split(".")[0] in ("torch", "torchvision")}, path

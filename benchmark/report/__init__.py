@@ -2,6 +2,7 @@
 
     <out>/effects.csv   one line for each variant of each table
     <out>/ensembles.csv one line for each ensemble, where there are any
+    <out>/factors.csv   one line for each cell of a table of two factors, where there are any
     <out>/index.md      the tables, with links to the plots
     <out>/index.html    the same in one file that needs no other
     <out>/plots/        each plot as .svg and .png
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UsageError
+from benchmark.factors import factors
 from benchmark.log import Log
 from benchmark.store import Store
 from benchmark.sweeps import sweep
@@ -32,7 +34,7 @@ def write(store: Store, out: Path) -> Path:
     if not store.records:
         raise UsageError(f"{store.folder} has no runs to report; `make ablate` trains them")
     # Only now: pandas and seaborn take seconds to import, and the command line imports this module for --help.
-    from benchmark.report import figures, page, plots
+    from benchmark.report import factor_table, figures, page, plots
 
     with told(out):
         (out / "plots").mkdir(parents=True, exist_ok=True)
@@ -44,6 +46,8 @@ def write(store: Store, out: Path) -> Path:
         save(out / "effects.csv", page.csv(found))
         if made := [decision for table in found for decision in decisions(table)]:
             save(out / "ensembles.csv", page.ensembles_csv(made))
+        if crossed := factors(found):
+            save(out / "factors.csv", factor_table.csv(crossed))
         overview = page.overview(store, named, drawn, swept)
         save(out / "index.md", page.markdown(overview))
         save(out / "index.html", page.html(overview))

@@ -17,6 +17,8 @@ from markupsafe import Markup, escape
 
 from benchmark.claims import Judgement, counted, judgements, more_seeds
 from benchmark.diagnosis import CHOSEN_ON, Finding
+from benchmark.factors import factors
+from benchmark.report.factor_table import FactorTable, shown
 from benchmark.report.plots import INKS, LINEAR, control_name, digits_of, in_numbers, inline, is_wide, number, signed
 from benchmark.store import Record, Store
 from benchmark.sweeps import Arm, Sweep
@@ -99,6 +101,7 @@ class Ablation:
     name: str
     question: str
     sources: list[str]
+    factors: list[FactorTable]  # of two factors, where its tables are
     sections: list[Section]
 
 
@@ -321,11 +324,13 @@ def grouped(
     tables_of: dict[str, list[str]] = {}
     for name, table in named.items():
         tables_of.setdefault(table.study["ablation"], []).append(name)
+    crossed = factors(named.values())
     return [
         Ablation(
             name=ablation,
             question=named[names[-1]].study["question"],
             sources=unique(link for name in names for link in named[name].study["sources"]),
+            factors=[shown(each, several) for each in crossed if each.ablation == ablation],
             sections=[section(name, named[name], drawn[name], swept.get(name), several) for name in names],
         )
         for ablation, names in tables_of.items()
