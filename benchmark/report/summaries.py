@@ -307,7 +307,16 @@ def timeline(table: Table, noted: pd.DataFrame) -> Figure:
     axes.axhline(0, color=LIGHT["ink"], linewidth=1)
     for arm, part in frame.groupby("arm", sort=False):
         colour, dashes, line = looks[str(arm)]
-        axes.plot(part["epoch"], part["mean"], color=colour, dashes=dashes, linewidth=line, marker="o", markersize=3)
+        axes.plot(
+            part["epoch"],
+            part["mean"],
+            color=colour,
+            dashes=dashes,
+            linewidth=line,
+            marker="o",
+            markersize=3,
+            clip_on=False,
+        )
     for word, (shape, ink) in CHANGES.items():
         changed = frame[(frame["change"] == word) & (frame["epoch"] > 1)]
         axes.scatter(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shlex import join
 from typing import Any
 
-from benchmark.report.page import Ablation, Line, Section, machine, unique
+from benchmark.report.page import Ablation, Line, Section, heading, machine, unique
 from benchmark.store import Record
 from benchmark.tables import Table
 
@@ -30,6 +30,7 @@ RESOLVED = ("helps", "hurts", "equivalent")
 class Variant:
     """A line of the list, and what it opens to."""
 
+    name: str  # of its table, and its own
     section: Section
     line: Line
     part: str  # of the article, or AFTER
@@ -64,6 +65,7 @@ def variant(table: Table, section: Section, line: Line, sources: list[str]) -> V
     planned = next(arm["seeds"] for arm in study["arms"] if arm["variant"] == line.variant)
     seeds = sorted({run["seed"] for run in runs})
     return Variant(
+        name=f"{heading(study)}: {line.variant}",
         section=section,
         line=line,
         part=part(study["claims"]),
