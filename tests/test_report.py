@@ -20,7 +20,7 @@ import pytest
 from benchmark import claims, recipe, report
 from benchmark.claims import Judgement, judgements
 from benchmark.errors import UsageError
-from benchmark.report import page, plots
+from benchmark.report import plots
 from benchmark.report.page import parts_of
 from benchmark.store import Record, Store
 from benchmark.tables import COLUMNS, Table, table, tables
@@ -206,6 +206,8 @@ def test_a_report_is_the_same_bytes_again(whole: tuple[Store, Path], tmp_path: P
     files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     plotted = [f"plots/{name}" for name in ("activation", "initialisation-batch-norm")]
     kinds = [f"{name}{curves}.{kind}" for name in plotted for curves in ("", "-curves") for kind in ("png", "svg")]
+    kinds += [f"{name.replace('plots', 'tables')}.{kind}" for name in plotted for kind in ("csv", "md", "tex")]
+    kinds += [f"plots/cost--cifar10-quick.{kind}" for kind in ("png", "svg")]
     assert sorted(map(str, files)) == sorted(["effects.csv", "index.html", "index.md", *kinds])
     assert [path for path in files if (folder / path).read_bytes() != (tmp_path / path).read_bytes()] == []
 
@@ -255,13 +257,6 @@ def test_what_is_amiss_is_marked(troubled: Path) -> None:
     drawn = (troubled / "plots" / "activation.svg").read_text(encoding="utf-8")
     assert "synthetic images" in drawn
     assert "preliminary: 2 runs missing" in drawn
-
-
-def test_the_largest_effect_comes_first(whole: tuple[Store, Path]) -> None:
-    shown = page.overview(whole[0], dict(zip("ab", tables(whole[0]), strict=True)), {"a": {}, "b": {}}, {})
-    effects = [abs(float(each.line.effect.order)) for each in shown.resolved]
-    assert effects == sorted(effects, reverse=True)
-    assert [each.line.variant for each in shown.resolved][:3] == ["zeros", "tanh", "a|b <i>x_$"]
 
 
 def test_one_huge_effect_leaves_the_others_legible(whole: tuple[Store, Path]) -> None:

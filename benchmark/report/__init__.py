@@ -6,6 +6,7 @@
     <out>/index.md      the tables, with links to the plots
     <out>/index.html    the same in one file that needs no other
     <out>/plots/        each plot as .svg and .png
+    <out>/tables/       each table as .csv, .md and .tex
 
 The same store gives the same bytes: nothing here looks at a clock.
 """
@@ -26,31 +27,43 @@ from benchmark.sweeps import sweep
 from benchmark.tables import decisions, tables
 
 
-def write(store: Store, out: Path) -> Path:
-    """Write the report into the folder `out`; the path of its page. Raises UsageError if there is nothing to tell."""
+def write(store: Store, out: Path, history: Path | None = None) -> Path:
+    """Write the report into the folder `out`; the path of its page. Raises UsageError if there is nothing to tell.
+
+    `history`: effects of accepted references, as `regress --accept` notes them; else history.csv beside the store.
+    """
     found = tables(store)
     if not found:
         raise UsageError(f"{store.folder} has no tables to report; `make ablate` plans them and trains their runs")
     if not store.records:
         raise UsageError(f"{store.folder} has no runs to report; `make ablate` trains them")
     # Only now: pandas and seaborn take seconds to import, and the command line imports this module for --help.
-    from benchmark.report import factor_table, figures, page, plots
+    from benchmark.report import exports, factor_table, figures, page, plots, summaries, variants
 
+    past = summaries.read_history(history, store)
     with told(out):
-        (out / "plots").mkdir(parents=True, exist_ok=True)
+        for folder in ("plots", "tables"):
+            (out / folder).mkdir(parents=True, exist_ok=True)
         named = dict(zip(names([table.study for table in found]), found, strict=True))
         drawn = {name: plots.draw(table, out / "plots", name) for name, table in named.items()}
         swept = {name: there for name, table in named.items() if (there := sweep(table, store))}
         for name, there in swept.items():
             drawn[name] |= figures.draw(named[name], there, store, out / "plots", name)
+        for name, table in named.items():
+            drawn[name] |= summaries.interactions(table, out / "plots", name)
+            drawn[name] |= summaries.over_time(table, past, out / "plots", name)
+        for name, table in named.items():
+            for kind, text in exports.files(table).items():
+                save(out / "tables" / f"{name}.{kind}", text)
         save(out / "effects.csv", page.csv(found))
         if made := [decision for table in found for decision in decisions(table)]:
             save(out / "ensembles.csv", page.ensembles_csv(made))
         if crossed := factors(found):
             save(out / "factors.csv", factor_table.csv(crossed))
         overview = page.overview(store, named, drawn, swept)
-        save(out / "index.md", page.markdown(overview))
-        save(out / "index.html", page.html(overview))
+        more = {"variants": variants.every(named, overview.ablations), "figures": summaries.cost(found, out / "plots")}
+        save(out / "index.md", page.markdown(overview, **more))
+        save(out / "index.html", page.html(overview, **more))
     return out / "index.html"
 
 

@@ -106,14 +106,6 @@ class Ablation:
 
 
 @dataclass(frozen=True)
-class Resolved:
-    """An effect of the summary."""
-
-    section: Section
-    line: Line
-
-
-@dataclass(frozen=True)
 class Counts:
     """Runs, each counted once however many tables share it."""
 
@@ -138,7 +130,6 @@ class Overview:
     last: str
     verdicts: dict[str, int]
     claims: dict[str, int]
-    resolved: list[Resolved]
     trial: list[tuple[Section, Judgement, str]]  # every claim, in the order of the article
     ablations: list[Ablation]
 
@@ -167,15 +158,15 @@ def ensembles_csv(made: Sequence[Decision]) -> str:
     return str(frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
-def markdown(overview: Overview) -> str:
-    """index.md."""
-    return templates().get_template("page.md.j2").render(page=overview, signs=SIGNS, nothing=NOTHING)
+def markdown(overview: Overview, **more: Any) -> str:
+    """index.md. `more`: what else it shows, as `html`."""
+    return templates().get_template("page.md.j2").render(page=overview, signs=SIGNS, nothing=NOTHING, **more)
 
 
-def html(overview: Overview) -> str:
-    """index.html, which needs no other file."""
+def html(overview: Overview, **more: Any) -> str:
+    """index.html, which needs no other file. `more`: `variants`, and `figures` over all tables by their names."""
     template = templates().get_template("page.html.j2")
-    return template.render(page=overview, signs=SIGNS, nothing=NOTHING, inks=INKS, picture=picture)
+    return template.render(page=overview, signs=SIGNS, nothing=NOTHING, inks=INKS, picture=picture, **more)
 
 
 @cache
@@ -201,7 +192,15 @@ def plain(text: object) -> str:
 
 def about(name: str) -> str:
     """What the plot in a file of this name shows."""
-    kinds = {"-curves": "learning curves", "-size": "accuracy by size", "-figure": "what the curves tell"}
+    if name.startswith("cost--"):
+        return "effect against the time of a step"
+    kinds = {
+        "-interactions": "interactions",
+        "-history": "effects at accepted references",
+        "-curves": "learning curves",
+        "-size": "accuracy by size",
+        "-figure": "what the curves tell",
+    }
     return next((kind for end, kind in kinds.items() if name.endswith(end)), "effects on test accuracy")
 
 
@@ -238,7 +237,6 @@ def overview(
         verdicts=dict(Counter(row.verdict for table in named.values() for row in table.rows)),
         claims=counted([claim for section in sections for claim, _ in section.claims]),
         trial=on_trial(sections),
-        resolved=resolved(sections),
         ablations=ablations,
     )
 
@@ -480,9 +478,3 @@ def times(ratio: float | None) -> str:
 def ordered(value: float | None) -> float | str:
     """For sorting: what is not known goes last."""
     return "" if value is None else value
-
-
-def resolved(sections: Iterable[Section]) -> list[Resolved]:
-    """Effects with an answer, largest first."""
-    there = [Resolved(each, line) for each in sections for line in each.lines if line.verdict in list(SIGNS)[:3]]
-    return sorted(there, key=lambda one: -abs(float(one.line.effect.order)))

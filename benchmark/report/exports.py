@@ -1,0 +1,114 @@
+"""A table by itself, to take elsewhere: CSV, Markdown, and a `tabular` of booktabs that a paper can \\input."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from statistics import fmean, stdev
+from typing import Any
+
+import pandas as pd
+
+from benchmark.comparison import difference, judge
+from benchmark.report.page import NOTHING, baseline, heading, line, plain
+from benchmark.report.plots import control_name, digits_of
+from benchmark.tables import Table, points
+
+HEADINGS = ("variant", "runs", "accuracy, % ± std", "effect [95 % interval]", "p (Holm)", "verdict", "step time")
+ALIGNED = "lrrrrlr"  # columns of the tabular: words to the left, numbers to the right
+MATHS = {  # what text fonts of LaTeX lack
+    "\N{MINUS SIGN}": "$-$",
+    "\N{MULTIPLICATION SIGN}": r"$\times$",
+    "±": r"$\pm$",
+    "≈": r"$\approx$",
+    "≤": r"$\leq$",
+    "→": r"$\rightarrow$",
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    NOTHING: "--",
+} | {letter: f"\\{letter}" for letter in "{}$&#%_"}
+
+
+COLUMNS = ("variant", "n", "accuracy", "std", "effect", "ci_low", "ci_high", "p_adjusted", "verdict", "step_ms_ratio")
+
+
+def files(table: Table) -> dict[str, str]:
+    """The text of a table's files by the ends of their names."""
+    return {"csv": csv(table), "md": markdown(table), "tex": latex(table)}
+
+
+def csv(table: Table) -> str:
+    """Numbers as they are, accuracies and effects in points: the baseline, then the variants in the table's order."""
+    control = points(table.control, table.study)
+    rows: list[dict[str, Any]] = [{"variant": control_name(table), "n": len(control), "verdict": "baseline"}]
+    rows[0] |= {"accuracy": fmean(control), "step_ms_ratio": 1.0} if control else {}
+    rows += [asdict(row) for row in table.rows]
+    for row, runs in zip(
+        rows, (control, *(points(table.arms[row.variant], table.study) for row in table.rows)), strict=True
+    ):
+        row["std"] = stdev(runs) if len(runs) > 1 else None
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    return str(frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def lines(table: Table) -> list[list[str]]:
+    """What the rows say, for readers; under HEADINGS."""
+    digits = digits_of(table.study["margin"])
+    arms = {arm["variant"]: arm for arm in table.study["arms"]}
+    found = [baseline(table, digits), *(line(row, arms[row.variant], table, digits) for row in table.rows)]
+    return [
+        [each.variant, each.runs.text, each.accuracy.text, each.effect.text, each.p.text, each.verdict, each.step.text]
+        for each in found
+    ]
+
+
+def markdown(table: Table) -> str:
+    """A table of GitHub's Markdown."""
+    sides = [":--" if side == "l" else "--:" for side in ALIGNED]
+    rows = [list(HEADINGS), sides, *([plain(text) for text in each] for each in lines(table))]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def latex(table: Table) -> str:
+    """A tabular without caption or label, which are the paper's. The best accuracy is bold where it surely is."""
+    best, rows = surely_best(table), []
+    for row, each in zip([None, *table.rows], lines(table), strict=True):
+        cells = [escaped(text) for text in each]
+        if row and row.variant == best:
+            cells[2] = rf"\textbf{{{cells[2]}}}"
+        rows.append(f"{' & '.join(cells)} \\\\\n")
+    study = table.study
+    gaps = f"; preliminary: {table.missing} runs missing" if table.missing else ""
+    about = " ".join(f"{heading(study)}, {study['data']}, {study['budget']}{gaps}".split())
+    return (
+        f"% {about}. Needs \\usepackage{{booktabs}}.\n"
+        f"\\begin{{tabular}}{{{ALIGNED}}}\n\\toprule\n"
+        f"{' & '.join(map(escaped, HEADINGS))} \\\\\n\\midrule\n{rows[0]}\\midrule\n{''.join(rows[1:])}"
+        "\\bottomrule\n\\end{tabular}\n"
+    )
+
+
+def surely_best(table: Table) -> str | None:
+    """The variant that helps and is surely better than every other row, the baseline among them; None without one.
+
+    As the verdicts: Welch's test at 5 %, Holm's correction over these comparisons, more than the margin can hide.
+    A row without runs could be better still, so that there is no best before all have some.
+    """
+    arms = {name: points(runs, table.study) for name, runs in table.arms.items()}
+    if not arms or not all(arms.values()) or not table.control:
+        return None
+    best = max(arms, key=lambda name: fmean(arms[name]))
+    others = [points(table.control, table.study), *(scores for name, scores in arms.items() if name != best)]
+    verdicts = judge([difference(arms[best], each) for each in others], [table.study["margin"]] * len(others))
+    helps = any(row.variant == best and row.verdict == "helps" for row in table.rows)
+    return best if helps and all(each.word == "helps" for each in verdicts) else None
+
+
+def escaped(text: str) -> str:
+    """Text that LaTeX prints as it stands; a bracket at the start of a line would be an argument of the one before."""
+    marked = "".join(MATHS.get(letter, letter) for letter in " ".join(text.split()))
+    return re.sub(r"^(?=[\[*])", "{}", marked)

@@ -1,0 +1,111 @@
+"""Every variant of every table in one list, with what it takes to look further into it or to run it again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from shlex import join
+from typing import Any
+
+from benchmark.report.page import Ablation, Line, Section, heading, machine, unique
+from benchmark.store import Record
+from benchmark.tables import Table
+
+PARTS = {  # of Wei 2015, http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html
+    "1": "data augmentation",
+    "2": "pre-processing",
+    "3": "initialisation",
+    "4": "during training",
+    "5": "activation functions",
+    "6": "regularisation",
+    "7": "insights from figures",
+    "8": "ensembles",
+}
+AFTER = "after the article"
+RESOLVED = ("helps", "hurts", "equivalent")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A line of the list, and what it opens to."""
+
+    name: str  # of its table, and its own
+    section: Section
+    line: Line
+    part: str  # of the article, or AFTER
+    data: str
+    budget: str
+    sources: list[str]
+    seeds: list[int]  # with a finished run
+    missing: list[int]  # planned, without one
+    mixed: bool  # whether its runs and the baseline's come from several machines
+    command: str  # that runs its table again
+
+
+def every(named: dict[str, Table], ablations: Iterable[Ablation]) -> list[Variant]:
+    """The variants of all tables: those with an answer by the size of their effects, then the others likewise."""
+    found = [
+        variant(named[section.name], section, line, ablation.sources)
+        for ablation in ablations
+        for section in ablation.sections
+        for line in section.lines[1:]
+    ]
+    return sorted(found, key=lambda each: (each.line.verdict not in RESOLVED, -size(each.line)))
+
+
+def size(line: Line) -> float:
+    """Of the effect; what has none goes last."""
+    return -1.0 if line.effect.order == "" else abs(float(line.effect.order))
+
+
+def variant(table: Table, section: Section, line: Line, sources: list[str]) -> Variant:
+    """One line of the list."""
+    study, runs = table.study, table.arms[line.variant]
+    planned = next(arm["seeds"] for arm in study["arms"] if arm["variant"] == line.variant)
+    seeds = sorted({run["seed"] for run in runs})
+    return Variant(
+        name=f"{heading(study)}: {line.variant}",
+        section=section,
+        line=line,
+        part=part(study["claims"]),
+        data=study["data"],
+        budget=study["budget"],
+        sources=sources,
+        seeds=seeds,
+        missing=sorted(set(range(planned)) - set(seeds)),
+        mixed=is_mixed([*runs, *table.control]),
+        command=command(study),
+    )
+
+
+def part(claims: Sequence[dict[str, Any]]) -> str:
+    """The part of the article that the first of its statements among the claims is from: 5 of S5.2."""
+    numbers = [found[1] for claim in claims if (found := re.match(r"S?(\d+)\.\d", claim["name"]))]
+    return f"{numbers[0]} {PARTS.get(numbers[0], '')}".strip() if numbers else AFTER
+
+
+def is_mixed(runs: Iterable[Record]) -> bool:
+    """Whether runs come from several kinds of machine or software."""
+    return len(unique(machine(run) for run in runs)) > 1
+
+
+def command(study: dict[str, Any]) -> str:
+    """What trains a table; of an ensemble at least as often as it is in the store."""
+    words = ["python", "-m", "benchmark", "run", "--data", study["data"], "--budget", study["budget"]]
+    if tricks := tricks_of(study):
+        words += ["--design", study["ablation"], *(word for trick in tricks for word in ("--trick", trick))]
+    else:
+        words += ["--only", study["ablation"]]
+    seeds = [arm["seeds"] for arm in study["arms"] if arm["seeds"]]
+    return join([*words, *(["--seeds", str(min(seeds))] if seeds else [])])
+
+
+def tricks_of(study: dict[str, Any]) -> list[str]:
+    """The tricks of a table of a design (designs.py); none of an ablation's."""
+    if study["ablation"] == "pairs":
+        return unique(claim[side] for side in ("first", "second") for claim in study["claims"])
+    if study["ablation"] == "leave-one-out":
+        arms = [arm["variant"] for arm in study["arms"]]
+        return [arm.removeprefix("without ") for arm in arms if arm.startswith("without ")]
+    return []
