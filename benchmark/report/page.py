@@ -445,8 +445,8 @@ def verdict(row: Row) -> tuple[str, str]:
     if row.effect is None and row.n:
         return "not compared", "no runs of the baseline"
     if row.verdict != "unresolved":
-        return row.verdict, ""
-    return row.verdict, more_seeds(row.seeds_needed or 0)
+        return row.verdict, row.caution
+    return row.verdict, "; ".join(filter(None, [more_seeds(row.seeds_needed or 0), row.caution]))
 
 
 def runs(there: int, planned: int, failed: int) -> Cell:
