@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -10,7 +11,9 @@ from typing import Any
 
 from benchmark.comparison import ALPHA, Verdict, compare, rank_p, superiority
 from benchmark.store import Record, Store
+from benchmark.worth import Rung, Worth, rises, worth
 
+EPOCHS = re.compile(r"\bepochs=(\d+)")  # in a recipe's text
 CONTROL = "baseline"  # as in recipe.py, whose import would bring torch into a report
 
 
@@ -38,6 +41,11 @@ class Row:
     seeds_needed: int | None  # more runs of the variant to resolve a difference of the margin
     step_ms_ratio: float | None  # time of a training step over the control's: in turns, or else medians of the runs
     memory_ratio: float | None  # peak memory of a run over the control's, medians
+    worth: (
+        float | None
+    )  # times the control's epochs at which it is as good; None beyond the lengths it was trained for
+    worth_low: float | None  # 95 % interval; None where it reaches beyond them
+    worth_high: float | None
     diverged: int  # runs
     failed: int  # runs that raised an error; not counted in n
 
@@ -87,7 +95,43 @@ def tables(store: Store) -> list[Table]:
     for record in sorted(store.records.values(), key=lambda record: record["seed"]):
         found[record["fingerprint"], record["recipe"]].append(record)
     costs = store.costs()
-    return [table(study, found, costs) for study in store.studies()]
+    without_worth = [table(study, found, costs) for study in store.studies()]
+    ladders = {place(each): there for each in without_worth if (there := ladder(each))}
+    return [in_lengths(each, ladders.get(place(each))) for each in without_worth]
+
+
+def place(table: Table) -> tuple[str, str]:
+    """Tables of one data set and one control are measured with one ladder."""
+    return table.study["fingerprint"], table.study["control"]["recipe"]
+
+
+def ladder(table: Table) -> list[Rung]:
+    """The control and its longer and shorter trainings, where a table has these and two runs of each."""
+    base = EPOCHS.search(table.study["control"]["recipe"])
+    if not base:
+        return []
+    rungs: list[Rung] = [(1.0, points(table.control, table.study))]
+    for arm in table.study["arms"]:
+        if list(arm.get("changes", ())) == ["epochs"]:
+            length = int(arm["changes"]["epochs"]) / int(base[1])
+            rungs.append((length, points(table.arms[arm["variant"]], table.study)))
+    rungs = [(length, scores) for length, scores in rungs if len(scores) > 1]
+    return rungs if len(rungs) > 2 and rises(rungs) else []
+
+
+def in_lengths(table: Table, rungs: list[Rung] | None) -> Table:
+    """The table, its effects told in lengths of training too."""
+    if not rungs:
+        return table
+    found = {
+        row.variant: worth(points(table.arms[row.variant], table.study), rungs) for row in table.rows if row.n > 1
+    }
+    none = Worth(None, None, None)
+    rows = [
+        replace(row, worth=each.times, worth_low=each.low, worth_high=each.high)
+        for row, each in ((row, found.get(row.variant, none)) for row in table.rows)
+    ]
+    return replace(table, rows=rows)
 
 
 def table(
@@ -145,6 +189,9 @@ def row(
         seeds_needed=verdict.seeds_needed if verdict else None,
         step_ms_ratio=ratio("step_ms", records, control),
         memory_ratio=ratio("peak_memory_mb", records, control),
+        worth=None,
+        worth_low=None,
+        worth_high=None,
         diverged=sum(record["status"] == "diverged" for record in records),
         failed=failed,
     )

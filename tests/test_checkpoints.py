@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY
+from conftest import TINY, call
 from safetensors.torch import save_file
-from test_command_line import call
 from test_command_line import toy as toy_options
 from torch import Tensor
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import TINY
-from test_command_line import call
+from conftest import TINY, call
 from test_command_line import toy as toy_options
 from test_runner import Inline
 

@@ -196,6 +196,9 @@ def test_what_is_not_known_is_empty(troubled: Path) -> None:
         "seeds_needed",
         "step_ms_ratio",
         "memory_ratio",
+        "worth",
+        "worth_low",
+        "worth_high",
     ]
     assert last[COLUMNS.index("verdict")] == "not run"
 

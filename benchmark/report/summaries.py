@@ -82,17 +82,17 @@ def against_cost(tables: Sequence[Table], rows: Sequence[Row]) -> Figure:
     margin = tables[0].study["margin"]
     set_scales(axes, rows, margin)
     axes.axhspan(-margin, margin, color=LIGHT["band"], linewidth=0, zorder=0)
-    for place in (axes.axhline(0), axes.axvline(1)):
-        place.set(color=LIGHT["ink"], linewidth=1, zorder=1)
+    for line in (axes.axhline(0), axes.axvline(1)):
+        line.set(color=LIGHT["ink"], linewidth=1, zorder=1)
     for row in rows:
         answered = row.verdict != "unresolved"
-        at, colour = row.step_ms_ratio, LIGHT[row.verdict]
+        (at, effect), colour = place(row), LIGHT[row.verdict]
         if row.ci_low is not None and row.ci_high is not None:
             width, depth = (1.4, 1.0) if answered else (0.7, 0.45)
             axes.vlines(at, row.ci_low, row.ci_high, color=colour, linewidth=width, alpha=depth, zorder=2)
         size = 34 if answered else 12
         axes.scatter(
-            at, row.effect, size, colour, marker=SHAPES[row.verdict], linewidth=0.6, edgecolor=LIGHT["card"], zorder=3
+            at, effect, size, colour, marker=SHAPES[row.verdict], linewidth=0.6, edgecolor=LIGHT["card"], zorder=3
         )
     write_labels(axes, rows)
     axes.set_xlabel("time of a training step over the baseline's, logarithmic")
@@ -154,11 +154,16 @@ def leader(row: Row) -> dict[str, Any]:
     return {"color": LIGHT[row.verdict], "linewidth": 0.6, "zorder": 2.5, "scalex": False, "scaley": False}
 
 
+def place(row: Row) -> tuple[float, float]:
+    """Where a measured row is: step time over the baseline's, and effect in points."""
+    return row.step_ms_ratio or 1.0, row.effect or 0.0
+
+
 def inches(axes: Axes, rows: Sequence[Row]) -> Places:
     """Where points are within the panel."""
     if not rows:
         return np.empty((0, 2))
-    places = (axes.transScale + axes.transLimits).transform([(row.step_ms_ratio, row.effect) for row in rows])
+    places = (axes.transScale + axes.transLimits).transform([place(row) for row in rows])
     return np.asarray(places * (ACROSS, UP), dtype=np.float64)
 
 
@@ -263,8 +268,10 @@ def read_history(path: Path | None, store: Store) -> pd.DataFrame:
 
     Raises UsageError if there is no such file or it is no history.
     """
-    if path is None and not (path := store.folder.resolve().parent / "history.csv").exists():
+    beside = store.folder.resolve().parent / "history.csv"
+    if path is None and not beside.exists():
         return pd.DataFrame(columns=HISTORY)
+    path = path or beside
     try:
         noted = pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys((*HISTORY[:7], "change"), str))
     except OSError as reason:
@@ -278,8 +285,8 @@ def read_history(path: Path | None, store: Store) -> pd.DataFrame:
 
 def over_time(table: Table, history: pd.DataFrame, folder: Path, name: str) -> dict[str, str]:
     """Write the figure of a table's effects in every accepted reference; nothing where none has two entries."""
-    place = pd.Series({field: table.study[field] for field in PLACE[:-1]})
-    noted = history[(history[PLACE[:-1]] == place).all(axis=1) & (history["variant"] != CONTROL)]
+    here = pd.Series({field: table.study[field] for field in PLACE[:-1]})
+    noted = history[(history[PLACE[:-1]] == here).all(axis=1) & (history["variant"] != CONTROL)]
     repeated = noted[noted.groupby("variant")["effect"].transform("size") > 1]
     if repeated.empty:
         return {}

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmark.report.page import Ablation, Line, Section, heading, machine, unique
 from benchmark.store import Record
-from benchmark.tables import Table
+from benchmark.tables import Row, Table
 
 PARTS = {  # of Wei 2015, http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html
     "1": "data augmentation",
@@ -41,6 +41,7 @@ class Variant:
     missing: list[int]  # planned, without one
     mixed: bool  # whether its runs and the baseline's come from several machines
     command: str  # that runs its table again
+    beside: list[str]  # what else is known of it, in words
 
 
 def every(named: dict[str, Table], ablations: Iterable[Ablation]) -> list[Variant]:
@@ -76,7 +77,22 @@ def variant(table: Table, section: Section, line: Line, sources: list[str]) -> V
         missing=sorted(set(range(planned)) - set(seeds)),
         mixed=is_mixed([*runs, *table.control]),
         command=command(study),
+        beside=beside(next(row for row in table.rows if row.variant == line.variant)),
     )
+
+
+def beside(row: Row) -> list[str]:
+    """Effect and cost in other terms."""
+    found = []
+    if row.worth is not None:
+        low, high = (f"×{end:.2g}" if end else "beyond what was tried" for end in (row.worth_low, row.worth_high))  # noqa: RUF001
+        found.append(f"as good as the baseline trained ×{row.worth:.2g} as long [{low}, {high}]")  # noqa: RUF001  times
+    if row.superiority is not None:
+        ranks = "" if row.p_rank is None else f" (Brunner-Munzel p = {row.p_rank:.2g})"
+        found.append(f"a run of it beats one of the baseline with probability {row.superiority:.2f}{ranks}")
+    if row.memory_ratio is not None:
+        found.append(f"peak memory ×{row.memory_ratio:.2f}")  # noqa: RUF001  times
+    return found
 
 
 def part(claims: Sequence[dict[str, Any]]) -> str:
