@@ -11,6 +11,7 @@ error (see `comparison.judge`); `calibrate` measures what is left of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 
@@ -42,8 +43,13 @@ def targets(table: Table, open_: list[Need]) -> dict[str, int]:
     now = {row.variant: row.n for row in table.rows} | {CONTROL: len(table.control)}
     if not open_:
         return now
-    control = ceil(max(need.seeds for need in open_) * sqrt(len(open_)))
+    control = control_for([need.seeds for need in open_])
     return now | {need.variant: need.seeds for need in open_} | {CONTROL: max(control, now[CONTROL])}
+
+
+def control_for(seeds: Sequence[int]) -> int:
+    """Runs of the control beside rows of so many seeds: as the first stage has it, for the largest of them."""
+    return ceil(max(seeds) * sqrt(len(seeds)))
 
 
 def cheapest_first(found: list[Need], seconds: dict[str, float]) -> list[Need]:
