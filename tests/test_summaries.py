@@ -12,7 +12,7 @@ import pytest
 
 from benchmark import report
 from benchmark.errors import UsageError
-from benchmark.report import page, summaries, variants
+from benchmark.report import elsewhere, page, summaries, variants
 from benchmark.store import Store
 from benchmark.tables import Table, table, tables
 from tests.test_report import CPU, fill, record, study
@@ -176,3 +176,35 @@ def test_what_is_no_history_is_refused(make: Callable[[Path], Any], says: str, t
     make(tmp_path / "history.csv")
     with pytest.raises(UsageError, match=says):
         summaries.read_history(tmp_path / "history.csv", Store(tmp_path / "store", 1))
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "word"),
+    [
+        (["helps", "hurts", "unresolved"], "changes sign"),
+        (["helps", "equivalent"], "not the same"),
+        (["hurts", "hurts"], "the same"),
+        (["hurts", "unresolved"], "not resolved everywhere"),
+        (["unresolved", "unresolved"], "not resolved everywhere"),
+    ],
+)
+def test_what_several_places_say_together(verdicts: list[str], word: str) -> None:
+    assert elsewhere.word(verdicts) == word
+
+
+def test_the_same_trick_is_shown_side_by_side(tmp_path: Path) -> None:
+    """A second table of the same ablation on another data set, in which tanh helps."""
+    store = Store(tmp_path, 1)
+    with store.writing():
+        for data, worth in (("cifar10", -3.0), ("cifar100", 4.0)):
+            store.save_studies([study("activation", "", ["tanh"], data=data, fingerprint=data)])
+            for arm, effect in {"baseline": 0.0, "tanh": worth}.items():
+                for seed in range(4):
+                    run = record(f"-{arm}", seed, 0.6 + (effect + 0.1 * seed) / 100)
+                    store.add(run | {"key": f"{data}{arm}{seed}", "fingerprint": data})
+    (found,) = elsewhere.tricks(tables(store))
+    assert (found.name, found.word) == ("activation: tanh", "changes sign")
+    assert [(place.name, place.verdict) for place in found.places] == [("cifar10", "hurts"), ("cifar100", "helps")]
+    text = (report.write(store, tmp_path / "report").parent / "index.md").read_text()
+    assert "**changes sign**" in text
+    assert elsewhere.tricks(tables(store)[:1]) == []

@@ -38,7 +38,7 @@ def write(store: Store, out: Path, history: Path | None = None) -> Path:
     if not store.records:
         raise UsageError(f"{store.folder} has no runs to report; `make ablate` trains them")
     # Only now: pandas and seaborn take seconds to import, and the command line imports this module for --help.
-    from benchmark.report import exports, factor_table, figures, page, plots, summaries, variants
+    from benchmark.report import elsewhere, exports, factor_table, figures, page, plots, summaries, variants
 
     past = summaries.read_history(history, store)
     with told(out):
@@ -61,7 +61,11 @@ def write(store: Store, out: Path, history: Path | None = None) -> Path:
         if crossed := factors(found):
             save(out / "factors.csv", factor_table.csv(crossed))
         overview = page.overview(store, named, drawn, swept)
-        more = {"variants": variants.every(named, overview.ablations), "figures": summaries.cost(found, out / "plots")}
+        more: dict[str, Any] = {
+            "variants": variants.every(named, overview.ablations),
+            "figures": summaries.cost(found, out / "plots"),
+        }
+        more["elsewhere"] = elsewhere.tricks(found)
         save(out / "index.md", page.markdown(overview, **more))
         save(out / "index.html", page.html(overview, **more))
     return out / "index.html"
