@@ -15,7 +15,7 @@ from statistics import variance
 
 from scipy.stats import binomtest
 
-from benchmark.comparison import Verdict, difference, judge, smallest_effect
+from benchmark.comparison import Verdict, difference, judge, smallest_effect, typical
 
 Scores = Sequence[float]  # points, one per run
 Pair = tuple[list[float], list[float]]
@@ -102,7 +102,8 @@ def calibrated(pool: Scores, margin: float, trials: int, seed: int = 0, arms: in
 
 def verdicts(table: Sequence[Pair], margin: float) -> list[Verdict]:
     """As `compare` has them, but for the seeds still needed, which take most of its time."""
-    return judge([difference(*pair) for pair in table], [margin] * len(table))
+    floor = typical([*(arm for arm, _ in table), table[0][1]])
+    return judge([difference(*pair, floor) for pair in table], [margin] * len(table))
 
 
 def alarm(verdict: Verdict) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from benchmark.comparison import Verdict, compare, contrast, judge, seeds_needed
+from benchmark.comparison import Verdict, compare, contrast, judge, seeds_needed, typical
 from benchmark.store import Record
 from benchmark.tables import CONTROL, Table, number, points
 
@@ -96,7 +96,7 @@ def judgements(table: Table) -> list[Judgement]:
     margins = [
         0.0 if claim.get("of") or claim["kind"] == "diminishing" else table.study["margin"] for claim, _ in measured
     ]
-    verdicts = judge([contrast(side) for _, side in measured], margins)
+    verdicts = judge([contrast(side, floor(claim, table)) for claim, side in measured], margins)
     found = {id(claim): verdict for (claim, _), verdict in zip(measured, verdicts, strict=True)}
     return [judgement(claim, found.get(id(claim)), side, table) for claim, side in zip(claims, sides, strict=True)]
 
@@ -112,6 +112,11 @@ def terms(claim: Claim, table: Table) -> list[Term]:
         alone = [scores(claim[name], claim, table) for name in ("first", "second")]
         return [(1, arm), *((-1, each) for each in alone), (1, scores(CONTROL, claim, table))]
     return [(1, arm), (-1, scores(claim["than"], claim, table))]
+
+
+def floor(claim: Claim, table: Table) -> float:
+    """The median variance over the table's arms of what the claim is about."""
+    return typical(scores(arm, claim, table) for arm in (CONTROL, *table.arms))
 
 
 def slopes(claim: Claim, table: Table) -> list[Term]:

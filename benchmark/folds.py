@@ -17,7 +17,7 @@ from itertools import groupby
 from math import sqrt
 from statistics import fmean, stdev
 
-from benchmark.comparison import contrast, judge
+from benchmark.comparison import contrast, judge, typical
 from benchmark.data import DataSet
 from benchmark.grid import Study
 from benchmark.identity import Run, describe
@@ -74,7 +74,8 @@ def validated(table: Study, folds: int, data: DataSet, budget: str, records: Map
     ranked = sorted(scores, key=lambda name: -fmean(scores[name].values() or [-1.0]))
     best = next(name for name in ranked if len(scores[name]) == most)
     gaps = {name: paired(scores[name], scores[best]) for name in ranked if name != best}
-    known = {name: contrast([(1.0, each)]) for name, each in gaps.items() if each}
+    floor = typical(gaps.values())
+    known = {name: contrast([(1.0, each)], floor) for name, each in gaps.items() if each}
     verdicts = dict(zip(known, judge(list(known.values()), [0.0] * len(known)), strict=True))
 
     def line(name: str) -> Validated:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.comparison import Difference, contrast, judge
+from benchmark.comparison import Difference, contrast, judge, typical
 from benchmark.store import Record, Store, replace_file, table_name, told
 from benchmark.tables import CONTROL, Table, number, points, tables
 
@@ -91,7 +91,11 @@ def compared(reference: Store, store: Store) -> Comparison:
             else:
                 found.append(({**about(before), "variant": variant}, old, new))
     return Comparison(
-        judged(found, [then[place(about)].study["margin"] for about, _, _ in found]),
+        judged(
+            found,
+            [then[place(about)].study["margin"] for about, _, _ in found],
+            [spread(then[place(about)]) for about, _, _ in found],
+        ),
         cost_changes(reference, store),
         missing,
         (environments(reference), environments(store)),
@@ -122,9 +126,16 @@ def effect(table: Table, variant: str) -> Terms | None:
     return [(1.0, scores), (-1.0, control)] if scores and control else None
 
 
-def judged(found: Sequence[tuple[dict[str, Any], Terms, Terms]], margins: Sequence[float]) -> list[Change]:
+def spread(table: Table) -> float:
+    """The median variance of its arms: no sample is believed to vary less (see `comparison`)."""
+    return typical(points(runs, table.study) for runs in (table.control, *table.arms.values()))
+
+
+def judged(
+    found: Sequence[tuple[dict[str, Any], Terms, Terms]], margins: Sequence[float], floors: Sequence[float]
+) -> list[Change]:
     """A line for each comparison, all of them one family."""
-    gaps = [difference(old, new) for _, old, new in found]
+    gaps = [difference(old, new, floor) for (_, old, new), floor in zip(found, floors, strict=True)]
     verdicts = judge(gaps, margins)
     words = {"helps": "better", "hurts": "worse", "equivalent": "unchanged", "unresolved": "unresolved"}
     return [
@@ -141,10 +152,10 @@ def judged(found: Sequence[tuple[dict[str, Any], Terms, Terms]], margins: Sequen
     ]
 
 
-def difference(old: Terms, new: Terms) -> Difference:
+def difference(old: Terms, new: Terms, floor: float) -> Difference:
     """New less old."""
     terms = [*new, *((-weight, scores) for weight, scores in old)]
-    return contrast(terms) if terms else Difference(0.0, 0.0, float("inf"))
+    return contrast(terms, floor) if terms else Difference(0.0, 0.0, float("inf"))
 
 
 def mean(terms: Terms) -> float:

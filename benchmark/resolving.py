@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
+from statistics import fmean
 
 from benchmark.tables import CONTROL, Table
 
@@ -48,8 +49,8 @@ def targets(table: Table, open_: list[Need]) -> dict[str, int]:
 
 
 def control_for(seeds: Sequence[int]) -> int:
-    """Runs of the control beside rows of so many seeds: as the first stage has it, for the largest of them."""
-    return ceil(max(seeds) * sqrt(len(seeds)))
+    """Runs of the control beside rows of so many seeds: as the first stage has it, for their mean."""
+    return ceil(fmean(seeds) * sqrt(len(seeds)))
 
 
 def cheapest_first(found: list[Need], seconds: dict[str, float]) -> list[Need]:
