@@ -252,7 +252,7 @@ def caution(verdict: Verdict, records: Sequence[Record], p_rank: float | None) -
     """What speaks against taking a verdict of means at its word."""
     diverged = sum(record["status"] == "diverged" for record in records)
     if 0 < diverged < len(records):
-        return f"{diverged} of {len(records)} runs diverged, the others did not"
+        return f"{diverged} of {len(records)} runs diverged"
     if verdict.word in ("helps", "hurts") and p_rank is not None and p_rank > ALPHA:
         return f"by ranks it is not sure (p = {p_rank:.2f})"
     return ""
