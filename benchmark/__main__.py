@@ -710,8 +710,11 @@ def claim_as_json(claim: Claim) -> dict[str, Any]:
 
 
 def short(part: object) -> str:
-    """A part's text without module names and marks, for readers."""
-    return re.sub(r"\b(?:ablations|benchmark)\.(?:\w+\.)*|@\w{8}", "", describe(part))
+    """A part's text for readers: no module names, no marks, six digits of a number, the gist of a whole recipe."""
+    if isinstance(part, Recipe):
+        return f"a training of {part.epochs} epochs on {part.images or 'all'} images of {part.data}"
+    text = re.sub(r"\b(?:ablations|benchmark)\.(?:\w+\.)*|@\w{8}", "", describe(part))
+    return re.sub(r"\b\d+\.\d{7,}\b", lambda number: f"{float(number[0]):.6g}", text)
 
 
 def lacking(grid: Grid, results: Store) -> list[Run]:

@@ -10,12 +10,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import TINY
 
 import ablations
+from benchmark import __main__ as command_line
 from benchmark import machine
 from benchmark.tables import COLUMNS
 
@@ -301,3 +304,9 @@ def test_a_broken_ablation_is_told_and_the_others_still_run(
     assert code == 1
     assert "ablations/broken.py is left out: ModuleNotFoundError: No module named 'no_such_package'" in said
     assert "report: " in said
+
+
+def test_changes_are_told_in_short() -> None:
+    assert command_line.short(0.2 * 0.1) == "0.02"
+    assert command_line.short(1 / 3) == "0.333333"
+    assert command_line.short(replace(TINY, data="cifar100")) == "a training of 2 epochs on all images of cifar100"
