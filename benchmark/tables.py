@@ -40,6 +40,7 @@ class Row:
     caution: str  # why not to take the verdict at its word; empty if nothing is known against it
     seeds_needed: int | None  # more runs of the variant to resolve a difference of the margin
     step_ms_ratio: float | None  # time of a training step over the control's: in turns, or else medians of the runs
+    step_in_turns: bool  # whether it was; medians swing with whatever else the machine did
     memory_ratio: float | None  # peak memory of a run over the control's, medians
     worth: (
         float | None
@@ -151,7 +152,12 @@ def table(
     verdicts = dict(zip(comparable, compare(pairs, study["margin"], study.get("looks", 1)), strict=True))
     rows = [row(study, name, arms[name], control, verdicts.get(name), failed[name]) for name in arms]
     measured = {arm["variant"]: costs.get((arm["recipe"], study["control"]["recipe"])) for arm in study["arms"]}
-    rows = [replace(each, step_ms_ratio=measured[each.variant] or each.step_ms_ratio) for each in rows]
+    rows = [
+        replace(each, step_ms_ratio=found_ratio, step_in_turns=True)
+        if (found_ratio := measured[each.variant])
+        else each
+        for each in rows
+    ]
     planned = [(control, study["control"]), *((arms[arm["variant"]], arm) for arm in study["arms"])]
     return Table(study, control, arms, rows, sum(max(0, arm["seeds"] - len(there)) for there, arm in planned))
 
@@ -188,6 +194,7 @@ def row(
         caution=caution(verdict, records, number(by_ranks)) if verdict else "",
         seeds_needed=verdict.seeds_needed if verdict else None,
         step_ms_ratio=ratio("step_ms", records, control),
+        step_in_turns=False,
         memory_ratio=ratio("peak_memory_mb", records, control),
         worth=None,
         worth_low=None,

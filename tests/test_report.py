@@ -210,7 +210,6 @@ def test_a_report_is_the_same_bytes_again(whole: tuple[Store, Path], tmp_path: P
     plotted = [f"plots/{name}" for name in ("activation", "initialisation-batch-norm")]
     kinds = [f"{name}{curves}.{kind}" for name in plotted for curves in ("", "-curves") for kind in ("png", "svg")]
     kinds += [f"{name.replace('plots', 'tables')}.{kind}" for name in plotted for kind in ("csv", "md", "tex")]
-    kinds += [f"plots/cost--cifar10-quick.{kind}" for kind in ("png", "svg")]
     assert sorted(map(str, files)) == sorted(["effects.csv", "index.html", "index.md", *kinds])
     assert [path for path in files if (folder / path).read_bytes() != (tmp_path / path).read_bytes()] == []
 

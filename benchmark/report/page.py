@@ -435,7 +435,7 @@ def line(row: Row, arm: dict[str, Any], table: Table, digits: int) -> Line:
         p=Cell(p_value(row.p_adjusted), ordered(row.p_adjusted)),
         verdict=word,
         detail=detail,
-        step=Cell(times(row.step_ms_ratio), ordered(row.step_ms_ratio)),
+        step=Cell(step(row), ordered(row.step_ms_ratio)),
         diverged=row.diverged,
     )
 
@@ -473,6 +473,11 @@ def p_value(p: float | None) -> str:
 def times(ratio: float | None) -> str:
     """A ratio of step times."""
     return NOTHING if ratio is None else f"×{ratio:.2f}"  # noqa: RUF001  the sign of multiplication is meant
+
+
+def step(row: Row) -> str:
+    """Its step time over the baseline's, marked where it is no better than medians of runs."""
+    return f"{'' if row.step_in_turns or row.step_ms_ratio is None else '≈ '}{times(row.step_ms_ratio)}"
 
 
 def ordered(value: float | None) -> float | str:

@@ -67,7 +67,7 @@ def cost(found: Sequence[Table], folder: Path) -> dict[str, str]:
     drawn = {}
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
         for (data, budget), tables in groups.items():
-            rows = [row for table in tables for row in table.rows if row.effect is not None and row.step_ms_ratio]
+            rows = [row for table in tables for row in table.rows if row.effect is not None and row.step_in_turns]
             if rows:
                 name = f"cost--{data}-{budget}"
                 drawn[name] = save(against_cost(tables, rows), folder / name)
