@@ -40,7 +40,7 @@ def test_a_rate_has_exact_bounds() -> None:
 
 def test_the_suite_is_honest_on_planted_truths() -> None:
     """The command simulates thousands of tables; these are a few."""
-    alarms, apart, alike, coverage, power = calibrated(pool(), margin=1.0, trials=200, arms=3)
+    alarms, apart, alike, coverage, power = calibrated(pool(), margin=1.0, trials=120, arms=3)
     assert max(alarms.low, apart.low, alike.low) <= 0.05
     assert max(alarms.high, apart.high, alike.high) <= 0.15
     assert 0.93 <= coverage.share <= 0.97
