@@ -204,7 +204,7 @@ def run(
             spent = (time.monotonic() - started) / 60
             grid = planned(asked, only, design, trick or (), weights, stages.then(open_))
             results.save_studies(grid.studies)
-            grid = replace(grid, rounds=by_row(grid, open_, results))
+            grid = replace(grid, rounds=by_row(grid, open_))
             left = lacking(grid, results)
             say(f"second stage: {len(open_)} rows unresolved; {len(left)} runs; {expected(asked, left, results)}")
             rest = None if minutes is None else max(0.0, minutes - spent)
@@ -563,7 +563,7 @@ def rows_left(grid: Grid, results: Store, most: int) -> list[Need]:
     return cheapest_first(found, results.seconds())
 
 
-def by_row(grid: Grid, open_: Sequence[Need], results: Store) -> list[list[Run]]:
+def by_row(grid: Grid, open_: Sequence[Need]) -> list[list[Run]]:
     """The runs of `grid`, those of each row together in the order of `open_`, each control's with its first row."""
     place: dict[str, int] = {}
     for n, need in enumerate(open_):

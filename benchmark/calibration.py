@@ -15,7 +15,7 @@ from statistics import variance
 
 from scipy.stats import binomtest
 
-from benchmark.comparison import Verdict, difference, judge, smallest_effect, typical
+from benchmark.comparison import Verdict, judge_pairs, smallest_effect
 
 Scores = Sequence[float]  # points, one per run
 Pair = tuple[list[float], list[float]]
@@ -71,11 +71,11 @@ def calibrated(pool: Scores, margin: float, trials: int, seed: int = 0, arms: in
         raise ValueError(f"it takes {LEAST} runs of one recipe to draw them apart, and there are {len(pool)}")
     draw = Random(seed)
     few = max(1, min(seeds, len(pool) // 3))
-    nothing = [verdicts(table, margin) for table in planted(pool, [0.0] * arms, seeds, trials, draw)]
-    apart = [verdicts(table, margin) for table in splits(pool, 1, few, trials, draw)]
-    edge = [verdicts(table, margin) for table in planted(pool, [margin] * arms, seeds, trials, draw)]
+    nothing = [judge_pairs(table, margin) for table in planted(pool, [0.0] * arms, seeds, trials, draw)]
+    apart = [judge_pairs(table, margin) for table in splits(pool, 1, few, trials, draw)]
+    edge = [judge_pairs(table, margin) for table in planted(pool, [margin] * arms, seeds, trials, draw)]
     twice = 2 * detectable(pool, seeds, arms, margin)
-    strong = [verdicts(table, margin) for table in planted(pool, [twice] * arms, seeds, trials, draw)]
+    strong = [judge_pairs(table, margin) for table in planted(pool, [twice] * arms, seeds, trials, draw)]
     return [
         rate(
             "a table with any false 'helps' or 'hurts'", [any(map(alarm, table)) for table in nothing], "at most 5 %"
@@ -98,12 +98,6 @@ def calibrated(pool: Scores, margin: float, trials: int, seed: int = 0, arms: in
             "at least 95 %",
         ),
     ]
-
-
-def verdicts(table: Sequence[Pair], margin: float) -> list[Verdict]:
-    """As `compare` has them, but for the seeds still needed, which take most of its time."""
-    floor = typical([*(arm for arm, _ in table), table[0][1]])
-    return judge([difference(*pair, floor) for pair in table], [margin] * len(table))
 
 
 def alarm(verdict: Verdict) -> bool:

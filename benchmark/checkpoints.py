@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +11,11 @@ from safetensors.torch import load
 
 from benchmark.errors import UsageError
 from benchmark.grid import Study
+from benchmark.identity import digest
 from benchmark.recipe import Checkpoint, Recipe
 from benchmark.training import Weights, assembled, begin_with
 
+DIGITS = 16  # hexadecimal, that tell one file from another
 KIND = "weights"  # of the arms that start from the file; as in `KIND: WAY`
 
 
@@ -33,20 +34,15 @@ def checkpoint(file: Path) -> Checkpoint:
             f"--weights {file} is no .safetensors file ({reason}); safetensors.torch.save_file(model.state_dict(), "
             "FILE) writes one"
         ) from None
-    return Checkpoint(digest(content), str(file))
+    return Checkpoint(digest(content, DIGITS), str(file))
 
 
 def weights_of(start: Checkpoint) -> Weights:
     """The tensors by name. Raises ValueError if the file changed since it was given."""
     content = Path(start.file).read_bytes()
-    if digest(content) != start.digest:
+    if digest(content, DIGITS) != start.digest:
         raise ValueError(f"{start.file} changed since the runs were planned; give the same file, or start again")
     return load(content)
-
-
-def digest(content: bytes) -> str:
-    """16 hexadecimal digits."""
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def with_weights(tables: Sequence[Study], start: Checkpoint, classes: int) -> list[Study]:

@@ -142,14 +142,18 @@ def rank_p(variant: Scores, control: Scores) -> float:
 
 def compare(pairs: Sequence[tuple[Scores, Scores]], margin: float, looks: int = 1) -> list[Verdict]:
     """One verdict for each (variant, control); the pairs are one family of tests. `looks` as in `judge`."""
-    floor = typical({id(each): each for pair in pairs for each in pair}.values())
-    judged = judge([difference(*pair, floor) for pair in pairs], [margin] * len(pairs), looks)
     return [
         replace(verdict, seeds_needed=seeds_needed(*pair, margin, looks * len(pairs)))
         if verdict.unresolved
         else verdict
-        for verdict, pair in zip(judged, pairs, strict=True)
+        for verdict, pair in zip(judge_pairs(pairs, margin, looks), pairs, strict=True)
     ]
+
+
+def judge_pairs(pairs: Sequence[tuple[Scores, Scores]], margin: float, looks: int = 1) -> list[Verdict]:
+    """As `compare`, but for the seeds still needed, which take most of its time."""
+    floor = typical({id(each): each for pair in pairs for each in pair}.values())  # a shared control counts once
+    return judge([difference(*pair, floor) for pair in pairs], [margin] * len(pairs), looks)
 
 
 def judge(gaps: Sequence[Difference], margins: Sequence[float], looks: int = 1) -> list[Verdict]:

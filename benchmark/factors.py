@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmark.comparison import difference
-from benchmark.tables import CONTROL, Table, number, points
+from benchmark.tables import CONTROL, Table, missing, number, points
 
 SIGN = ": "  # between kind and way
 PARTS = {"n": "n", "margin": "mean", "ci_low": "ci_low", "ci_high": "ci_high", "resolved": "resolved"}  # of a Margin
@@ -148,8 +148,7 @@ def advice(study: dict[str, Any], kind: str) -> tuple[str, str]:
 def lacking(table: Table, kind: str) -> int:
     """Runs of a kind, and of the control, that were planned and are not there."""
     arms = [arm for arm in table.study["arms"] if arm["variant"].startswith(kind + SIGN)]
-    planned = [(table.study["control"], table.control), *((arm, table.arms[arm["variant"]]) for arm in arms)]
-    return sum(max(0, arm["seeds"] - len(there)) for arm, there in planned)
+    return missing([(table.study["control"], table.control), *((arm, table.arms[arm["variant"]]) for arm in arms)])
 
 
 def line(table: Factors, cell: Cell) -> dict[str, Any]:

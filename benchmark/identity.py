@@ -59,9 +59,9 @@ class Combination:
         return tuple(Run(m.recipe, ensemble.seed(m, self.replicate), self.fingerprint) for m in ensemble.members)
 
 
-def digest(text: str, length: int) -> str:
-    """The first `length` hexadecimal digits of the SHA-256 of `text`."""
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
+def digest(content: str | bytes, length: int) -> str:
+    """The first `length` hexadecimal digits of the SHA-256 of a text, or of bytes."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:length]
 
 
 @cache

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from statistics import fmean, median
 from typing import Any
 
 from benchmark.comparison import ALPHA, Verdict, compare, rank_p, superiority
 from benchmark.store import Record, Store
-from benchmark.worth import Rung, Worth, rises, worth
+from benchmark.worth import Rung, rises, worth
 
 EPOCHS = re.compile(r"\bepochs=(\d+)")  # in a recipe's text
 CONTROL = "baseline"  # as in recipe.py, whose import would bring torch into a report
@@ -42,9 +42,7 @@ class Row:
     step_ms_ratio: float | None  # time of a training step over the control's: in turns, or else medians of the runs
     step_in_turns: bool  # whether it was; medians swing with whatever else the machine did
     memory_ratio: float | None  # peak memory of a run over the control's, medians
-    worth: (
-        float | None
-    )  # times the control's epochs at which it is as good; None beyond the lengths it was trained for
+    worth: float | None  # times the control's epochs at which it is as good; None beyond the lengths tried
     worth_low: float | None  # 95 % interval; None where it reaches beyond them
     worth_high: float | None
     diverged: int  # runs
@@ -124,15 +122,12 @@ def in_lengths(table: Table, rungs: list[Rung] | None) -> Table:
     """The table, its effects told in lengths of training too."""
     if not rungs:
         return table
-    found = {
-        row.variant: worth(points(table.arms[row.variant], table.study), rungs) for row in table.rows if row.n > 1
-    }
-    none = Worth(None, None, None)
-    rows = [
-        replace(row, worth=each.times, worth_low=each.low, worth_high=each.high)
-        for row, each in ((row, found.get(row.variant, none)) for row in table.rows)
-    ]
-    return replace(table, rows=rows)
+
+    def told(row: Row) -> Row:
+        found = worth(points(table.arms[row.variant], table.study), rungs)
+        return replace(row, worth=found.times, worth_low=found.low, worth_high=found.high)
+
+    return replace(table, rows=[told(row) if row.n > 1 else row for row in table.rows])
 
 
 def table(
@@ -158,8 +153,13 @@ def table(
         else each
         for each in rows
     ]
-    planned = [(control, study["control"]), *((arms[arm["variant"]], arm) for arm in study["arms"])]
-    return Table(study, control, arms, rows, sum(max(0, arm["seeds"] - len(there)) for there, arm in planned))
+    planned = [(study["control"], control), *((arm, arms[arm["variant"]]) for arm in study["arms"])]
+    return Table(study, control, arms, rows, missing(planned))
+
+
+def missing(planned: Iterable[tuple[dict[str, Any], Sequence[Record]]]) -> int:
+    """Runs that arms plan, as studies.json holds them, beyond those that are there."""
+    return sum(max(0, arm["seeds"] - len(there)) for arm, there in planned)
 
 
 def row(

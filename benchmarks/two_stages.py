@@ -18,7 +18,7 @@ from statistics import fmean
 from scipy.stats import binomtest
 from tqdm import tqdm
 
-from benchmark.comparison import Verdict, compare, difference, judge, typical
+from benchmark.comparison import Verdict, compare, judge_pairs
 from benchmark.resolving import LOOKS, control_for
 
 MARGIN = 1.0  # points
@@ -60,12 +60,6 @@ def scores(effect: float, count: int, draw: Random) -> list[float]:
     return [draw.gauss(effect, SPREAD) for _ in range(count)]
 
 
-def judged(arms: list[list[float]], control: list[float], looks: int) -> list[Verdict]:
-    """As `compare` has them, but for the seeds still needed, which take most of its time."""
-    floor = typical([*arms, control])
-    return judge([difference(arm, control, floor) for arm in arms], [MARGIN] * len(arms), looks)
-
-
 def two_stages(effects: Sequence[float], first: int, most: int, draw: Random) -> Outcome:
     """As `run --resolve` has it: see `benchmark.resolving`."""
     control = scores(0.0, ceil(first * sqrt(len(effects))), draw)
@@ -76,7 +70,7 @@ def two_stages(effects: Sequence[float], first: int, most: int, draw: Random) ->
         arms[n] += scores(effects[n], seeds - first, draw)
     if wanted:
         control += scores(0.0, control_for(list(wanted.values())) - len(control), draw)
-    verdicts = judged(arms, control, LOOKS)
+    verdicts = judge_pairs([(arm, control) for arm in arms], MARGIN, LOOKS)
     return Outcome(verdicts, len(control) + sum(map(len, arms)))
 
 
@@ -84,7 +78,7 @@ def fixed(effects: Sequence[float], seeds: int, draw: Random) -> Outcome:
     """All variants alike, one look."""
     control = scores(0.0, ceil(seeds * sqrt(len(effects))), draw)
     arms = [scores(effect, seeds, draw) for effect in effects]
-    verdicts = judged(arms, control, 1)
+    verdicts = judge_pairs([(arm, control) for arm in arms], MARGIN)
     return Outcome(verdicts, len(control) + sum(map(len, arms)))
 
 

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UsageError
-from benchmark.factors import factors
 from benchmark.log import Log
 from benchmark.store import Store
 from benchmark.sweeps import sweep
@@ -52,20 +51,19 @@ def write(store: Store, out: Path, history: Path | None = None) -> Path:
         for name, table in named.items():
             drawn[name] |= summaries.interactions(table, out / "plots", name)
             drawn[name] |= summaries.over_time(table, past, out / "plots", name)
-        for name, table in named.items():
             for kind, text in exports.files(table).items():
                 save(out / "tables" / f"{name}.{kind}", text)
         save(out / "effects.csv", page.csv(found))
         if made := [decision for table in found for decision in decisions(table)]:
             save(out / "ensembles.csv", page.ensembles_csv(made))
-        if crossed := factors(found):
-            save(out / "factors.csv", factor_table.csv(crossed))
         overview = page.overview(store, named, drawn, swept)
+        if overview.crossed:
+            save(out / "factors.csv", factor_table.csv(overview.crossed))
         more: dict[str, Any] = {
             "variants": variants.every(named, overview.ablations),
             "figures": summaries.cost(found, out / "plots"),
+            "elsewhere": elsewhere.tricks(found),
         }
-        more["elsewhere"] = elsewhere.tricks(found)
         save(out / "index.md", page.markdown(overview, **more))
         save(out / "index.html", page.html(overview, **more))
     return out / "index.html"

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from benchmark.claims import Judgement, counted, judgements, more_seeds
 from benchmark.diagnosis import CHOSEN_ON, Finding
-from benchmark.factors import factors
+from benchmark.factors import Factors, factors
 from benchmark.report.factor_table import FactorTable, shown
 from benchmark.report.plots import INKS, LINEAR, control_name, digits_of, in_numbers, inline, is_wide, number, signed
 from benchmark.store import Record, Store
@@ -131,6 +131,7 @@ class Overview:
     verdicts: dict[str, int]
     claims: dict[str, int]
     trial: list[tuple[Section, Judgement, str]]  # every claim, in the order of the article
+    crossed: list[Factors]
     ablations: list[Ablation]
 
 
@@ -220,7 +221,8 @@ def overview(
     """What there is to show of `named` tables and their drawn plots."""
     studies = [table.study for table in named.values()]
     several = len({(study["data"], study["budget"]) for study in studies}) > 1
-    ablations = grouped(named, drawn, swept, several)
+    crossed = factors(named.values())
+    ablations = grouped(named, drawn, swept, crossed, several)
     sections = [section for ablation in ablations for section in ablation.sections]
     used = [record for record in records_of(named.values()) if not is_ensemble(record)]
     used += members_of(store, named.values(), used)
@@ -237,6 +239,7 @@ def overview(
         verdicts=dict(Counter(row.verdict for table in named.values() for row in table.rows)),
         claims=counted([claim for section in sections for claim, _ in section.claims]),
         trial=on_trial(sections),
+        crossed=crossed,
         ablations=ablations,
     )
 
@@ -316,13 +319,16 @@ def heading(study: dict[str, Any], several: bool = False) -> str:
 
 
 def grouped(
-    named: dict[str, Table], drawn: dict[str, dict[str, str]], swept: dict[str, Sweep], several: bool
+    named: dict[str, Table],
+    drawn: dict[str, dict[str, str]],
+    swept: dict[str, Sweep],
+    crossed: list[Factors],
+    several: bool,
 ) -> list[Ablation]:
     """The tables by ablation, in the order of planning."""
     tables_of: dict[str, list[str]] = {}
     for name, table in named.items():
         tables_of.setdefault(table.study["ablation"], []).append(name)
-    crossed = factors(named.values())
     return [
         Ablation(
             name=ablation,
