@@ -54,9 +54,9 @@ from benchmark.machine import commit, cores, devices, has_fast_bf16
 from benchmark.machine import settle as prepare
 from benchmark.packing import crew, packing
 from benchmark.recipe import CONTROL, Claim, Ensemble, Recipe, everyone
-from benchmark.resolving import LOOKS, Need, cheapest_first, needs, targets
+from benchmark.resolving import Look, Need, look, needs, news, promising_first, targets
 from benchmark.runner import Ended, Processes, complete, lacks
-from benchmark.store import Store, table_name
+from benchmark.store import CALIBRATION, Store, table_name
 from benchmark.sweeps import log_of
 from benchmark.tables import Table, points, tables
 from benchmark.training import ENGINE
@@ -125,23 +125,21 @@ class Grid:
 
 @dataclass(frozen=True)
 class Stages:
-    """What is known of second stages ahead of planning, by the names of tables (see `resolving`)."""
+    """What the store knows of the stages of tables ahead of planning, by their names (see `resolving`)."""
 
-    twice: bool = False  # whether every table is to be looked at twice
-    looked: frozenset[Name] = frozenset()  # those that the store says so of
-    second: Mapping[Name, Mapping[str, int]] = field(default_factory=dict)  # seeds of each arm
+    looks: Mapping[Name, list[Look]] = field(default_factory=dict)
+    wanted: Mapping[Name, Mapping[str, int]] = field(default_factory=dict)  # seeds of each arm
 
-    def about(self, name: Name) -> dict[str, int]:
+    def about(self, name: Name) -> dict[str, list[Look]]:
         """What the store is to keep of a table's stages."""
-        if not self.twice and name not in self.looked:
-            return {}
-        return {"looks": LOOKS, "stage": LOOKS if name in self.second else 1}
+        return {"looks": self.looks[name]} if name in self.looks else {}
 
-    def then(self, open_: Sequence[Need]) -> Stages:
-        """With a second stage for the tables of `open_`."""
-        names = {table_name(need.table.study): need.table for need in open_}
-        wanted = {name: targets(table, [n for n in open_ if n.table is table]) for name, table in names.items()}
-        return replace(self, second={**self.second, **wanted})
+    def then(self, seen: Sequence[Table], open_: Sequence[Need]) -> Stages:
+        """With another look at the tables `seen`, and the seeds for those of `open_`."""
+        looks = {table_name(table.study): [*table.study.get("looks", []), look(table)] for table in seen}
+        by_table = {table_name(need.table.study): need.table for need in open_}
+        wanted = {name: targets(table, [n for n in open_ if n.table is table]) for name, table in by_table.items()}
+        return Stages({**self.looks, **looks}, {**self.wanted, **wanted})
 
 
 @app.command()
@@ -159,9 +157,9 @@ def run(
         typer.Option("--minutes", "--budget-minutes", min=0, help="Start no new run after so many minutes."),
     ] = None,
     resolve: Annotated[
-        bool, typer.Option("--resolve", help="Then a second stage: more seeds for the rows still unresolved alone.")
+        bool, typer.Option("--resolve", help="Then in stages more seeds, for the rows still unresolved alone.")
     ] = False,
-    max_seeds: Annotated[int, typer.Option("--max-seeds", min=2, help="With --resolve: the most of a variant.")] = 30,
+    max_seeds: Annotated[int, typer.Option("--max-seeds", min=2, help="With --resolve: the most of a variant.")] = 55,
     store: StoreDir = None,
     jobs: Jobs = None,
     jobs_per_gpu: JobsPerGpu = "1",
@@ -179,7 +177,7 @@ def run(
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
     results = Store(asked.store, ENGINE)
-    stages = stages_of(results, resolve)
+    stages = stages_of(results)
     grid = planned(asked, only, design, trick or (), weights, stages)
     about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
     started = time.monotonic()
@@ -199,17 +197,22 @@ def run(
             combined(grid, asked, results, about)
             return verdicts(done, results)
 
-        ended = complete_in_order(grid, results, trainer, about, minutes, after_round)
-        if resolve and not ended.left and (open_ := rows_left(grid, results, max_seeds)):
-            spent = (time.monotonic() - started) / 60
-            grid = planned(asked, only, design, trick or (), weights, stages.then(open_))
+        def again(stages: Stages) -> Grid:
+            grid = planned(asked, only, design, trick or (), weights, stages)
             results.save_studies(grid.studies)
-            grid = replace(grid, rounds=by_row(grid, open_))
+            return grid
+
+        def one_stage(grid: Grid, open_: Sequence[Need]) -> Ended:
             left = lacking(grid, results)
-            say(f"second stage: {len(open_)} rows unresolved; {len(left)} runs; {expected(asked, left, results)}")
+            say(f"next stage: {len(open_)} rows unresolved; {len(left)} runs; {expected(asked, left, results)}")
+            spent = (time.monotonic() - started) / 60
             rest = None if minutes is None else max(0.0, minutes - spent)
-            then = complete_in_order(grid, results, trainer, about, rest, lambda done: "")
-            ended = replace(then, trained=ended.trained + then.trained, failed=ended.failed + then.failed)
+            rows = replace(grid, rounds=by_row(grid, open_))
+            return complete_in_order(rows, results, trainer, about, rest, lambda done: "")
+
+        ended = complete_in_order(grid, results, trainer, about, minutes, after_round)
+        if resolve:
+            ended, grid = in_stages(ended, stages, again, results, max_seeds, one_stage)
         unmade = combined(grid, asked, results, about)
     for sentence in () if ended.left else unmade:
         say(sentence)
@@ -237,7 +240,7 @@ def combine_(
     """
     asked = settle(data, data_dir, budget, store, 1, "1", device, seeds)
     results = opened(asked.store)
-    grid = planned(asked, only, stages=stages_of(results, False))
+    grid = planned(asked, only, stages=stages_of(results))
     check(grid.ensembles, results)
     about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
     with results.writing():
@@ -276,7 +279,7 @@ def plan_(
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
     results = Store(asked.store, ENGINE)
-    grid = planned(asked, only, design, trick or (), weights, stages_of(results, False))
+    grid = planned(asked, only, design, trick or (), weights, stages_of(results))
     for table in grid.tables:
         names = [CONTROL, *table.arms]
         runs = {name: table.seeds_of(name, seeds) for name in names}
@@ -421,13 +424,20 @@ def calibrate(
     Example: python -m benchmark calibrate --store results/reference/cifar10-quick
     """
     store = store or settle(data, data_dir, budget, None, None, "1", "auto", 1).store
-    found = max(tables(Store(store, ENGINE)), key=lambda table: len(table.control), default=None)
+    results = Store(store, ENGINE)
+    found = max(tables(results), key=lambda table: len(table.control), default=None)
     if found is None or len(found.control) < LEAST:
         raise UsageError(f"{store} has no recipe with {LEAST} runs to draw apart; `run --seeds` trains more")
     pool, margin = points(found.control, found.study), found.study["margin"]
-    say(f"{len(pool)} runs of the baseline of {found.study['ablation']}, {simulations} tables of 10 arms of 5 runs")
-    for each in calibrated(pool, margin, simulations):
+    made_of = f"{simulations} tables of 10 arms of 5 runs, made of {len(pool)} runs of the baseline"
+    say(made_of)
+    rates = calibrated(pool, margin, simulations)
+    for each in rates:
         say(f"{each.share:7.2%} [{each.low:.2%}, {each.high:.2%}] {each.what}; goal: {each.goal}")
+    with results.writing():
+        kept = {"made_of": made_of, "rates": [asdict(each) for each in rates]}
+        results.save_text(CALIBRATION, json.dumps(kept, indent=1) + "\n")
+    say(f"kept in {store / CALIBRATION}; `report` shows it")
 
 
 @app.command("diagnose")
@@ -543,11 +553,11 @@ def full_name(table: Study, asked: Request) -> Name:
     return table.ablation.name, table.context, asked.data, asked.budget
 
 
-def stages_of(results: Store, twice: bool) -> Stages:
-    """What the store knows of second stages."""
-    there = {table_name(study): study for study in results.studies() if study.get("looks") == LOOKS}
-    second = {name: seeds_in(study) for name, study in there.items() if study.get("stage") == LOOKS}
-    return Stages(twice, frozenset(there), second)
+def stages_of(results: Store) -> Stages:
+    """What the store knows of stages."""
+    there = {table_name(study): study for study in results.studies() if study.get("looks")}
+    looks = {name: list(study["looks"]) for name, study in there.items()}
+    return Stages(looks, {name: seeds_in(study) for name, study in there.items()})
 
 
 def seeds_in(study: dict[str, Any]) -> dict[str, int]:
@@ -556,11 +566,34 @@ def seeds_in(study: dict[str, Any]) -> dict[str, int]:
     return {CONTROL: study["control"]["seeds"], **arms}
 
 
-def rows_left(grid: Grid, results: Store, most: int) -> list[Need]:
-    """The rows that a second stage is for, cheapest first; none of a table that has had its second."""
-    ours = {table_name(study) for study in grid.studies if study.get("stage") != LOOKS}
-    found = [need for table in tables(results) if table_name(table.study) in ours for need in needs(table, most)]
-    return cheapest_first(found, results.seconds())
+def ours(grid: Grid, results: Store) -> list[Table]:
+    """The tables of a grid, from the runs there are."""
+    names = {table_name(study) for study in grid.studies}
+    return [table for table in tables(results) if table_name(table.study) in names]
+
+
+def in_stages(
+    ended: Ended,
+    stages: Stages,
+    plan: Callable[[Stages], Grid],
+    results: Store,
+    most: int,
+    train: Callable[[Grid, Sequence[Need]], Ended],
+) -> tuple[Ended, Grid]:
+    """Look, train what is open, look again, until nothing is open or there is no time. Gives the last grid too."""
+    trained = False
+    while True:
+        grid = plan(stages)
+        seen = [table for table in ours(grid, results) if news(table)]
+        stages = stages.then(seen, [])
+        grid = plan(stages)
+        found = [need for table in ours(grid, results) for need in needs(table, most)]
+        if ended.left or not found or (trained and not seen):
+            return ended, grid
+        open_ = promising_first(found, results.seconds())
+        stages = stages.then([], open_)
+        then, trained = train(plan(stages), open_), True
+        ended = replace(then, trained=ended.trained + then.trained, failed=ended.failed + then.failed)
 
 
 def by_row(grid: Grid, open_: Sequence[Need]) -> list[list[Run]]:
@@ -578,9 +611,8 @@ def by_row(grid: Grid, open_: Sequence[Need]) -> list[list[Run]]:
 
 
 def stays_open(grid: Grid, results: Store) -> str:
-    """What two stages have not resolved."""
-    ours = {table_name(study) for study in grid.studies}
-    rows = [row for table in tables(results) if table_name(table.study) in ours for row in table.rows]
+    """What all stages have not resolved."""
+    rows = [row for table in ours(grid, results) for row in table.rows]
     open_ = [f"{row.ablation}: {row.variant} ({row.n} runs)" for row in rows if row.verdict == "unresolved"]
     return f"{len(open_)} of {len(rows)} rows stay unresolved" + (f": {', '.join(open_)}" if open_ else "")
 
@@ -614,7 +646,7 @@ def planned(
     prints, why_not = old_fingerprints(tables, asked)
     tables = [each for table in tables if (each := without(table, why_not)).arms]
     stages = stages or Stages()
-    tables = [replace(table, wanted=stages.second.get(full_name(table, asked), {})) for table in tables]
+    tables = [replace(table, wanted=stages.wanted.get(full_name(table, asked), {})) for table in tables]
     kept = [as_json(table, asked, data) | stages.about(full_name(table, asked)) for table in tables]
     rounds = plan(tables, asked.seeds, data.fingerprint, prints)
     unavailable = [f"left out: what starts from {name}, since {why}" for name, why in why_not.items()]

@@ -30,7 +30,10 @@ ALPHA, POWER = 0.05, 0.8
 LEAST_RANKED = 5  # runs on a side: with four, even samples that hardly overlap are no surprise to a rank test
 MOST = 100_000  # runs of a variant; more are never asked for
 Scores = Sequence[float]  # accuracies in points, one per run
+Pair = tuple[Scores, Scores]  # of a variant and its control
+Counts = tuple[int, int]  # runs of these
 Word = Literal["helps", "hurts", "equivalent", "unresolved"]
+SHARES = tuple(part / 20 for part in (1, 2, 3, 4, 4, 3, 2, 1))  # of the error, for each look: most where most end
 
 
 @dataclass(frozen=True)
@@ -140,38 +143,90 @@ def rank_p(variant: Scores, control: Scores) -> float:
     return float(brunnermunzel(variant, control).pvalue)
 
 
-def compare(pairs: Sequence[tuple[Scores, Scores]], margin: float, looks: int = 1) -> list[Verdict]:
-    """One verdict for each (variant, control); the pairs are one family of tests. `looks` as in `judge`."""
+def compare(pairs: Sequence[Pair], margin: float) -> list[Verdict]:
+    """One verdict for each (variant, control); the pairs are one family of tests."""
+    return with_seeds(judge_pairs(pairs, margin), pairs, margin, 1.0)
+
+
+def compare_in_looks(pairs: Sequence[Pair], looks: Sequence[Sequence[Counts]], margin: float) -> list[Verdict]:
+    """As `compare`, for pairs that were looked at while their runs were made: see `judge_looks`."""
+    return with_seeds(judge_looks(pairs, looks, margin), pairs, margin, max(SHARES))
+
+
+def judge_looks(pairs: Sequence[Pair], looks: Sequence[Sequence[Counts]], margin: float) -> list[Verdict]:
+    """As `judge_pairs`, for pairs that were looked at while their runs were made: `looks` has the runs of each then.
+
+    A pair takes part in a look for which its variant got more runs; without two on a side it learns nothing there.
+    Who trains on wherever a look has resolved nothing gets as many chances to be wrong, so each look has its share of
+    the error, and the least p over share is a p value again (Bonferroni). These go through Holm's correction: Maurer &
+    Bretz 2013, https://doi.org/10.1080/19466315.2013.807748. Runs after a pair's last look count in its effect alone.
+    """
+    apart, close = [nan] * len(pairs), [nan] * len(pairs)
+    taken, before = [0] * len(pairs), [0] * len(pairs)
+    for look in looks:
+        seen = [(variant[:n], control[:m]) for (variant, control), (n, m) in zip(pairs, look, strict=True)]
+        floor = floor_of(seen, pairs)
+        for at, pair in enumerate(seen):
+            if len(pair[0]) <= before[at] or not pair[1] or taken[at] == len(SHARES):
+                continue
+            gap, share = difference(*pair, floor), SHARES[taken[at]]
+            apart[at] = least(apart[at], gap.p / share)
+            close[at] = least(close[at], nearness(gap, margin) / share)
+            before[at], taken[at] = len(pair[0]), taken[at] + 1
+    floor = floor_of(pairs, pairs)
+    return decide([difference(*pair, floor) for pair in pairs], apart, close)
+
+
+def least(before: float, now: float) -> float:
+    """The smaller p, at most 1; nan is none yet."""
+    known = [p for p in (before, now) if not isnan(p)]
+    return min(1.0, *known) if known else nan
+
+
+def with_seeds(verdicts: Sequence[Verdict], pairs: Sequence[Pair], margin: float, share: float) -> list[Verdict]:
+    """With the seeds that unresolved rows need, if a look has that share of the error."""
     return [
-        replace(verdict, seeds_needed=seeds_needed(*pair, margin, looks * len(pairs)))
+        replace(verdict, seeds_needed=seeds_needed(*pair, margin, len(pairs) / share))
         if verdict.unresolved
         else verdict
-        for verdict, pair in zip(judge_pairs(pairs, margin, looks), pairs, strict=True)
+        for verdict, pair in zip(verdicts, pairs, strict=True)
     ]
 
 
-def judge_pairs(pairs: Sequence[tuple[Scores, Scores]], margin: float, looks: int = 1) -> list[Verdict]:
+def judge_pairs(pairs: Sequence[Pair], margin: float) -> list[Verdict]:
     """As `compare`, but for the seeds still needed, which take most of its time."""
-    floor = typical({id(each): each for pair in pairs for each in pair}.values())  # a shared control counts once
-    return judge([difference(*pair, floor) for pair in pairs], [margin] * len(pairs), looks)
+    floor = floor_of(pairs, pairs)
+    return judge([difference(*pair, floor) for pair in pairs], [margin] * len(pairs))
 
 
-def judge(gaps: Sequence[Difference], margins: Sequence[float], looks: int = 1) -> list[Verdict]:
-    """One verdict for each difference, which are one family of tests. Where the margin is 0 nothing is equivalent.
+def floor_of(pairs: Sequence[Pair], whole: Sequence[Pair]) -> float:
+    """The typical variance of the samples in `pairs`, beginnings of those in `whole`; a shared one counts once."""
+    parts = {
+        id(all_): part
+        for pair, these in zip(pairs, whole, strict=True)
+        for part, all_ in zip(pair, these, strict=True)
+    }
+    return typical(parts.values())
 
-    "Equivalent" goes before "helps" and "hurts": a difference that is surely there and surely smaller than
-    `margin` points is no reason to use the variant. Who looks `looks` times, and trains on where a look resolved
-    nothing, gets as many chances to be wrong: each look has its share of the error (Bonferroni).
+
+def judge(gaps: Sequence[Difference], margins: Sequence[float]) -> list[Verdict]:
+    """One verdict for each difference, which are one family of tests. Where the margin is 0 nothing is equivalent."""
+    close = [nearness(gap, margin) for gap, margin in zip(gaps, margins, strict=True)]
+    return decide(gaps, [gap.p for gap in gaps], close)
+
+
+def nearness(gap: Difference, margin: float) -> float:
+    """p of a difference of the margin or more, by itself."""
+    return gap.tail(margin - abs(gap.mean)) if margin else 1.0
+
+
+def decide(gaps: Sequence[Difference], apart: Sequence[float], close: Sequence[float]) -> list[Verdict]:
+    """By the p values of no difference and of no equivalence, each a family.
+
+    "Equivalent" goes before "helps" and "hurts": a difference that is surely there and surely smaller than the margin
+    is no reason to use the variant.
     """
-    apart = looked(looks, holm([gap.p for gap in gaps]))
-    nearness = [gap.tail(edge - abs(gap.mean)) if edge else 1.0 for gap, edge in zip(gaps, margins, strict=True)]
-    close = looked(looks, holm(nearness))
-    return [Verdict(_word(*each), each[0], each[1], 0) for each in zip(gaps, apart, close, strict=True)]
-
-
-def looked(looks: int, ps: Sequence[float]) -> list[float]:
-    """The ps of one look of several; nan stays."""
-    return [p if isnan(p) else min(1.0, looks * p) for p in ps]
+    return [Verdict(_word(*each), each[0], each[1], 0) for each in zip(gaps, holm(apart), holm(close), strict=True)]
 
 
 def _word(gap: Difference, apart: float, close: float) -> Word:
@@ -182,7 +237,7 @@ def _word(gap: Difference, apart: float, close: float) -> Word:
     return "unresolved"
 
 
-def seeds_needed(variant: Scores, control: Scores, margin: float, family: int) -> int:
+def seeds_needed(variant: Scores, control: Scores, margin: float, family: float) -> int:
     """How many more runs the variant needs to show a difference of `margin` at Holm's strictest step.
 
     With 80 % power, if the control grows in proportion; at least 1.

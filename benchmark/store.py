@@ -32,6 +32,7 @@ from benchmark.errors import UsageError
 
 Arrays = dict[str, npt.NDArray[Any]]
 Record = dict[str, Any]  # one line of runs.jsonl; README.md lists the fields
+CALIBRATION = "calibration.json"  # beside the runs: what `calibrate` found
 SYNC_SECONDS = 1.0  # a power cut may cost the runs of the last second; a killed process costs none
 
 
@@ -164,6 +165,21 @@ class Store:
         except (ValueError, KeyError, TypeError, AttributeError):
             pass
         raise UsageError(f"{path} is damaged; delete it, and `python -m benchmark cost` measures again")
+
+    def calibration(self) -> dict[str, Any] | None:
+        """What `calibrate` found. Raises UsageError if the file is damaged."""
+        path = self.folder / CALIBRATION
+        if not path.exists():
+            return None
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if "made_of" in found and all(
+                {"what", "count", "of", "low", "high", "goal"} <= r.keys() for r in found["rates"]
+            ):
+                return found
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass
+        raise UsageError(f"{path} is damaged; delete it, and `python -m benchmark calibrate` writes it again")
 
     def _read(self) -> None:
         self._status = {record["key"]: sys.intern(record["status"]) for record in self._records()}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from statistics import fmean, median
 from typing import Any
 
-from benchmark.comparison import ALPHA, Verdict, compare, rank_p, superiority
+from benchmark.comparison import ALPHA, Verdict, compare, compare_in_looks, rank_p, superiority
 from benchmark.store import Record, Store
 from benchmark.worth import Rung, rises, worth
 
@@ -143,8 +143,14 @@ def table(
     arms = {arm["variant"]: runs(arm) for arm in study["arms"]}
     failed = {arm["variant"]: len(runs(arm, failed=True)) for arm in study["arms"]}
     comparable = [name for name, records in arms.items() if records and control]
-    pairs = [(points(arms[name], study), points(control, study)) for name in comparable]
-    verdicts = dict(zip(comparable, compare(pairs, study["margin"], study.get("looks", 1)), strict=True))
+    theirs = points(control, study)
+    pairs = [(points(arms[name], study), theirs) for name in comparable]
+    if looks := study.get("looks"):
+        then = [[(look.get(name, 0), look.get(CONTROL, 0)) for name in comparable] for look in looks]
+        found_words = compare_in_looks(pairs, then, study["margin"])
+    else:
+        found_words = compare(pairs, study["margin"])
+    verdicts = dict(zip(comparable, found_words, strict=True))
     rows = [row(study, name, arms[name], control, verdicts.get(name), failed[name]) for name in arms]
     measured = {arm["variant"]: costs.get((arm["recipe"], study["control"]["recipe"])) for arm in study["arms"]}
     rows = [

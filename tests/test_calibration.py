@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import html
+from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from scipy.stats import ttest_ind_from_stats
 
 from benchmark.calibration import calibrated, planted, rate, splits
 from benchmark.comparison import smallest_effect
+from benchmark.errors import UsageError
+from benchmark.report import write
+from benchmark.store import CALIBRATION
+from tests.test_report import fill, record
 
 
 def pool(count: int = 400, spread: float = 0.5) -> list[float]:
@@ -72,3 +79,24 @@ def test_the_smallest_effect_is_found_in_four_of_five() -> None:
 def test_too_few_runs_to_draw_apart() -> None:
     with pytest.raises(ValueError, match="takes 6 runs"):
         calibrated([65.0] * 5, 1.0, 10)
+
+
+def test_what_is_found_is_kept_and_shown(tmp_path: Path, tricks: Any) -> None:
+    store = fill(tmp_path / "store")
+    with store.writing():
+        for seed in range(5, 12):
+            store.add(record("-baseline", seed, 0.65 + seed / 1000))
+    code, said = tricks("calibrate", "--store", store.folder, "--simulations", 20)
+    assert code == 0, said
+    kept = store.calibration()
+    assert kept
+    assert [rate["of"] for rate in kept["rates"]] == [20, 20, 20, 400, 200]
+    assert "20 tables of 10 arms of 5 runs, made of 12 runs of the baseline" in said
+    page = write(store, tmp_path / "report")
+    for text in (page.read_text(), page.with_name("index.md").read_text()):
+        assert "The suite, on trial" in text
+        assert kept["made_of"] in text
+        assert kept["rates"][0]["what"] in html.unescape(text)
+    (store.folder / CALIBRATION).write_text("{}")
+    with pytest.raises(UsageError, match=r"calibration\.json is damaged; delete it"):
+        write(store, tmp_path / "report")

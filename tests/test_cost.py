@@ -53,6 +53,10 @@ def test_steps_are_timed_from_the_first_weights(toy: DataSet) -> None:
     assert len(calls) == STEPS
 
 
+def test_a_recipe_that_starts_from_another_is_timed_without_its_weights(toy: DataSet) -> None:
+    assert 0 < step_seconds(replace(TINY, start_from=SLOW), toy, CPU) < 1
+
+
 def test_a_table_takes_the_measured_cost_before_that_of_the_runs(tmp_path: Path) -> None:
     store = Store(tmp_path, 1)
     store.save_cost({"recipe": "r", "control": "c", "ratio": 1.5, "low": 1.4, "high": 1.6})

@@ -442,3 +442,12 @@ def test_every_claim_is_on_trial_at_the_top_of_the_report(whole: tuple[Store, Pa
     trial = text[text.index("## The statements of the sources, on trial") :]
     trial = trial[: trial.index("\n## ", 5)]
     assert trial.count("**S1**") == text.count("**S1**") / 2
+
+
+def test_a_table_says_how_often_it_was_looked_at(tmp_path: Path) -> None:
+    then = {"baseline": 5} | {arm: 3 for arms in EFFECTS.values() for arm in arms}
+    page = report.write(fill(tmp_path / "store", looks=[then, dict.fromkeys(then, 4)]), tmp_path / "report")
+    assert "Looked at 2 times on the way" in page.read_text()
+    assert "Looked at 2 times on the way" in page.with_name("index.md").read_text()
+    plain = report.write(fill(tmp_path / "plain"), tmp_path / "other")
+    assert "Looked at" not in plain.read_text()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.comparison import difference, judge
+from benchmark.comparison import judge_pairs
 from benchmark.report.page import NOTHING, baseline, heading, line, plain
 from benchmark.report.plots import control_name, digits_of
 from benchmark.tables import Table, points
@@ -95,7 +95,7 @@ def latex(table: Table) -> str:
 def surely_best(table: Table) -> str | None:
     """The variant that helps and is surely better than every other row, the baseline among them; None without one.
 
-    As the verdicts: Welch's test at 5 %, Holm's correction over these comparisons, more than the margin can hide.
+    As the verdicts: tests at 5 %, Holm's correction over these comparisons, more than the margin can hide.
     A row without runs could be better still, so that there is no best before all have some.
     """
     arms = {name: points(runs, table.study) for name, runs in table.arms.items()}
@@ -103,7 +103,7 @@ def surely_best(table: Table) -> str | None:
         return None
     best = max(arms, key=lambda name: fmean(arms[name]))
     others = [points(table.control, table.study), *(scores for name, scores in arms.items() if name != best)]
-    verdicts = judge([difference(arms[best], each) for each in others], [table.study["margin"]] * len(others))
+    verdicts = judge_pairs([(arms[best], each) for each in others], table.study["margin"])
     helps = any(row.variant == best and row.verdict == "helps" for row in table.rows)
     return best if helps and all(each.word == "helps" for each in verdicts) else None
 

@@ -75,6 +75,7 @@ class Section:
     lines: list[Line]
     missing: int
     mixed: list[str]  # the machines, where there are several
+    looks: int  # at this table while runs were added; 0 where they were not
     plots: dict[str, str]  # SVG by the name of its file
     claims: list[tuple[Judgement, str]]  # with the difference in numbers
     ensembles: list[dict[str, str]]  # lines of their table, by the names of its columns
@@ -129,6 +130,7 @@ class Overview:
     first: str
     last: str
     verdicts: dict[str, int]
+    honest: dict[str, Any] | None  # what `calibrate` found
     claims: dict[str, int]
     trial: list[tuple[Section, Judgement, str]]  # every claim, in the order of the article
     crossed: list[Factors]
@@ -236,6 +238,7 @@ def overview(
         mixed=len(set(map(machine, used))) > 1,
         first=moment(min(started for started, _ in times)),
         last=moment(max(finished for _, finished in times)),
+        honest=store.calibration(),
         verdicts=dict(Counter(row.verdict for table in named.values() for row in table.rows)),
         claims=counted([claim for section in sections for claim, _ in section.claims]),
         trial=on_trial(sections),
@@ -357,6 +360,7 @@ def section(name: str, table: Table, plots: dict[str, str], sweep: Sweep | None,
         lines=[baseline(table, digits), *(line(row, arms[row.variant], table, digits) for row in table.rows)],
         missing=table.missing,
         mixed=machines if len(machines) > 1 else [],
+        looks=len(table.study.get("looks", [])),
         plots=plots,
         claims=[(each, with_unit(each, digits)) for each in judged],
         ensembles=[ensemble(each, digits) for each in decisions(table)],
