@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -16,7 +17,7 @@ from torch.optim import Optimizer
 
 from benchmark.errors import unknown
 from benchmark.networks import VGG
-from benchmark.recipe import Batch, Recipe, Transform, Validation
+from benchmark.recipe import Batch, Recipe, Transform, Validation, takes_bytes
 
 
 def standardise(train_images: Tensor) -> Transform:
@@ -41,6 +42,7 @@ class Affine:
         )
 
 
+@takes_bytes
 def flip(images: Tensor, targets: Tensor, rng: Generator) -> Batch:
     """Each image mirrored left to right with probability 1/2."""
     n, device = len(images), images.device
@@ -59,6 +61,7 @@ class Crop:
     """
 
     padding: int  # pixels on each side
+    takes_bytes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.padding < 1:
@@ -68,7 +71,6 @@ class Crop:
         n, channels, height, width = images.shape
         device, padding = images.device, self.padding
         shift = torch.randint(-padding, padding + 1, (2, n, 1), generator=rng, device=device)
-        rows = mirrored(shift[0] + torch.arange(height, device=device), height)
         by_pixel = images.permute(0, 2, 3, 1)  # no copy: images lie channels-last
         left = [by_pixel[:, :, i : i + 1] for i in range(padding, 0, -1)]
         right = [by_pixel[:, :, i : i + 1] for i in range(width - 2, width - 2 - padding, -1)]
@@ -76,9 +78,19 @@ class Crop:
         # A row of the result is a run of memory in `wide`: take it from a view of every run there is.
         full = width + 2 * padding
         runs = wide.as_strided((n * height * full - width + 1, width * channels), (channels, 1))
-        start = (torch.arange(n, device=device)[:, None] * height + rows) * full + shift[1] + padding
+        rows, first = places(n, height, full, padding, device)
+        start = rows.index_select(0, shift[0].view(-1) + padding) + (first + shift[1])
         cut = runs.index_select(0, start.view(-1)).view(n, height, width, channels)
         return cut.permute(0, 3, 1, 2), targets
+
+
+@lru_cache(maxsize=16)
+def places(n: int, height: int, width: int, padding: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """In images that lie one after the other, rows of `width` pixels: where the rows of an image begin, for each shift
+    from -padding to padding (2 padding + 1, height); and the middle of the first row's play, for each image (n, 1)."""
+    shifts = torch.arange(-padding, padding + 1, device=device)[:, None]
+    rows = mirrored(shifts + torch.arange(height, device=device), height) * width
+    return rows, torch.arange(n, device=device)[:, None] * height * width + padding
 
 
 def mirrored(index: Tensor, size: int) -> Tensor:
@@ -91,6 +103,11 @@ class InTurn:
     """Several augmentations, one after the other."""
 
     parts: tuple[Callable[[Tensor, Tensor, Generator], Batch], ...]
+
+    @property
+    def takes_bytes(self) -> bool:
+        """Whether all of them do."""
+        return all(getattr(part, "takes_bytes", False) for part in self.parts)
 
     def __call__(self, images: Tensor, targets: Tensor, rng: Generator) -> Batch:
         for part in self.parts:

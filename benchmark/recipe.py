@@ -70,6 +70,13 @@ class Parts:
     before_head: Maker
 
 
+def takes_bytes(augment: Augment) -> Augment:
+    """Decorator of an augmentation that only moves whole pixels: given uint8 images instead of floats in [0, 1], a
+    quarter of the memory to move, it gives the same ones as uint8. A class says `takes_bytes = True`."""
+    vars(augment)["takes_bytes"] = True
+    return augment
+
+
 def unchanged(images: Tensor, targets: Tensor, rng: Generator) -> Batch:
     """No augmentation."""
     return images, targets

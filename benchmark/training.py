@@ -26,6 +26,8 @@ from benchmark.data import DataSet, Split, folded
 from benchmark.diagnosis import band, last_epoch, levels
 from benchmark.machine import now, peak_memory_mb, reset_peak_memory
 from benchmark.recipe import (
+    Augment,
+    Batch,
     Loss,
     Maker,
     Moment,
@@ -241,6 +243,7 @@ def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validat
     augmentation = torch.Generator(device).manual_seed(number(seed, "augmentation"))
     torch.manual_seed(number(seed, "layers"))  # layers that draw, such as dropout, use torch's own stream
 
+    all_targets = F.one_hot(train_split.labels, classes).float()
     parameters = list(network.module.parameters())
     frozen = [layer for layer in network.module.modules() if is_frozen(layer)]
     trained = network.copy() if recipe.average else network
@@ -255,25 +258,25 @@ def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validat
         for layer in frozen:
             layer.eval()
         start = now(device)
-        epoch_losses = torch.zeros(steps, device=device)
-        hits = torch.zeros((), dtype=torch.int64, device=device)
+        looks: list[tuple[Tensor, Tensor, Tensor]] = []  # loss, logits, labels: read once, when the epoch is over
         for step, (images, labels, rows) in enumerate(batches(train_split, size, order)):
             progress = (epoch + step / steps) / recipe.epochs
             rate = recipe.learning_rate * recipe.schedule(progress, history)
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["factor"]
-            images, targets = recipe.augment(pixels(images), F.one_hot(labels, classes).float(), augmentation)
+            images, targets = augmented(recipe.augment, images, all_targets.index_select(0, rows), augmentation)
             images = recipe.timed(images, Moment(rows, epoch, progress))
             look = Look(recipe, network, parameters, images, targets)
             optimiser.step(look)
             recipe.constrain(parameters)
             if recipe.average:
                 blend(trained.module, network.module, recipe.average(epoch * steps + step, recipe.epochs * steps))
-            epoch_losses[step] = look.loss
-            hits += (look.logits.argmax(1) == labels).sum()
-        seconds.append(now(device) - start)
+            looks.append((look.loss, look.logits, labels))
+        step_losses, logits, answers = zip(*looks, strict=True)
+        hits = (torch.cat(logits).argmax(1) == torch.cat(answers)).sum()
+        losses.append(torch.stack(step_losses).cpu())
         accuracies.append(int(hits) / (steps * size))
-        losses.append(epoch_losses.cpu())
+        seconds.append(now(device) - start)
         if not losses[-1].isfinite().all():
             break
         scores = evaluate(trained, validation.images)
@@ -309,6 +312,14 @@ def batches(split: Split, size: int, order: torch.Generator) -> Iterator[tuple[T
         if len(chosen) == size:
             images = by_pixel.index_select(0, chosen).permute(0, 3, 1, 2)
             yield images, split.labels.index_select(0, chosen), chosen
+
+
+def augmented(augment: Augment, images: Tensor, targets: Tensor, rng: torch.Generator) -> Batch:
+    """A batch of uint8 images, augmented, as float32 0 to 1."""
+    if getattr(augment, "takes_bytes", False):
+        images, targets = augment(images, targets, rng)
+        return pixels(images), targets
+    return augment(pixels(images), targets, rng)
 
 
 def pixels(images: Tensor) -> Tensor:

@@ -14,13 +14,24 @@ import torch.nn.functional as F
 from conftest import TINY
 from torch import Generator, Tensor, nn
 
-from benchmark.baseline import InTurn
+from benchmark.baseline import Crop, InTurn, flip
 from benchmark.data import DataSet
 from benchmark.identity import Run, describe
 from benchmark.machine import has_fast_bf16
 from benchmark.networks import VGG
-from benchmark.recipe import Batch, Moment, Parts, Recipe, Transform, absent, alike, constant, unchanged
-from benchmark.training import Result, blend, build, fitted, number, parameter_groups, pixels, train
+from benchmark.recipe import Augment, Batch, Moment, Parts, Recipe, Transform, absent, alike, constant, unchanged
+from benchmark.training import (
+    Result,
+    augmented,
+    blend,
+    build,
+    fitted,
+    number,
+    parameter_groups,
+    pixels,
+    resident,
+    train,
+)
 
 CPU = torch.device("cpu")
 
@@ -505,3 +516,20 @@ def test_every_ablation_trains_on_a_gpu(toy: DataSet) -> None:
     for table in studies(discover()[0], TINY)[0]:
         for recipe in table.runs_of(1):
             assert train(recipe, 0, toy, torch.device("cuda:0")).status == "done", describe(recipe)
+
+
+@pytest.mark.parametrize("augment", [flip, Crop(2), InTurn((Crop(2), flip))])
+def test_moving_bytes_gives_what_moving_floats_gives(augment: Augment, toy: DataSet) -> None:
+    images, targets, given = resident(toy, CPU)[0].images[:12], torch.zeros(12, 2), list[torch.dtype]()
+
+    def moved(augment: Augment) -> Tensor:
+        return augmented(augment, images, targets, Generator().manual_seed(5))[0]
+
+    def silent(images: Tensor, targets: Tensor, rng: Generator) -> Batch:
+        given.append(images.dtype)
+        return augment(images, targets, rng)
+
+    assert augment.takes_bytes  # type: ignore[attr-defined]  # told by all parts of the baseline
+    assert torch.equal(moved(augment), moved(silent))
+    assert given == [torch.float32]  # who does not say so is given floats
+    assert not InTurn((augment, draw_and_augment_nothing)).takes_bytes
