@@ -195,7 +195,7 @@ def run(
 
         def after_round(done: int) -> str:
             combined(grid, asked, results, about)
-            return verdicts(done, results)
+            return verdicts(done, ours(grid, results))
 
         def again(stages: Stages) -> Grid:
             grid = planned(asked, only, design, trick or (), weights, stages)
@@ -204,11 +204,12 @@ def run(
 
         def one_stage(grid: Grid, open_: Sequence[Need]) -> Ended:
             left = lacking(grid, results)
-            say(f"next stage: {len(open_)} rows unresolved; {len(left)} runs; {expected(asked, left, results)}")
+            rows = f"{len(open_)} row{'s' if len(open_) > 1 else ''} unresolved"
+            say(f"next stage: {rows}; {len(left)} runs; {expected(asked, left, results)}")
             spent = (time.monotonic() - started) / 60
             rest = None if minutes is None else max(0.0, minutes - spent)
-            rows = replace(grid, rounds=by_row(grid, open_))
-            return complete_in_order(rows, results, trainer, about, rest, lambda done: "")
+            in_order = replace(grid, rounds=by_row(grid, open_))
+            return complete_in_order(in_order, results, trainer, about, rest, lambda done: "")
 
         ended = complete_in_order(grid, results, trainer, about, minutes, after_round)
         if resolve:
@@ -799,9 +800,9 @@ def workers(asked: Request) -> str:
     return ", ".join(f"{count} worker{'s' if count > 1 else ''} on {device}" for device, count in kinds.items())
 
 
-def verdicts(rounds: int, results: Store) -> str:
+def verdicts(rounds: int, found: Sequence[Table]) -> str:
     """Where the verdicts stand, a line for each table."""
-    return "\n".join([f"after round {rounds}:", *(f"  {standing(table)}" for table in tables(results))])
+    return "\n".join([f"after round {rounds}:", *(f"  {standing(table)}" for table in found)])
 
 
 def standing(table: Table) -> str:
