@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -39,6 +40,7 @@ class Change:
     high: float | None
     p: float | None  # of no change, corrected over all comparisons
     word: str  # better, worse, unchanged (surely within the margin), unresolved
+    visible: float | None  # the change that would show 4 times of 5
 
     @property
     def name(self) -> str:
@@ -147,6 +149,7 @@ def judged(
             high=number(gap.interval[1]),
             p=number(verdict.p),
             word=words[verdict.word],
+            visible=number(gap.visible(len(gaps))),
         )
         for (named, old, new), gap, verdict in zip(found, gaps, verdicts, strict=True)
     ]
@@ -209,6 +212,11 @@ def summary(comparison: Comparison, rows: int = 20) -> str:
         "",
         f"Reference: {'; '.join(comparison.environments[0])}. Now: {'; '.join(comparison.environments[1])}.",
     ]
+    if sizes := [change.visible for change in comparison.changes if change.visible]:
+        lines += [
+            "",
+            f"With these runs half of the comparisons show a change of {median(sizes):.1f} points 4 times of 5.",
+        ]
     if resolved:
         lines += ["", "| effect | reference | now | change [95 % interval] | p | |", "|---|--:|--:|--:|--:|---|"]
         lines += map(line, sorted(resolved, key=lambda change: change.p or 0)[:rows])

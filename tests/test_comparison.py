@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan, nan
+from math import isnan, nan, sqrt
 from random import Random
 from statistics import fmean
 
@@ -21,6 +21,7 @@ from benchmark.comparison import (
     power,
     rank_p,
     seeds_needed,
+    smallest_effect,
     superiority,
     typical,
 )
@@ -87,6 +88,16 @@ def test_seeds_needed_by_table() -> None:
 
 
 PAIR = ([78.0, 84.0, 88.0, 80.0, 83.0], [70.0, 74.0, 72.0, 73.0, 71.0, 75.0])
+
+
+def test_what_would_show_is_what_the_power_of_the_test_says() -> None:
+    draw = Random(3)
+    both = [[draw.gauss(0, 1) for _ in range(20)] for _ in range(2)]
+    gap = difference(*both)
+    deviation = gap.error * sqrt(10)
+    for family in (1, 10):
+        assert gap.visible(family) == pytest.approx(smallest_effect(deviation, 20, 20, family), rel=0.02)
+    assert isnan(difference([80.0], LOW).visible(1))
 
 
 def test_the_looks_share_the_error() -> None:
