@@ -24,7 +24,7 @@ ablate: $(READY) ## install what is needed, train what is missing, write the rep
 	$(RUN) -m benchmark run $(ARGS)
 
 test: $(READY) ## run the tests
-	$(RUN) -m pytest
+	$(RUN) -m pytest $(if $(READY),-n auto --maxprocesses 4 --dist loadfile)
 
 bench: $(READY) ## time each trick's step, the training loop and the runner, into results/bench.json
 	mkdir -p results
