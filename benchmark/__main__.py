@@ -213,7 +213,7 @@ def run(
 
         ended = complete_in_order(grid, results, trainer, about, minutes, after_round)
         if resolve:
-            ended, grid = in_stages(ended, stages, again, results, max_seeds, one_stage)
+            ended, grid = in_stages(ended, grid, stages, again, results, max_seeds, one_stage)
         unmade = combined(grid, asked, results, about)
     for sentence in () if ended.left else unmade:
         say(sentence)
@@ -575,6 +575,7 @@ def ours(grid: Grid, results: Store) -> list[Table]:
 
 def in_stages(
     ended: Ended,
+    grid: Grid,
     stages: Stages,
     plan: Callable[[Stages], Grid],
     results: Store,
@@ -584,7 +585,6 @@ def in_stages(
     """Look, train what is open, look again, until nothing is open or there is no time. Gives the last grid too."""
     trained = False
     while True:
-        grid = plan(stages)
         seen = [table for table in ours(grid, results) if news(table)]
         stages = stages.then(seen, [])
         grid = plan(stages)
@@ -593,7 +593,8 @@ def in_stages(
             return ended, grid
         open_ = promising_first(found, results.seconds())
         stages = stages.then([], open_)
-        then, trained = train(plan(stages), open_), True
+        grid = plan(stages)
+        then, trained = train(grid, open_), True
         ended = replace(then, trained=ended.trained + then.trained, failed=ended.failed + then.failed)
 
 

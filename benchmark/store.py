@@ -155,31 +155,28 @@ class Store:
 
     def cost_entries(self) -> list[dict[str, Any]]:
         """All that `save_cost` kept. Raises UsageError if the file is damaged."""
-        path = self.folder / "costs.json"
-        if not path.exists():
-            return []
-        try:
-            found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["costs"]
-            if all({"recipe", "control", "ratio"} <= each.keys() for each in found):
-                return found
-        except (ValueError, KeyError, TypeError, AttributeError):
-            pass
-        raise UsageError(f"{path} is damaged; delete it, and `python -m benchmark cost` measures again")
+        found = self._json(
+            "costs.json", "costs", {"recipe", "control", "ratio"}, "`python -m benchmark cost` measures"
+        )
+        return found["costs"] if found else []
 
     def calibration(self) -> dict[str, Any] | None:
         """What `calibrate` found. Raises UsageError if the file is damaged."""
-        path = self.folder / CALIBRATION
+        fields = {"what", "count", "of", "low", "high", "goal"}
+        return self._json(CALIBRATION, "rates", fields, "`python -m benchmark calibrate` writes it", "made_of")
+
+    def _json(self, name: str, entries: str, fields: set[str], remedy: str, *also: str) -> dict[str, Any] | None:
+        """A file of `entries`, each with `fields`, and of what else it has to have; None if there is none."""
+        path = self.folder / name
         if not path.exists():
             return None
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if "made_of" in found and all(
-                {"what", "count", "of", "low", "high", "goal"} <= r.keys() for r in found["rates"]
-            ):
+            if found.keys() >= set(also) and all(fields <= each.keys() for each in found[entries]):
                 return found
         except (ValueError, KeyError, TypeError, AttributeError):
             pass
-        raise UsageError(f"{path} is damaged; delete it, and `python -m benchmark calibrate` writes it again")
+        raise UsageError(f"{path} is damaged; delete it, and {remedy} again")
 
     def _read(self) -> None:
         self._status = {record["key"]: sys.intern(record["status"]) for record in self._records()}
