@@ -11,17 +11,20 @@ from dataclasses import replace
 
 import torch
 from torch import Generator, Tensor, nn
-from torchvision.transforms import v2
 
 from benchmark.baseline import InTurn
 from benchmark.recipe import Augment, Batch, Better, Claim, Recipe
 
 
 def trivial_augment(images: Tensor, targets: Tensor, rng: Generator) -> Batch:
+    from torchvision.transforms import v2  # here, as it takes 1.7 s, and every start imports this module
+
     return each_by(v2.TrivialAugmentWide(), images, rng), targets
 
 
 def rand_augment(images: Tensor, targets: Tensor, rng: Generator) -> Batch:
+    from torchvision.transforms import v2  # as above
+
     return each_by(v2.RandAugment(), images, rng), targets
 
 

@@ -13,7 +13,6 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
-from torchvision.ops import StochasticDepth
 
 from benchmark.networks import VGG, GlobalAverage
 from benchmark.recipe import Better, Claim, Parts, Recipe
@@ -23,6 +22,8 @@ class Block(nn.Module):
     """activation(x + branch(x))."""
 
     def __init__(self, parts: Parts, channels: int, survival: float) -> None:
+        from torchvision.ops import StochasticDepth  # here, as it takes 1.7 s, and every start imports this module
+
         super().__init__()
         inner = [*convolution(parts, channels, channels), parts.activation(channels)]
         self.branch = nn.Sequential(
