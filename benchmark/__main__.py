@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import gc
 import json
-import re
 import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from math import inf
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
@@ -28,42 +28,28 @@ from benchmark import regression
 from benchmark import report as reports
 from benchmark.baseline import BUDGETS, baseline
 from benchmark.calibration import LEAST, calibrated
-from benchmark.checkpoints import checkpoint, with_weights
-from benchmark.combining import Planned, check, combine
+from benchmark.combining import check, combine
 from benchmark.cost import entry, step_turns
-from benchmark.designs import DESIGNS, tricks
 from benchmark.diagnosis import diagnose
 from benchmark.errors import UsageError, unknown
 from benchmark.folds import candidates, csv, in_words, validated
 from benchmark.folds import rounds as rounds_of_folds
-from benchmark.grid import (
-    Study,
-    chosen,
-    combinations,
-    discover,
-    expected_seconds,
-    old_data,
-    origins,
-    pairs,
-    plan,
-    steps,
-    studies,
-)
+from benchmark.grid import discover, expected_seconds, pairs, studies
 from benchmark.identity import Run, describe
-from benchmark.machine import commit, cores, devices, has_fast_bf16
+from benchmark.machine import commit, cores, devices
 from benchmark.machine import settle as prepare
 from benchmark.packing import crew, packing
-from benchmark.recipe import CONTROL, Claim, Ensemble, Recipe, everyone
-from benchmark.resolving import Look, Need, look, needs, news, promising_first, targets
+from benchmark.planning import ADD_ONE, Grid, Request, Stages, base_of, lacking, planned, stages_of
+from benchmark.recipe import CONTROL
+from benchmark.resolving import Need
 from benchmark.runner import Ended, Processes, complete, lacks
-from benchmark.store import CALIBRATION, Store, table_name
+from benchmark.stages import Session, ours, stays_open
+from benchmark.store import CALIBRATION, Store
 from benchmark.sweeps import log_of
 from benchmark.tables import Table, points, tables
 from benchmark.training import ENGINE
 
-ADD_ONE = "add-one"
 HISTORY = Path("results") / "history.csv"
-Name = tuple[str, str, str, str]  # of a table: ablation, context, data, budget
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -95,51 +81,6 @@ WeightsFile = Annotated[
     typer.Option("--weights", help="A .safetensors file: fine_tuning starts from it too, as from a kind of its own."),
 ]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a command was asked for, with every `auto` settled."""
-
-    data: str
-    data_choice: str  # why this data set
-    data_dir: Path
-    budget: str
-    devices: tuple[str, ...]  # one entry for each worker
-    store: Path
-    seeds: int
-
-
-@dataclass(frozen=True)
-class Grid:
-    """What there is to do: the tables, their runs in rounds, and the modules that had to be left out."""
-
-    tables: list[Study]
-    before: list[Run]  # those that others start from
-    rounds: list[list[Run]]
-    studies: list[dict[str, Any]]  # the tables as the store keeps them
-    broken: dict[str, str]
-    unavailable: list[str]  # sentences about arms whose old data are not to be had; no failure
-    ensembles: Planned = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Stages:
-    """What the store knows of the stages of tables ahead of planning, by their names (see `resolving`)."""
-
-    looks: Mapping[Name, list[Look]] = field(default_factory=dict)
-    wanted: Mapping[Name, Mapping[str, int]] = field(default_factory=dict)  # seeds of each arm
-
-    def about(self, name: Name) -> dict[str, list[Look]]:
-        """What the store is to keep of a table's stages."""
-        return {"looks": self.looks[name]} if name in self.looks else {}
-
-    def then(self, seen: Sequence[Table], open_: Sequence[Need]) -> Stages:
-        """With another look at the tables `seen`, and the seeds for those of `open_`."""
-        looks = {table_name(table.study): [*table.study.get("looks", []), look(table)] for table in seen}
-        by_table = {table_name(need.table.study): need.table for need in open_}
-        wanted = {name: targets(table, [n for n in open_ if n.table is table]) for name, table in by_table.items()}
-        return Stages({**self.looks, **looks}, {**self.wanted, **wanted})
 
 
 @app.command()
@@ -174,13 +115,27 @@ def run(
     """
     if resolve and max_seeds < seeds:
         raise UsageError(f"--max-seeds must be at least --seeds ({seeds}), got {max_seeds}")
+    deadline = time.monotonic() + (inf if minutes is None else 60 * minutes)
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
-    say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
+    say(opening(asked))
     results = Store(asked.store, ENGINE)
     stages = stages_of(results)
     grid = planned(asked, only, design, trick or (), weights, stages)
-    about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
-    started = time.monotonic()
+
+    def again(stages: Stages) -> Grid:
+        grid = planned(asked, only, design, trick or (), weights, stages)
+        results.save_studies(grid.studies)
+        return grid
+
+    def after_round(done: int) -> str:
+        combined(grid, asked, results)
+        return verdicts(done, ours(grid, results))
+
+    def next_stage(grid: Grid, open_: Sequence[Need]) -> None:
+        left = lacking(grid, results)
+        rows = f"{len(open_)} row{'s' if len(open_) > 1 else ''} unresolved"
+        say(f"next stage: {rows}; {len(left)} runs; {expected(asked, left, results)}")
+
     with results.writing():
         results.save_studies(grid.studies)
         left = lacking(grid, results)
@@ -191,37 +146,19 @@ def run(
         if jobs_per_gpu == AUTO and not jobs and left and asked.devices[0].startswith("cuda"):
             asked = packed(asked)
             say(f"so {workers(asked)}")
-        trainer = Processes(asked.devices, asked.data, asked.data_dir, results.folder)
-
-        def after_round(done: int) -> str:
-            combined(grid, asked, results, about)
-            return verdicts(done, ours(grid, results))
-
-        def again(stages: Stages) -> Grid:
-            grid = planned(asked, only, design, trick or (), weights, stages)
-            results.save_studies(grid.studies)
-            return grid
-
-        def one_stage(grid: Grid, open_: Sequence[Need]) -> Ended:
-            left = lacking(grid, results)
-            rows = f"{len(open_)} row{'s' if len(open_) > 1 else ''} unresolved"
-            say(f"next stage: {rows}; {len(left)} runs; {expected(asked, left, results)}")
-            spent = (time.monotonic() - started) / 60
-            rest = None if minutes is None else max(0.0, minutes - spent)
-            in_order = replace(grid, rounds=by_row(grid, open_))
-            return complete_in_order(in_order, results, trainer, about, rest, lambda done: "")
-
-        ended = complete_in_order(grid, results, trainer, about, minutes, after_round)
-        if resolve:
-            ended, grid = in_stages(ended, grid, stages, again, results, max_seeds, one_stage)
-        unmade = combined(grid, asked, results, about)
+        with Processes(asked.devices, asked.data, asked.data_dir, results.folder) as trainer:
+            session = Session(results, trainer, asked.about, deadline)
+            ended = session.complete(grid, after_round)
+            if resolve:
+                ended, grid = session.resolve(ended, grid, stages, again, max_seeds, next_stage)
+        unmade = combined(grid, asked, results)
     for sentence in () if ended.left else unmade:
         say(sentence)
     if resolve:
         say(stays_open(grid, results))
     if results.records:
         say(f"report: {reports.write(results, out or asked.store / 'report')}")
-    leave(ended, grid)
+    leave(ended, grid.broken)
 
 
 @app.command("combine")
@@ -243,17 +180,16 @@ def combine_(
     results = opened(asked.store)
     grid = planned(asked, only, stages=stages_of(results))
     check(grid.ensembles, results)
-    about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
     with results.writing():
         results.save_studies(grid.studies)
-        unmade = combined(grid, asked, results, about)
+        unmade = combined(grid, asked, results)
     for sentence in unmade:
         say(sentence)
     made = [each for replicates in grid.ensembles.values() for each in replicates if each.key in results]
     if not made:
         raise UsageError(f"the runs in {asked.store} suffice for none of the ensembles; `run` trains what they lack")
     say(f"{len(made)} ensembles of stored runs; report: {reports.write(results, out or asked.store / 'report')}")
-    leave(Ended(0, [], 0, False), grid)
+    leave(Ended(0, [], 0, False), grid.broken)
     if unmade:
         raise typer.Exit(1)
 
@@ -278,7 +214,7 @@ def plan_(
     Example: python -m benchmark plan --seeds 10
     """
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
-    say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
+    say(opening(asked))
     results = Store(asked.store, ENGINE)
     grid = planned(asked, only, design, trick or (), weights, stages_of(results))
     for table in grid.tables:
@@ -291,7 +227,7 @@ def plan_(
     say(f"expected: {expected(asked, left, results)}")
     for sentence in grid.unavailable:
         say(sentence)
-    leave(Ended(0, [], 0, False), grid)
+    leave(Ended(0, [], 0, False), grid.broken)
 
 
 @app.command("folds")
@@ -311,8 +247,9 @@ def folds_(
 
     Example: python -m benchmark folds --only learning_rate --folds 5
     """
+    deadline = time.monotonic() + (inf if minutes is None else 60 * minutes)
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, 1)
-    say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; {workers(asked)}; results in {asked.store}")
+    say(opening(asked))
     grid = planned(asked, only)
     images = datasets.load(asked.data, asked.data_dir)
     if folds > (there := len(images.train.labels) + len(images.validation.labels)):
@@ -323,17 +260,17 @@ def folds_(
     results, planned_runs = Store(asked.store, ENGINE), rounds_of_folds(tables, folds, images.fingerprint)
     left = [run for each in planned_runs for run in each if lacks(results, run)]
     say(f"{sum(map(len, planned_runs))} runs, {len(left)} to train; {expected(asked, left, results)}")
-    about = {"data": asked.data, "data_choice": asked.data_choice, "budget": asked.budget}
-    with results.writing():
-        ended = complete(
-            planned_runs, results, Processes(asked.devices, asked.data, asked.data_dir, results.folder), about, minutes
-        )
+    with (
+        results.writing(),
+        Processes(asked.devices, asked.data, asked.data_dir, results.folder) as trainer,
+    ):
+        ended = complete(planned_runs, results, trainer, asked.about, deadline)
         records = results.records
         found = [line for table in tables for line in validated(table, folds, images, asked.budget, records)]
         results.save_text("folds.csv", csv(found))
     say(in_words(found))
     say(f"table: {asked.store / 'folds.csv'}")
-    leave(ended, grid)
+    leave(ended, grid.broken)
 
 
 @app.command("cost")
@@ -359,7 +296,7 @@ def cost_(
         turns = step_turns(arm, base, images, place)
         results.save_cost(entry(arm, base, turns.cost(), asked.devices[0]))
     say(f"{len(found)} costs in {asked.store / 'costs.json'}; `report` shows them")
-    leave(Ended(0, [], 0, False), grid)
+    leave(Ended(0, [], 0, False), grid.broken)
 
 
 @app.command()
@@ -505,7 +442,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="For programs.")]
         for entry in entries:
             typer.echo(f"{entry['name']}: {entry['question']}\n  {', '.join(entry['variants'])}")
             typer.echo("".join(f"  {link}\n" for link in entry["sources"]))
-    leave(Ended(0, [], 0, False), Grid([], [], [], [], broken | failing, []))
+    leave(Ended(0, [], 0, False), broken | failing)
 
 
 def opened(folder: Path) -> Store:
@@ -549,139 +486,11 @@ def settle(
     )
 
 
-def full_name(table: Study, asked: Request) -> Name:
-    """As `store.table_name` has it."""
-    return table.ablation.name, table.context, asked.data, asked.budget
-
-
-def stages_of(results: Store) -> Stages:
-    """What the store knows of stages."""
-    there = {table_name(study): study for study in results.studies() if study.get("looks")}
-    looks = {name: list(study["looks"]) for name, study in there.items()}
-    return Stages(looks, {name: seeds_in(study) for name, study in there.items()})
-
-
-def seeds_in(study: dict[str, Any]) -> dict[str, int]:
-    """The seeds that a stored table plans for each arm that trains."""
-    arms = {arm["variant"]: arm["seeds"] for arm in study["arms"] if arm.get("kind") != "ensemble"}
-    return {CONTROL: study["control"]["seeds"], **arms}
-
-
-def ours(grid: Grid, results: Store) -> list[Table]:
-    """The tables of a grid, from the runs there are."""
-    names = {table_name(study) for study in grid.studies}
-    return [table for table in tables(results) if table_name(table.study) in names]
-
-
-def in_stages(
-    ended: Ended,
-    grid: Grid,
-    stages: Stages,
-    plan: Callable[[Stages], Grid],
-    results: Store,
-    most: int,
-    train: Callable[[Grid, Sequence[Need]], Ended],
-) -> tuple[Ended, Grid]:
-    """Look, train what is open, look again, until nothing is open or there is no time. Gives the last grid too."""
-    trained = False
-    while True:
-        seen = [table for table in ours(grid, results) if news(table)]
-        stages = stages.then(seen, [])
-        grid = plan(stages)
-        found = [need for table in ours(grid, results) for need in needs(table, most)]
-        if ended.left or not found or (trained and not seen):
-            return ended, grid
-        open_ = promising_first(found, results.seconds())
-        stages = stages.then([], open_)
-        grid = plan(stages)
-        then, trained = train(grid, open_), True
-        ended = replace(then, trained=ended.trained + then.trained, failed=ended.failed + then.failed)
-
-
-def by_row(grid: Grid, open_: Sequence[Need]) -> list[list[Run]]:
-    """The runs of `grid`, those of each row together in the order of `open_`, each control's with its first row."""
-    place: dict[str, int] = {}
-    for n, need in enumerate(open_):
-        arms = {arm["variant"]: arm["recipe"] for arm in need.table.study["arms"]}
-        place.setdefault(need.table.study["control"]["recipe"], n)
-        place.setdefault(arms[need.variant], n)
-    rounds: list[list[Run]] = [[] for _ in range(len(open_) + 1)]
-    for planned in grid.rounds:
-        for each in planned:
-            rounds[place.get(describe(each.recipe), len(open_))].append(each)
-    return rounds
-
-
-def stays_open(grid: Grid, results: Store) -> str:
-    """What all stages have not resolved."""
-    rows = [row for table in ours(grid, results) for row in table.rows]
-    open_ = [f"{row.ablation}: {row.variant} ({row.n} runs)" for row in rows if row.verdict == "unresolved"]
-    return f"{len(open_)} of {len(rows)} rows stay unresolved" + (f": {', '.join(open_)}" if open_ else "")
-
-
-def planned(
-    asked: Request,
-    only: str,
-    design: str = ADD_ONE,
-    named: Sequence[str] = (),
-    weights: Path | None = None,
-    stages: Stages | None = None,
-) -> Grid:
-    """The grid of a request. Raises UsageError for an ablation that is not there, or data that are not to be had."""
-    found, broken = discover()
-    names = [name.strip() for name in only.split(",") if name.strip()]
-    base = base_of(asked)
-    if design not in (ADD_ONE, *DESIGNS):
-        raise unknown("design", design, [ADD_ONE, *DESIGNS])
-    if bool(named) != (design != ADD_ONE) or (names and named):
-        raise UsageError("--trick goes with --design leave-one-out or pairs, and --only with add-one")
-    if weights and named:
-        raise UsageError("--weights goes with --design add-one; leave out --design and --trick")
-    if named:
-        tables, failing = [DESIGNS[design](tricks(named, found, list(broken)), base)], dict[str, str]()
-    else:
-        tables, failing = studies(chosen(found, broken, names), base)
-    left_out = {name: why for name, why in (broken | failing).items() if not names or name in names}
-    start = checkpoint(weights) if weights else None
-    data = datasets.load(asked.data, asked.data_dir)
-    tables = with_weights(tables, start, len(data.classes)) if start else tables
-    prints, why_not = old_fingerprints(tables, asked)
-    tables = [each for table in tables if (each := without(table, why_not)).arms]
-    stages = stages or Stages()
-    tables = [replace(table, wanted=stages.wanted.get(full_name(table, asked), {})) for table in tables]
-    kept = [as_json(table, asked, data) | stages.about(full_name(table, asked)) for table in tables]
-    rounds = plan(tables, asked.seeds, data.fingerprint, prints)
-    unavailable = [f"left out: what starts from {name}, since {why}" for name, why in why_not.items()]
-    ensembles = combinations(tables, asked.seeds, data.fingerprint)
-    return Grid(tables, origins(rounds, prints), rounds, kept, left_out, unavailable, ensembles)
-
-
-def combined(grid: Grid, asked: Request, results: Store, about: dict[str, Any]) -> list[str]:
+def combined(grid: Grid, asked: Request, results: Store) -> list[str]:
     """Makes the ensembles that the stored runs suffice for; a sentence for each arm that lacks some."""
     if all(each.key in results for replicates in grid.ensembles.values() for each in replicates):
         return []
-    return combine(grid.ensembles, results, datasets.load(asked.data, asked.data_dir), about)
-
-
-def old_fingerprints(tables: Sequence[Study], asked: Request) -> tuple[dict[str, str], dict[str, str]]:
-    """Of the data sets that arms start from: the fingerprints, and why one is not to be had."""
-    prints, why_not = dict[str, str](), dict[str, str]()
-    for name in sorted({old for table in tables for arm in table.arms.values() if (old := old_data(arm))}):
-        try:
-            prints[name] = datasets.load(name, asked.data_dir).fingerprint
-        except UsageError as reason:
-            why_not[name] = str(reason)
-    return prints, why_not
-
-
-def without(table: Study, data: Container[str]) -> Study:
-    """`table` less the arms that start from any of `data`."""
-    return replace(table, arms={name: arm for name, arm in table.arms.items() if old_data(arm) not in data})
-
-
-def base_of(asked: Request) -> Recipe:
-    """The baseline, in the precision that the device is fast in."""
-    return baseline(asked.data, asked.budget, "bf16" if has_fast_bf16(asked.devices[0]) else "fp32")
+    return combine(grid.ensembles, results, datasets.load(asked.data, asked.data_dir), asked.about)
 
 
 def packed(asked: Request) -> Request:
@@ -694,89 +503,6 @@ def packed(asked: Request) -> Request:
         used = f"{probe.memory:.0%} of its memory in use"
         say(f"{probe.workers} at once on {gpus[0]}: {probe.rate:,.0f} images/s, {used}")
     return replace(asked, devices=gpus * probes[-1].workers)
-
-
-def as_json(table: Study, asked: Request, data: datasets.DataSet) -> dict[str, Any]:
-    """A table as the store keeps it, so that a report needs nothing but the store."""
-    return {
-        "ablation": table.ablation.name,
-        "context": table.context,
-        "question": table.ablation.question,
-        "sources": list(table.ablation.sources),
-        "data": asked.data,
-        "data_choice": asked.data_choice,
-        "fingerprint": data.fingerprint,
-        "classes": len(data.classes),
-        "budget": asked.budget,
-        "margin": BUDGETS[asked.budget].margin,
-        "control": {
-            "recipe": describe(table.base),
-            "seeds": table.seeds_of(CONTROL, asked.seeds),
-            "same": list(table.same),
-            "steps": steps(table.base),  # with these two an ensemble's cost is told in runs of the control
-            "batch_size": table.base.batch_size,
-        },
-        "arms": [
-            {
-                "variant": name,
-                "recipe": describe(arm),
-                "changes": {field: short(value) for field, value in arm.changes(table.base).items()},
-                "seeds": table.seeds_of(name, asked.seeds),
-                **(copies(arm, table.base) if isinstance(arm, Ensemble) else {}),
-            }
-            for name, arm in table.arms.items()
-        ],
-        "trained": {describe(recipe): len(taken) for recipe, taken in table.runs_of(asked.seeds).items()},
-        "claims": [claim_as_json(claim) for claim in table.ablation.claims],
-    }
-
-
-def copies(arm: Ensemble, base: Recipe) -> dict[str, Any]:
-    """That an arm is an ensemble, and of how many copies of the control, if of nothing else."""
-    only = all(member.recipe == base and member.at == 1 for member in arm.members) and arm.choose is everyone
-    return {"kind": "ensemble", "copies": len(arm.members) if only else None, "combine": short(arm.combine)}
-
-
-def claim_as_json(claim: Claim) -> dict[str, Any]:
-    """A claim as the store keeps it."""
-    compared = {"kind": type(claim.holds).__name__.lower(), **asdict(claim.holds)}
-    return {"name": claim.name, "text": claim.text, "context": claim.context, **compared}
-
-
-def short(part: object) -> str:
-    """A part's text for readers: no module names, no marks, six digits of a number, the gist of a whole recipe."""
-    if isinstance(part, Recipe):
-        return f"a training of {part.epochs} epochs on {part.images or 'all'} images of {part.data}"
-    text = re.sub(r"\b(?:ablations|benchmark)\.(?:\w+\.)*|@\w{8}", "", describe(part))
-    return re.sub(r"\b\d+\.\d{7,}\b", lambda number: f"{float(number[0]):.6g}", text)
-
-
-def lacking(grid: Grid, results: Store) -> list[Run]:
-    """The runs that are still to be trained."""
-    return [each for planned in [grid.before, *grid.rounds] for each in planned if lacks(results, each)]
-
-
-def complete_in_order(
-    grid: Grid,
-    results: Store,
-    trainer: Processes,
-    about: dict[str, Any],
-    minutes: float | None,
-    after_round: Callable[[int], str],
-) -> Ended:
-    """First the runs that others start from, then the rounds; those whose start failed are left."""
-    deadline = time.monotonic() + 60 * minutes if minutes is not None else None
-    first = complete([grid.before], results, trainer, about, minutes)
-    lost = {run.key for run in grid.before if lacks(results, run)}
-    rounds = [[run for run in planned if run.start not in lost] for planned in grid.rounds]
-    skipped = sum(map(len, grid.rounds)) - sum(map(len, rounds))
-    if first.interrupted:
-        return replace(first, left=first.left + len(lacking(replace(grid, before=[]), results)))
-    rest = None if deadline is None else max(0.0, (deadline - time.monotonic()) / 60)
-    then = complete(rounds, results, trainer, about, rest, after_round)
-    return Ended(
-        first.trained + then.trained, first.failed + then.failed, first.left + then.left + skipped, then.interrupted
-    )
 
 
 def expected(asked: Request, left: Sequence[Run], results: Store) -> str:
@@ -793,6 +519,12 @@ def duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
     return f"{seconds // 3600:.0f} h {seconds % 3600 / 60:.0f} min"
+
+
+def opening(asked: Request) -> str:
+    """The first line of what a command says."""
+    what = f"data {asked.data} ({asked.data_choice}); budget {asked.budget}"
+    return f"{what}; {workers(asked)}; results in {asked.store}"
 
 
 def workers(asked: Request) -> str:
@@ -818,18 +550,18 @@ def standing(table: Table) -> str:
     return f"{table.study['ablation']}{context}: " + "; ".join([*shown, *([f"{open_} unresolved"] if open_ else [])])
 
 
-def leave(ended: Ended, grid: Grid) -> None:
-    """Say what went wrong, last, and exit accordingly."""
+def leave(ended: Ended, broken: Mapping[str, str]) -> None:
+    """Say what went wrong, last, and exit accordingly. `broken` has a sentence for each module left out."""
     for record in ended.failed:
         say(f"failed: seed {record['seed']} of {record['recipe'][:200]}: {record['reason']}")
-    for sentence in grid.broken.values():
+    for sentence in broken.values():
         say(sentence)
     if ended.interrupted:
         say(f"stopped; {ended.trained} runs finished and kept, {ended.left} left: the same command goes on from here")
         raise typer.Exit(130)
     if ended.left:
         say(f"{ended.left} runs left: the same command goes on from here")
-    if ended.failed or grid.broken:
+    if ended.failed or broken:
         raise typer.Exit(1)
 
 

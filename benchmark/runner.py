@@ -1,7 +1,7 @@
 """Trains what the store lacks: worker processes, one for each core or GPU, and one parent that writes.
 
-A worker imports torch once and keeps the data on its device; it is given one run at a time. A worker that dies is
-replaced and its run tried once more. The parent trains nothing.
+A worker imports torch once and keeps the data on its device; it is given one run at a time, stage after stage. A
+worker that dies is replaced and its run tried once more. The parent trains nothing.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import inf
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import torch
 from safetensors.torch import load_file
@@ -73,19 +74,18 @@ def complete(
     store: Store,
     trainer: Trainer,
     about: Record,
-    minutes: float | None = None,
+    deadline: float = inf,
     after_round: Callable[[int], str] = lambda done: "",
 ) -> Ended:
     """Train what `store` lacks of `rounds`, in their order; needs `store.writing()`.
 
     The last round starts with its longest runs, so that no worker waits long for the others at the end. `about` goes
-    into every record. After `minutes` no new run is started. `after_round(n)` gives a text to print once
-    the first n rounds are done. Ctrl-C ends it within seconds; finished runs are kept.
+    into every record. After `deadline`, as of time.monotonic(), no run is started. `after_round(n)` gives a text to
+    print once the first n rounds are done. Ctrl-C ends it within seconds; finished runs are kept.
     """
     missing = [[run for run in planned if lacks(store, run)] for planned in rounds]
     pending = [len(planned) for planned in missing]
     turn = {run.key: n for n, planned in enumerate(missing) for run in planned}
-    deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
     runs = (run for run in in_order(missing, store) if time.monotonic() < deadline)
     failed: list[Record] = []
     done, told, interrupted = 0, next((n for n, left in enumerate(pending) if left), len(rounds)), False
@@ -162,7 +162,10 @@ Training = Callable[..., Result]  # called as `train` is
 
 @dataclass(frozen=True)
 class Processes:
-    """Worker processes, one for each entry of `devices`; each has the data set `data` of `folder`."""
+    """Worker processes, one for each entry of `devices`; each has the data set `data` of `folder`.
+
+    A worker starts when there is first work for it and stays for later calls of `outcomes`, until the `with` ends.
+    """
 
     devices: Sequence[str]
     data: str
@@ -172,16 +175,24 @@ class Processes:
     _context: multiprocessing.context.SpawnContext = field(
         default_factory=lambda: multiprocessing.get_context("spawn"), repr=False
     )
+    _workers: list[Worker] = field(default_factory=list, repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        dismiss(self._workers)
 
     def outcomes(self, runs: Iterator[Run]) -> Iterator[Outcome]:
-        """Train `runs`, each on the next worker that is free. Workers start when there is work for them."""
-        workers: list[Worker] = []
+        """Train `runs`, each on the next worker that is free."""
+        workers = self._workers
         try:
-            for device in self.devices:
+            for n, device in enumerate(self.devices):
                 if (run := next(runs, None)) is None:
                     break
-                workers.append(self.hire(device))
-                give(workers[-1], run)
+                if n == len(workers):
+                    workers.append(self.hire(device))
+                give(workers[n], run)
             while any(worker.run for worker in workers):
                 ready = wait([w.pipe for w in workers if w.run])
                 for worker in [w for w in workers if w.pipe in ready]:
@@ -191,7 +202,8 @@ class Processes:
                             give(worker, following)
                         yield outcome
         finally:
-            dismiss(workers)
+            if any(worker.run for worker in workers):  # stopped on the way
+                dismiss(workers)
 
     def hire(self, device: str) -> Worker:
         """A new worker for `device`."""
@@ -236,13 +248,14 @@ def give(worker: Worker, run: Run, attempt: int = 1) -> None:
         worker.pipe.send(run)
 
 
-def dismiss(workers: Sequence[Worker]) -> None:
-    """End all workers at once: what they are at is lost, what they finished is with the parent."""
+def dismiss(workers: list[Worker]) -> None:
+    """End all workers at once and empty the list: what they are at is lost, what they finished is with the parent."""
     for worker in workers:
         worker.process.kill()
     for worker in workers:
         worker.process.join()
         worker.pipe.close()
+    workers.clear()
 
 
 def work(

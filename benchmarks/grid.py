@@ -112,8 +112,8 @@ def fill(given: argparse.Namespace) -> None:
 def filled(rounds: list[list[Run]], given: argparse.Namespace, data: DataSet) -> None:
     """Train `rounds` into the store that was asked for."""
     store = Store(given.store, ENGINE)
-    with store.writing():
-        complete(rounds, store, Processes(["cpu"] * cores(), data.name, given.data_dir), ABOUT)
+    with store.writing(), Processes(["cpu"] * cores(), data.name, given.data_dir) as workers:
+        complete(rounds, store, workers, ABOUT)
 
 
 def first_result(folder: Path) -> float:
@@ -178,7 +178,7 @@ def empty(given: argparse.Namespace) -> dict[str, Any]:
         rounds = rounds_of(given.runs, base, data.fingerprint)
         with TemporaryDirectory() as place:
             store = Store(Path(place), ENGINE)
-            with store.writing():
+            with store.writing(), workers:
                 complete(rounds, store, watched, ABOUT)
         end = time.perf_counter()
         rate, running = given.runs / (end - start), (given.runs - 1) / (end - watched.noted[1][0])

@@ -44,16 +44,12 @@ def test_plan_runner_and_store(base: Recipe, data: DataSet, tmp_path: Path, benc
 @pytest.mark.benchmark(group=f"{RUNS} empty runs")
 def test_worker_processes_and_store(base: Recipe, data: DataSet, tmp_path: Path, benchmark: Any) -> None:
     store = Store(tmp_path, 1)
-    outcomes = Processes(["cpu", "cpu"], data.name, FOLDER, training=nothing).outcomes(
-        Run(base, seed, data.fingerprint) for seed in count()
-    )
+    runs = (Run(base, seed, data.fingerprint) for seed in count())
 
     def fill() -> None:
         for _ in range(RUNS):
             assert keep(next(outcomes), store, ABOUT)["status"] == "done"
 
-    with store.writing():
-        try:
-            measure(benchmark, fill)  # the warm-up starts the workers
-        finally:
-            outcomes.close()  # type: ignore[attr-defined]  # it is a generator
+    with store.writing(), Processes(["cpu", "cpu"], data.name, FOLDER, training=nothing) as workers:
+        outcomes = workers.outcomes(runs)
+        measure(benchmark, fill)  # the warm-up starts the workers

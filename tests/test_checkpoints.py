@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from test_command_line import toy as toy_options
 from torch import Tensor
 
-from benchmark import __main__ as command_line
+from benchmark import planning
 from benchmark.baseline import baseline
 from benchmark.checkpoints import checkpoint, weights_of, with_weights
 from benchmark.data import DataSet
@@ -111,7 +111,7 @@ def test_the_command_line_plans_them_and_tells_what_is_amiss(
 ) -> None:
     """Where the old tasks are not to be had, too."""
     away = {"cifar10": "it is away", "fractal10": "it is away"}
-    monkeypatch.setattr(command_line, "old_fingerprints", lambda tables, asked: ({}, away))
+    monkeypatch.setattr(planning, "old_fingerprints", lambda tables, asked: ({}, away))
 
     def tricks(*arguments: object) -> tuple[int, str]:
         return call(*arguments, capsys=capsys, monkeypatch=monkeypatch)

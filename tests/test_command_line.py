@@ -18,8 +18,8 @@ import pytest
 from conftest import TINY
 
 import ablations
-from benchmark import __main__ as command_line
 from benchmark import machine
+from benchmark.planning import short
 from benchmark.tables import COLUMNS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -307,6 +307,6 @@ def test_a_broken_ablation_is_told_and_the_others_still_run(
 
 
 def test_changes_are_told_in_short() -> None:
-    assert command_line.short(0.2 * 0.1) == "0.02"
-    assert command_line.short(1 / 3) == "0.333333"
-    assert command_line.short(replace(TINY, data="cifar100")) == "a training of 2 epochs on all images of cifar100"
+    assert short(0.2 * 0.1) == "0.02"
+    assert short(1 / 3) == "0.333333"
+    assert short(replace(TINY, data="cifar100")) == "a training of 2 epochs on all images of cifar100"

@@ -13,7 +13,6 @@ import torch
 from conftest import TINY
 
 from benchmark import regression
-from benchmark.__main__ import Request, as_json
 from benchmark.claims import judgements
 from benchmark.combining import check, combine, record
 from benchmark.data import DataSet
@@ -33,6 +32,7 @@ from benchmark.ensembles import (
 from benchmark.errors import UsageError
 from benchmark.grid import Ablation, Study, combinations, old_data, origins, plan, unadapted
 from benchmark.identity import Combination, describe
+from benchmark.planning import Request, as_json
 from benchmark.recipe import CONTROL, Arm, Ensemble, Labels, Member, Recipe, Scores
 from benchmark.runner import Outcome, keep
 from benchmark.store import Store

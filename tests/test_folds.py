@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from test_command_line import toy as toy_options
 from test_runner import Inline
 
 from benchmark import __main__ as command_line
+from benchmark import planning
 from benchmark.data import DataSet, Split, fingerprint_of, folded
 from benchmark.folds import Validated, candidates, in_words, on_fold, rounds, validated
 from benchmark.grid import Ablation, Study, with_original
@@ -157,7 +159,7 @@ def test_the_command_line(
     def tricks(*arguments: object) -> tuple[int, str]:
         return call(*arguments, capsys=capsys, monkeypatch=monkeypatch)
 
-    monkeypatch.setattr(command_line, "Processes", lambda *workers: Inline(toy))
+    monkeypatch.setattr(command_line, "Processes", lambda *workers: nullcontext(Inline(toy)))
     asked = toy_options(folder, tmp_path, "--only", "label_smoothing", "--jobs", 1)
     code, said = tricks("folds", *asked, "--folds", 2)
     assert code == 0, said
@@ -175,6 +177,6 @@ def test_the_command_line(
     assert (code, "--folds must be at most 240, the training images of toy, got 241" in said) == (2, True)
     code, said = tricks("folds", *asked, "--folds", 1)
     assert (code, "--folds" in said) == (2, True)
-    monkeypatch.setattr(command_line, "old_fingerprints", lambda tables, asked: ({}, {"cifar10": "", "fractal10": ""}))
+    monkeypatch.setattr(planning, "old_fingerprints", lambda tables, asked: ({}, {"cifar10": "", "fractal10": ""}))
     code, said = tricks("folds", *toy_options(folder, tmp_path, "--only", "fine_tuning"))
     assert (code, "no variants that start from scratch" in said) == (2, True)

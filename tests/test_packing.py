@@ -14,11 +14,13 @@ import torch
 from conftest import TINY
 
 from benchmark import __main__ as command_line
-from benchmark.__main__ import Request, packed
+from benchmark import planning
+from benchmark.__main__ import packed
 from benchmark.data import DataSet
 from benchmark.errors import UsageError
 from benchmark.identity import Run
 from benchmark.packing import EPOCHS, Probe, crew, packing
+from benchmark.planning import Request
 from benchmark.recipe import Recipe
 from benchmark.runner import Processes
 from benchmark.training import Result, train
@@ -75,7 +77,7 @@ def test_every_gpu_gets_what_the_first_was_measured_to_take(
 ) -> None:
     monkeypatch.setattr(command_line, "crew", lambda *_: nullcontext(gpu([100, 190, 195], SMALL)))
     monkeypatch.setattr(command_line, "cores", lambda: 16)
-    monkeypatch.setattr(command_line, "has_fast_bf16", lambda device: True)
+    monkeypatch.setattr(planning, "has_fast_bf16", lambda device: True)
     asked = Request("toy", "asked for by name", folder, "quick", ("cuda:0", "cuda:1"), tmp_path, 1)
     assert Counter(packed(asked).devices) == {"cuda:0": 2, "cuda:1": 2}
     assert "2 at once on cuda:0: 190 images/s, 10% of its memory in use" in capsys.readouterr().out
@@ -93,8 +95,8 @@ def test_packed_results_are_those_of_one_alone(toy: DataSet, folder: Path) -> No
     runs = [Run(TINY, seed, toy.fingerprint) for seed in range(6)]
 
     def logits(workers: int) -> dict[int, np.ndarray]:
-        outcomes = Processes(["cuda:0"] * workers, "toy", folder).outcomes(iter(runs))
-        return {outcome.run.seed: outcome.result.logits for outcome in outcomes if outcome.result}
+        with Processes(["cuda:0"] * workers, "toy", folder) as crew_:
+            return {each.run.seed: each.result.logits for each in crew_.outcomes(iter(runs)) if each.result}
 
     alone, packed = logits(1), logits(3)
     assert sorted(alone) == sorted(packed) == list(range(6))

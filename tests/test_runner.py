@@ -105,10 +105,10 @@ def test_workers_that_take_the_longest_last_run_first_end_together(toy: DataSet,
     assert free == [22, 22]
 
 
-def test_no_run_starts_after_the_minutes_are_over(toy: DataSet, tmp_path: Path) -> None:
+def test_no_run_starts_after_the_deadline(toy: DataSet, tmp_path: Path) -> None:
     store = Store(tmp_path, 1)
     with store.writing():
-        assert complete(rounds(toy, TINY), store, Inline(toy), ABOUT, minutes=0) == Ended(0, [], 2, False)
+        assert complete(rounds(toy, TINY), store, Inline(toy), ABOUT, deadline=0) == Ended(0, [], 2, False)
 
 
 class Interrupted(Inline):
@@ -147,7 +147,13 @@ def test_worker_processes_give_what_training_here_gives_and_survive_what_goes_wr
     runs = rounds(toy, broken, TINY, deadly, wild, seeds=1)
     with store.writing():
         complete([[old]], store, Inline(toy6), ABOUT)
-        ended = complete([[*runs[0], tuned]], store, Processes(["cpu", "cpu"], "toy", folder, tmp_path), ABOUT)
+        with Processes(["cpu", "cpu"], "toy", folder, tmp_path) as workers:
+            ended = complete([[*runs[0], tuned]], store, workers, ABOUT)
+            before = {worker.process.pid for worker in workers._workers}
+            more = complete(rounds(toy, TINY, seeds=2), store, workers, ABOUT)
+            assert {worker.process.pid for worker in workers._workers} == before  # they stay from call to call
+        assert not workers._workers
+    assert (more.trained, more.failed) == (1, [])
     assert (ended.trained, ended.left) == (5, 0)
     start = load_file(weights_file(tmp_path, old.key))
     expected = train(tuned.recipe, 0, toy, torch.device("cpu"), start).logits
@@ -186,10 +192,13 @@ def sleepy(network: nn.Module, images: Tensor) -> None:
 
 
 def test_workers_end_at_once_when_their_parent_stops(toy: DataSet, folder: Path) -> None:
-    outcomes = Processes(["cpu"], "toy", folder).outcomes(
-        iter([Run(TINY, 0, toy.fingerprint), Run(replace(TINY, initialise=sleepy), 0, toy.fingerprint)])
-    )
-    next(outcomes)
-    start = time.monotonic()
-    outcomes.close()  # type: ignore[attr-defined]  # it is a generator
-    assert time.monotonic() - start < 5
+    runs = [Run(TINY, 0, toy.fingerprint), Run(replace(TINY, initialise=sleepy), 0, toy.fingerprint)]
+    with Processes(["cpu"], "toy", folder) as workers:
+        outcomes = workers.outcomes(iter(runs))
+        next(outcomes)
+        process = workers._workers[0].process
+        start = time.monotonic()
+        outcomes.close()  # type: ignore[attr-defined]  # it is a generator
+        assert time.monotonic() - start < 5
+        assert not workers._workers
+        assert not process.is_alive()

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Each room may import those before it.
 ORDER = """errors log diagnosis recipe ensembles networks baseline fractals data machine capture training identity cost
 grid designs checkpoints store comparison worth calibration tables factors folds resolving sweeps claims regression
-report runner combining packing __main__""".split()  # noqa: SIM905  # a list of words reads better as words
+report runner combining packing planning stages __main__""".split()  # noqa: SIM905  # a list of words reads better as words
 
 
 def imports(path: Path) -> set[str]:
