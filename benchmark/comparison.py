@@ -58,7 +58,7 @@ class Difference:
         return 2 * self.tail(abs(self.mean)) if self.error else float(self.mean == 0)
 
     def visible(self, family: int) -> float:
-        """The size that would show 4 times of 5 at Holm's strictest step with this error; nan without one."""
+        """The size that shows four times out of five at Holm's strictest step with this error; nan without one."""
         error, freedom = self.tested or (self.error, self.freedom)
         return error * float(t.isf(ALPHA / family / 2, freedom) + t.isf(1 - POWER, freedom)) if error else error
 

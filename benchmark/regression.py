@@ -40,7 +40,7 @@ class Change:
     high: float | None
     p: float | None  # of no change, corrected over all comparisons
     word: str  # better, worse, unchanged (surely within the margin), unresolved
-    visible: float | None  # the change that would show 4 times of 5
+    visible: float | None  # the change that would show four times out of five
 
     @property
     def name(self) -> str:
@@ -215,7 +215,8 @@ def summary(comparison: Comparison, rows: int = 20) -> str:
     if sizes := [change.visible for change in comparison.changes if change.visible]:
         lines += [
             "",
-            f"With these runs half of the comparisons show a change of {median(sizes):.1f} points 4 times of 5.",
+            f"With these runs half of the comparisons show a change of {median(sizes):.1f} points "
+            "four times out of five.",
         ]
     if resolved:
         lines += ["", "| effect | reference | now | change [95 % interval] | p | |", "|---|--:|--:|--:|--:|---|"]

@@ -1,12 +1,11 @@
 """Trains what the store lacks: worker processes, one for each core or GPU, and one parent that writes.
 
-A worker imports torch once and keeps the data on its device; it is given one run at a time, stage after stage. A
-worker that dies is replaced and its run tried once more. The parent trains nothing.
+Workers are forked from a process that has imported torch. A worker keeps the data on its device; it is given one run
+at a time, stage after stage. A worker that dies is replaced and its run tried once more. The parent trains nothing.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -18,7 +17,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import inf
+from multiprocessing import Pipe, get_context, parent_process
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -33,6 +34,7 @@ from benchmark.errors import UsageError
 from benchmark.grid import longest_first
 from benchmark.identity import Run, describe
 from benchmark.machine import environment, settle
+from benchmark.preload import preload
 from benchmark.recipe import Checkpoint
 from benchmark.store import Record, Store, weights_file
 from benchmark.training import Result, train
@@ -172,12 +174,11 @@ class Processes:
     folder: Path
     store: Path | None = None  # where the weights are that runs start from
     training: Training = train  # benchmarks put one in its place that does nothing
-    _context: multiprocessing.context.SpawnContext = field(
-        default_factory=lambda: multiprocessing.get_context("spawn"), repr=False
-    )
+    context: SpawnContext | ForkServerContext = field(default=get_context("forkserver"), repr=False)
     _workers: list[Worker] = field(default_factory=list, repr=False)
 
     def __enter__(self) -> Self:
+        preload()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -207,8 +208,8 @@ class Processes:
 
     def hire(self, device: str) -> Worker:
         """A new worker for `device`."""
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(
+        ours, theirs = Pipe()
+        process = self.context.Process(
             target=work,
             args=(theirs, device, self.data, self.folder, self.store, self.training),
             daemon=True,
@@ -300,7 +301,7 @@ def beginning(run: Run, store: Path | None) -> dict[str, Any]:
 
 def end_with_parent() -> None:
     """A parent killed the hard way must not leave workers that hold cores and memory."""
-    parent = multiprocessing.parent_process()
+    parent = parent_process()
     if parent:
         parent.join()
     os._exit(1)

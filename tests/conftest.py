@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from benchmark import __main__ as command_line
+from benchmark import command_line
 from benchmark.baseline import baseline
 from benchmark.data import DataSet, load
 from benchmark.networks import VGG

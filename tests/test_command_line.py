@@ -133,17 +133,21 @@ def test_killing_the_parent_alone_ends_its_workers(folder: Path, tmp_path: Path)
     store = tmp_path / "store"
     victim = process(folder, store)
     wait_for(store, 1)
-    children = Path(f"/proc/{victim.pid}/task/{victim.pid}/children")
-    if not children.exists():
+    if not Path(f"/proc/{victim.pid}/task/{victim.pid}/children").exists():
         pytest.skip("this system does not list a process's children")
-    workers = [pid for pid in children.read_text().split() if "spawn_main" in command_of(pid)]
+    (server,) = (pid for pid in children_of(str(victim.pid)) if "forkserver" in command_of(pid))
+    workers = children_of(server)
     assert len(workers) == 2
     victim.kill()
     ended(victim)
     deadline = time.monotonic() + 5
-    while any("spawn_main" in command_of(pid) for pid in workers):
+    while any("forkserver" in command_of(pid) for pid in (server, *workers)):
         assert time.monotonic() < deadline, "workers outlive their parent"
         time.sleep(0.05)
+
+
+def children_of(pid: str) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
 def command_of(pid: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmark import report
-from benchmark.__main__ import main
+from benchmark.command_line import main
 from benchmark.diagnosis import PARTS, REMEDIES, band, batch, climb, diagnose, fit, half_way, last_epoch, levels, rate
 from benchmark.errors import UsageError
 from benchmark.log import Log, read

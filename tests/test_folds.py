@@ -16,8 +16,7 @@ from conftest import TINY, call
 from test_command_line import toy as toy_options
 from test_runner import Inline
 
-from benchmark import __main__ as command_line
-from benchmark import planning
+from benchmark import command_line, planning
 from benchmark.data import DataSet, Split, fingerprint_of, folded
 from benchmark.folds import Validated, candidates, in_words, on_fold, rounds, validated
 from benchmark.grid import Ablation, Study, with_original

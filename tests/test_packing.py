@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,8 @@ import pytest
 import torch
 from conftest import TINY
 
-from benchmark import __main__ as command_line
-from benchmark import planning
-from benchmark.__main__ import packed
+from benchmark import command_line, planning
+from benchmark.command_line import packed
 from benchmark.data import DataSet
 from benchmark.errors import UsageError
 from benchmark.identity import Run
@@ -61,7 +61,9 @@ def in_what_is_left(recipe: Recipe, seed: int, data: DataSet, device: torch.devi
 
 
 def test_a_worker_that_fails_counts_for_all(toy: DataSet, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with crew(Processes(["cpu"], "toy", folder, training=in_what_is_left), TINY, toy) as measure:
+    started_anew = get_context("spawn")  # so that it sees FULL
+    processes = Processes(["cpu"], "toy", folder, training=in_what_is_left, context=started_anew)
+    with crew(processes, TINY, toy) as measure:
         assert measure(1).rate > EPOCHS * len(toy.train.labels) / 60  # a run takes less than a minute
         monkeypatch.setenv("FULL", "1")
         assert measure(2) == Probe(2, 0.0, 0.0)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.__main__ import main
+from benchmark.command_line import main
 from benchmark.regression import Comparison, accept, compared, summary
 from benchmark.store import Store
 
@@ -155,7 +155,7 @@ def test_costs_are_compared_by_their_ranges(tmp_path: Path) -> None:
 
 def test_the_summary_is_a_table_for_a_pull_request(tmp_path: Path) -> None:
     text = summary(compared(made(tmp_path / "a", 0), made(tmp_path / "b", 1, TRICKS | {"tanh": 0.0})))
-    assert re.search(r"half of the comparisons show a change of \d\.\d points 4 times of 5", text)
+    assert re.search(r"half of the comparisons show a change of \d\.\d points four times out of five", text)
     assert text.startswith("### Effects: 1 changed")
     assert "| tricks: tanh | -" in text
     assert text.count("\n| ") == 2  # head and one line

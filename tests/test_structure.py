@@ -10,9 +10,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # Each room may import those before it.
-ORDER = """errors log diagnosis recipe ensembles networks baseline fractals data machine capture training identity cost
-grid designs checkpoints store comparison worth calibration tables factors folds resolving sweeps claims regression
-report runner combining packing planning stages __main__""".split()  # noqa: SIM905  # a list of words reads better as words
+ORDER = """preload errors log diagnosis recipe ensembles networks baseline fractals data machine capture
+training identity cost grid designs checkpoints store comparison worth calibration tables
+factors folds resolving sweeps claims regression report runner combining packing planning
+stages command_line __main__""".split()  # noqa: SIM905  # a list of words reads better as words
 
 
 def imports(path: Path) -> set[str]:
@@ -60,3 +61,11 @@ def test_every_package_is_installed() -> None:
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     inits = [path for name in ("benchmark", "ablations") for path in (ROOT / name).rglob("__init__.py")]
     assert {".".join(path.parent.relative_to(ROOT).parts) for path in inits} == set(packages)
+
+
+def test_the_readme_names_every_trick_and_every_room() -> None:
+    text = (ROOT / "README.md").read_text()
+    tricks = {path.stem for path in (ROOT / "ablations").glob("*.py")} - {"__init__"}
+    rooms = {path.name for path in (ROOT / "benchmark").glob("*.py")} - {"__init__.py"}
+    assert not {name for name in tricks if f"`{name}`" not in text}
+    assert not {name for name in rooms if f"  {name} " not in text}
