@@ -2,14 +2,16 @@
 
 A change of the code, of PyTorch or of the machine may move every accuracy and leave what a trick is worth as it was,
 or break one trick and leave the rest. So effects are compared, beside the baselines themselves. All comparisons are
-one family (Holm). Costs are compared by the ranges that were measured in turns.
+one family (Holm). Where runs that both stores have (the same recipe, code and seed) gave the same numbers, nothing has
+changed, however few they are: trainings are deterministic. Costs are compared by the ranges that were measured in
+turns.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -21,6 +23,7 @@ from benchmark.comparison import Difference, contrast, judge, typical
 from benchmark.store import Record, Store, replace_file, table_name, told
 from benchmark.tables import CONTROL, Table, number, points, tables
 
+OUTCOME = ("status", "test_accuracy", "test_loss", "validation_loss")  # numbers of a run that tell it from another
 COST_CHANGE = 1.1  # factor between step-time ratios that is worth a word, where the measured ranges do not meet
 Terms = list[tuple[float, list[float]]]
 
@@ -39,14 +42,13 @@ class Change:
     low: float | None  # 95 % interval of after - before; None with a single run on a side
     high: float | None
     p: float | None  # of no change, corrected over all comparisons
-    word: str  # better, worse, unchanged (surely within the margin), unresolved
+    word: str  # better, worse, unchanged (surely within the margin, or the same numbers again), unresolved
     visible: float | None  # the change that would show four times out of five
 
     @property
     def name(self) -> str:
         """As a summary shows it."""
-        place = f"{self.ablation} ({self.context})" if self.context else self.ablation
-        return f"{place}: {self.variant}"
+        return row_name(self.ablation, self.context, self.variant)
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Comparison:
     changes: list[Change]
     costs: list[CostChange]
     missing: list[str]  # compared in the reference, without runs in the store
+    again: tuple[int, int]  # of the runs that both have: those that gave the same numbers, and all
     environments: tuple[list[str], list[str]]  # of the reference, of the store
 
     @property
@@ -73,35 +76,62 @@ class Comparison:
         return [change for change in self.changes if change.word in ("better", "worse")]
 
 
+def row_name(ablation: str, context: str, variant: str) -> str:
+    """A row as a summary names it."""
+    return f"{ablation} ({context}): {variant}" if context else f"{ablation}: {variant}"
+
+
 def compared(reference: Store, store: Store) -> Comparison:
     """Every effect and every baseline that both have."""
     then, now = ({table_name(t.study): t for t in tables(each)} for each in (reference, store))
     found: list[tuple[dict[str, Any], Terms, Terms]] = []
     missing, baselines = [], set()
+    same: list[bool] = []  # of what is found
     for name, before in then.items():
         after = now.get(name)
         if before.study["control"]["recipe"] not in baselines and before.control and after and after.control:
             baselines.add(before.study["control"]["recipe"])
             found.append(({**about(before), "variant": CONTROL}, own(before, CONTROL), own(after, CONTROL)))
+            same.append(reproduced(before, after, CONTROL))
         for arm in before.study["arms"]:
             variant = arm["variant"]
             old, new = effect(before, variant), effect(after, variant) if after else None
             if old is None:
                 continue
-            if new is None:
-                missing.append(f"{before.study['ablation']}: {variant}")
+            if new is None or after is None:
+                missing.append(row_name(before.study["ablation"], before.study["context"], variant))
             else:
                 found.append(({**about(before), "variant": variant}, old, new))
+                same.append(reproduced(before, after, variant))
+    changes = judged(
+        found,
+        [then[place(about)].study["margin"] for about, _, _ in found],
+        [spread(then[place(about)]) for about, _, _ in found],
+    )
+    shared = again(list(reference.records.values()), list(store.records.values()))
     return Comparison(
-        judged(
-            found,
-            [then[place(about)].study["margin"] for about, _, _ in found],
-            [spread(then[place(about)]) for about, _, _ in found],
-        ),
+        [replace(c, word="unchanged") if is_same else c for c, is_same in zip(changes, same, strict=True)],
         cost_changes(reference, store),
         missing,
+        (sum(shared), len(shared)),
         (environments(reference), environments(store)),
     )
+
+
+def reproduced(before: Table, after: Table, variant: str) -> bool:
+    """Whether a variant and its control have runs in common then and now, all of which gave the same numbers."""
+    both = [again(before.runs(arm), after.runs(arm)) for arm in (variant, CONTROL)]
+    return all(runs and all(runs) for runs in both)
+
+
+def again(before: Sequence[Record], after: Sequence[Record]) -> list[bool]:
+    """Of each run that both have: whether it gave the same numbers, as far as both records have them."""
+    then = {run["key"]: run for run in before}
+    return [
+        all(run[name] == old[name] for name in OUTCOME if name in run and name in old)
+        for run in after
+        if (old := then.get(run["key"]))
+    ]
 
 
 def about(table: Table) -> dict[str, str]:
@@ -212,6 +242,9 @@ def summary(comparison: Comparison, rows: int = 20) -> str:
         "",
         f"Reference: {'; '.join(comparison.environments[0])}. Now: {'; '.join(comparison.environments[1])}.",
     ]
+    same, both = comparison.again
+    if both:
+        lines += ["", f"{same} of the {both} runs that both have gave the same numbers."]
     if sizes := [change.visible for change in comparison.changes if change.visible]:
         lines += [
             "",

@@ -85,6 +85,21 @@ def test_a_store_against_itself_has_not_changed(tmp_path: Path) -> None:
     assert all(change.before == change.after for change in found.changes)
 
 
+def test_the_same_numbers_again_are_no_change_however_few_the_runs(tmp_path: Path) -> None:
+    before, after = (made(tmp_path / name, 0, runs=2, spread=3.0) for name in "ab")
+    runs = list(before.records)
+    found = compared(before, after)
+    assert {change.word for change in found.changes} == {"unchanged"}
+    assert found.again == (len(runs), len(runs))
+    assert f"{len(runs)} of the {len(runs)} runs that both have gave the same numbers." in summary(found)
+    lines = [json.loads(line) for line in (after.folder / "runs.jsonl").read_text().splitlines()]
+    lines[runs.index("flip-0")]["test_accuracy"] += 0.0001
+    (after.folder / "runs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = compared(before, Store(after.folder, 1))
+    assert found.again == (len(runs) - 1, len(runs))
+    assert [change.variant for change in found.changes if change.word != "unchanged"] == ["flip"]
+
+
 def test_other_seeds_of_the_same_code_have_not_changed(tmp_path: Path) -> None:
     """At most one false alarm in 20, at a family-wise level of 5 %."""
     reference = made(tmp_path / "reference", 1000)
