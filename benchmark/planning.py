@@ -86,20 +86,9 @@ def planned(
     stages: Stages | None = None,
 ) -> Grid:
     """The grid of a request. Raises UsageError for an ablation that is not there, or data that are not to be had."""
-    found, broken = discover()
-    names = [name.strip() for name in only.split(",") if name.strip()]
-    base = base_of(asked)
-    if design not in (ADD_ONE, *DESIGNS):
-        raise unknown("design", design, [ADD_ONE, *DESIGNS])
-    if bool(named) != (design != ADD_ONE) or (names and named):
-        raise UsageError("--trick goes with --design leave-one-out or pairs, and --only with add-one")
     if weights and named:
         raise UsageError("--weights goes with --design add-one; leave out --design and --trick")
-    if named:
-        tables, failing = [DESIGNS[design](tricks(named, found, list(broken)), base)], dict[str, str]()
-    else:
-        tables, failing = studies(chosen(found, broken, names), base)
-    left_out = {name: why for name, why in (broken | failing).items() if not names or name in names}
+    tables, left_out = tables_of(asked, only, design, named)
     start = checkpoint(weights) if weights else None
     data = datasets.load(asked.data, asked.data_dir)
     tables = with_weights(tables, start, len(data.classes)) if start else tables
@@ -112,6 +101,20 @@ def planned(
     unavailable = [f"left out: what starts from {name}, since {why}" for name, why in why_not.items()]
     ensembles = combinations(tables, asked.seeds, data.fingerprint)
     return Grid(tables, origins(rounds, prints), rounds, kept, left_out, unavailable, ensembles)
+
+
+def tables_of(asked: Request, only: str, design: str, named: Sequence[str]) -> tuple[list[Study], dict[str, str]]:
+    """The tables of a design, and for each module that had to be left out one sentence that says why."""
+    if design not in (ADD_ONE, *DESIGNS):
+        raise unknown("design", design, [ADD_ONE, *DESIGNS])
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    if bool(named) != (design != ADD_ONE) or (names and named):
+        raise UsageError("--trick goes with --design leave-one-out or pairs, and --only with add-one")
+    found, broken = discover()
+    if named:
+        return [DESIGNS[design](tricks(named, found, list(broken)), base_of(asked))], broken
+    tables, failing = studies(chosen(found, broken, names), base_of(asked))
+    return tables, {name: why for name, why in (broken | failing).items() if not names or name in names}
 
 
 def stages_of(results: Store) -> Stages:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,11 +20,13 @@ from torch import Tensor, nn
 
 from benchmark.data import DataSet
 from benchmark.identity import Run, describe
+from benchmark.preload import MODULES
 from benchmark.recipe import Recipe
 from benchmark.runner import Ended, Outcome, Processes, complete, in_order, timestamp
 from benchmark.store import Store, weights_file
 from benchmark.training import train
 
+ROOT = Path(__file__).resolve().parent.parent
 ABOUT = {"data": "toy", "data_choice": "asked for by name", "budget": "quick"}
 
 
@@ -202,3 +206,14 @@ def test_workers_end_at_once_when_their_parent_stops(toy: DataSet, folder: Path)
         assert time.monotonic() - start < 5
         assert not workers._workers
         assert not process.is_alive()
+
+
+def test_what_workers_are_forked_from_asks_for_no_gpu() -> None:
+    """CUDA cannot be used in the fork of a process that has so much as counted its devices."""
+    code = f"""
+import importlib, os, torch
+torch._C._cuda_getDeviceCount = torch.cuda._lazy_init = lambda: os._exit(3)
+for name in {MODULES}:
+    importlib.import_module(name)
+"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
