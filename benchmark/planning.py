@@ -213,4 +213,10 @@ def short(part: object) -> str:
 
 def lacking(grid: Grid, results: Store) -> list[Run]:
     """The runs that are still to be trained."""
-    return [each for planned in [grid.before, *grid.rounds] for each in planned if lacks(results, each)]
+    return [*starts(grid, results), *(each for planned in grid.rounds for each in planned if lacks(results, each))]
+
+
+def starts(grid: Grid, results: Store) -> list[Run]:
+    """What others start from and is to be trained: not stored, or without its weights where they are needed yet."""
+    needed = {run.start for planned in grid.rounds for run in planned if lacks(results, run)}
+    return [run for run in grid.before if run.key not in results or (run.key in needed and lacks(results, run))]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from benchmark.identity import Run, describe
-from benchmark.planning import Grid, Stages, lacking
+from benchmark.planning import Grid, Stages, lacking, starts
 from benchmark.resolving import Need, needs, news, promising_first
 from benchmark.runner import Ended, Trainer, complete, lacks
 from benchmark.store import Record, Store, table_name
@@ -24,8 +24,9 @@ class Session:
 
     def complete(self, grid: Grid, after_round: Callable[[int], str] = lambda done: "") -> Ended:
         """First the runs that others start from, then the rounds; those whose start failed are left."""
-        first = complete([grid.before], self.results, self.trainer, self.about, self.deadline)
-        lost = {run.key for run in grid.before if lacks(self.results, run)}
+        before = starts(grid, self.results)
+        first = complete([before], self.results, self.trainer, self.about, self.deadline)
+        lost = {run.key for run in before if lacks(self.results, run)}
         rounds = [[run for run in planned if run.start not in lost] for planned in grid.rounds]
         skipped = sum(map(len, grid.rounds)) - sum(map(len, rounds))
         if first.interrupted:
