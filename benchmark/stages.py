@@ -28,7 +28,7 @@ class Session:
         first = complete([before], self.results, self.trainer, self.about, self.deadline)
         lost = {run.key for run in before if lacks(self.results, run)}
         rounds = [[run for run in planned if run.start not in lost] for planned in grid.rounds]
-        skipped = sum(map(len, grid.rounds)) - sum(map(len, rounds))
+        skipped = sum(run.start in lost and lacks(self.results, run) for planned in grid.rounds for run in planned)
         if first.interrupted:
             return replace(first, left=first.left + len(lacking(replace(grid, before=[]), self.results)))
         then = complete(rounds, self.results, self.trainer, self.about, self.deadline, after_round)
