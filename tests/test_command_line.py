@@ -174,6 +174,15 @@ def test_ctrl_c_ends_within_5_s_and_loses_no_finished_run(folder: Path, tmp_path
     assert f"stopped; {finished(store)} runs finished and kept" in said
 
 
+def test_ctrl_c_before_anything_has_begun_leaves_no_traceback(folder: Path, tmp_path: Path) -> None:
+    victim = process(folder, tmp_path / "store")
+    time.sleep(1)  # torch is being imported, by two processes
+    os.killpg(victim.pid, signal.SIGINT)
+    code, said = ended(victim)
+    assert code == 130
+    assert "Traceback" not in said
+
+
 def test_minutes_0_reports_what_is_there(ran: Path, folder: Path, tricks: Any) -> None:
     code, said = tricks("run", *toy(folder, ran), "--only", "schedule", "--seeds", 3, "--minutes", 0)
     assert code == 0
