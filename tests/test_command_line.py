@@ -61,14 +61,18 @@ def ended(process: subprocess.Popen[str], seconds: float = 180) -> tuple[int, st
 
 def process(folder: Path, store: Path) -> subprocess.Popen[str]:
     arguments = ["run", *toy(folder, store), "--only", "schedule", "--seeds", "2", "--jobs", "2"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "benchmark", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # it would inherit that Ctrl-C is ignored
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "benchmark", *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def finished(store: Path) -> int:
