@@ -1,14 +1,17 @@
 """`python -m benchmark`: the process that workers are forked from starts first, as both import for seconds."""
 
+import signal
 import sys
 
 from benchmark.preload import preload
 
 if __name__ == "__main__":
-    try:
-        if sys.argv[1:2] in (["run"], ["folds"]):
-            preload()
-        from benchmark.command_line import main  # only now
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None  # nothing has begun
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing has begun; an exception amid torch's import aborts it
+    if sys.argv[1:2] in (["run"], ["folds"]):
+        preload()
+    from benchmark.command_line import main  # only now
+
+    signal.signal(signal.SIGINT, before)
     main()

@@ -183,7 +183,7 @@ def test_ctrl_c_before_anything_has_begun_leaves_no_traceback(folder: Path, tmp_
     time.sleep(1)  # torch is being imported, by two processes
     os.killpg(victim.pid, signal.SIGINT)
     code, said = ended(victim)
-    assert code == 130
+    assert code in (130, -signal.SIGINT)  # a shell shows 130 for both
     assert "Traceback" not in said
 
 
