@@ -115,7 +115,7 @@ def run(
     """
     if resolve and max_seeds < seeds:
         raise UsageError(f"--max-seeds must be at least --seeds ({seeds}), got {max_seeds}")
-    deadline = time.monotonic() + (inf if minutes is None else 60 * minutes)
+    deadline = deadline_in(minutes)
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
     say(opening(asked))
     results = Store(asked.store, ENGINE)
@@ -247,7 +247,7 @@ def folds_(
 
     Example: python -m benchmark folds --only learning_rate --folds 5
     """
-    deadline = time.monotonic() + (inf if minutes is None else 60 * minutes)
+    deadline = deadline_in(minutes)
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, 1)
     say(opening(asked))
     grid = planned(asked, only)
@@ -443,6 +443,11 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="For programs.")]
             typer.echo(f"{entry['name']}: {entry['question']}\n  {', '.join(entry['variants'])}")
             typer.echo("".join(f"  {link}\n" for link in entry["sources"]))
     leave(Ended(0, [], 0, False), broken | failing)
+
+
+def deadline_in(minutes: float | None) -> float:
+    """As of time.monotonic(); infinite without a limit."""
+    return time.monotonic() + (inf if minutes is None else 60 * minutes)
 
 
 def opened(folder: Path) -> Store:

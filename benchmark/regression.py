@@ -108,13 +108,14 @@ def compared(reference: Store, store: Store) -> Comparison:
         [then[place(about)].study["margin"] for about, _, _ in found],
         [spread(then[place(about)]) for about, _, _ in found],
     )
-    shared = again(list(reference.records.values()), list(store.records.values()))
+    runs = [list(each.records.values()) for each in (reference, store)]  # read from the disk, once
+    shared = again(*runs)
     return Comparison(
         [replace(c, word="unchanged") if is_same else c for c, is_same in zip(changes, same, strict=True)],
         cost_changes(reference, store),
         missing,
         (sum(shared), len(shared)),
-        (environments(reference), environments(store)),
+        (environments(runs[0]), environments(runs[1])),
     )
 
 
@@ -221,9 +222,9 @@ def costs(store: Store) -> dict[str, dict[str, float]]:
     }
 
 
-def environments(store: Store) -> list[str]:
+def environments(runs: Iterable[Record]) -> list[str]:
     """What the runs were trained on, in words; each once."""
-    return list(dict.fromkeys(sorted(described(record) for record in store.records.values())))
+    return sorted({described(run) for run in runs})
 
 
 def described(record: Record) -> str:
