@@ -15,9 +15,10 @@ from scipy import stats
 from torch import Generator, Tensor
 from torchvision.transforms import v2
 
+from ablations import auto_augment
 from ablations.alternating_flip import alternate, coin
 from ablations.augmentation import RotateAndScale, Shift, turned
-from ablations.auto_augment import each_by, rand_augment, trivial_augment
+from ablations.auto_augment import Policy
 from ablations.colour import HSV, Jitter, from_hsv, to_hsv
 from ablations.erasing import Cutout, RandomErasing
 from ablations.fancy_pca import FancyPCA
@@ -27,7 +28,7 @@ from ablations.preprocessing import Centred, divided_by_255, min_max, own_mean, 
 from ablations.progressive_resizing import Growing
 from ablations.test_time import flip_averaging
 from ablations.whitening import Whitened, eigenbasis
-from benchmark.baseline import InTurn, standardise
+from benchmark.baseline import InTurn, baseline, standardise
 from benchmark.recipe import Augment, Moment
 
 
@@ -50,6 +51,10 @@ def labels(count: int) -> Tensor:
 
 
 NO_TARGETS = torch.empty(0)
+POLICIES: dict[str, Policy] = {
+    name: arm.augment.parts[1]  # type: ignore[attr-defined]  # behind the baseline's own augmentation
+    for name, arm in auto_augment.variants(baseline("toy", "quick")).items()
+}
 AUGMENTATIONS: dict[str, Augment] = {
     "shift": Shift(4),
     "rotation": RotateAndScale(15, 0),
@@ -67,7 +72,8 @@ AUGMENTATIONS: dict[str, Augment] = {
     "random erasing": RandomErasing(1.0),
     "mixup": Mixup(1),
     "CutMix": CutMix(1.0),
-    "TrivialAugment": trivial_augment,
+    "TrivialAugment": POLICIES["TrivialAugment"],
+    "RandAugment": POLICIES["RandAugment"],
 }
 
 
@@ -507,22 +513,89 @@ def test_boxes_of_cutmix_have_the_size_and_place_of_the_published_code() -> None
 # --- policies
 
 
-@pytest.mark.parametrize("policy", [v2.TrivialAugmentWide, v2.RandAugment])
-def test_policies_are_torchvisions_with_a_call_for_each_image(policy: type[v2.Transform]) -> None:
-    before = (images(6) * 255).round() / 255
-    after = each_by(policy(), before, rng(7))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**62, (), generator=rng(7))))
-        expected = [policy()((image * 255).round().to(torch.uint8)) for image in before]
-    assert torch.allclose(after, torch.stack(expected) / 255, atol=1e-6)
-    assert not torch.allclose(each_by(policy(), before, rng(8)), after, atol=0.01)
+TORCHVISION = {"TrivialAugment": v2.TrivialAugmentWide(), "RandAugment": v2.RandAugment()}
+THEIRS = dict(
+    zip(auto_augment.NAMES, v2.RandAugment._AUGMENTATION_SPACE, strict=True)
+)  # the same order as torchvision's
 
 
-def test_8_bits_are_there_and_back_without_loss() -> None:
-    levels = torch.arange(256).float().mul_(1 / 255).view(1, 1, 16, 16).expand(1, 3, 16, 16)
-    for nearby in (levels, levels + 0.4 / 255, levels - 0.4 / 255):
-        assert torch.equal(each_by(torch.nn.Identity(), nearby, rng()), levels)
-    assert torch.equal(rand_augment(images(4), labels(4), rng())[1], labels(4))
+def by_torchvision(policy: str, levels: Tensor, name: str, strength: int, negative: bool) -> Tensor:
+    """uint8 images after one of torchvision's operations, at the strength of that number."""
+    theirs, side = TORCHVISION[policy], levels.shape[-1]
+    strengths, signed = theirs._AUGMENTATION_SPACE[THEIRS[name]]
+    table = strengths(auto_augment.STRENGTHS, side, side)
+    magnitude = 0.0 if table is None else float(table[strength]) * (-1 if signed and negative else 1)
+    return theirs._apply_image_or_video_transform(levels, THEIRS[name], magnitude, theirs.interpolation, theirs._fill)
+
+
+def some_levels() -> Tensor:
+    """Noise, smooth colours and a flat image, (5, 3, 32, 32) uint8."""
+    slope = torch.linspace(30, 200, 32)
+    smooth = torch.stack([slope[:, None].expand(32, 32), slope.expand(32, 32), slope[None] / 2 + slope[:, None] / 2])
+    flat = torch.full((1, 3, 32, 32), 77.0)
+    return torch.cat([255 * images(3), smooth[None], flat]).to(torch.uint8).contiguous()
+
+
+@pytest.mark.parametrize("name", auto_augment.NAMES)
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_policys_operation_is_torchvisions(policy: str, name: str) -> None:
+    """At every strength, and either way round. Torchvision rounds blends otherwise: a few pixels end a level apart."""
+    given, ours = some_levels(), POLICIES[policy]
+    n, apart = len(given), []
+    for strength in range(*ours.strengths):
+        for negative in (0, 1):
+            entries = [torch.full((n,), each) for each in (auto_augment.NAMES.index(name), strength, negative)]
+            after = ours.applied(given.float(), *entries)
+            expected = by_torchvision(policy, given, name, strength, bool(negative)).float()
+            apart.append((after - expected).abs())
+    assert torch.stack(apart).max() <= (1 if name in auto_augment.BLENDS else 0)
+    assert (torch.stack(apart) > 0).float().mean() < 0.01
+
+
+def drawn_by(policy: str, monkeypatch: pytest.MonkeyPatch) -> list[list[Tensor]]:
+    """The operations, strengths and signs that a policy draws for 20,000 images, one list for each of its turns."""
+    seen: list[list[Tensor]] = []
+
+    def applied(self: Policy, levels: Tensor, *draws: Tensor) -> Tensor:
+        seen.append(list(draws))
+        return levels
+
+    monkeypatch.setattr(Policy, "applied", applied)
+    POLICIES[policy](torch.zeros(20_000, 3, 1, 1), NO_TARGETS, rng(4))
+    return seen
+
+
+def test_trivial_augment_draws_one_operation_a_strength_and_a_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    [drawn] = drawn_by("TrivialAugment", monkeypatch)
+    counts = [torch.bincount(each).numpy() for each in drawn]
+    assert [len(each) for each in counts] == [14, 31, 2]
+    assert all(stats.chisquare(each).pvalue > 0.01 for each in counts)
+    assert stats.chi2_contingency(np.histogram2d(*drawn[:2], bins=(14, 31))[0]).pvalue > 0.01  # one from the other
+
+
+def test_rand_augment_draws_two_operations_at_strength_9(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = drawn_by("RandAugment", monkeypatch)
+    for kind, strength, sign in (first, second):
+        assert strength.unique().tolist() == [9]
+        assert all(stats.chisquare(torch.bincount(each).numpy()).pvalue > 0.01 for each in (kind, sign))
+    assert stats.chi2_contingency(np.histogram2d(first[0], second[0], bins=14)[0]).pvalue > 0.01
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_policy_applies_what_it_draws_one_after_the_other(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = some_levels()
+    after, _ = POLICIES[policy](before / 255, NO_TARGETS, rng(4))
+    counted = [
+        torch.randint(*bounds, (5,), generator=g)
+        for g in [rng(4)]
+        for _ in range(POLICIES[policy].operations)
+        for bounds in ((0, 14), POLICIES[policy].strengths, (0, 2))
+    ]
+    expected = before
+    for kind, strength, sign in zip(counted[::3], counted[1::3], counted[2::3], strict=True):
+        drawn = zip(expected, kind.tolist(), strength.tolist(), sign.tolist(), strict=True)
+        expected = torch.stack([by_torchvision(policy, x, auto_augment.NAMES[k], s, bool(n)) for x, k, s, n in drawn])
+    assert ((255 * after - expected).abs() > 0.01).float().mean() < 0.01
 
 
 # --- flips
