@@ -17,6 +17,11 @@ Outputs = tuple[Tensor, ...]
 WARM_UP = 3  # calls before capture, in which libraries choose and allocate, as torch's documentation has it
 
 
+def captures(device: torch.device) -> bool:
+    """Returns whether what runs on `device` can be captured as a graph."""
+    return device.type == "cuda"
+
+
 @dataclass(frozen=True)
 class Graph:
     """One captured call, with the memory that it reads and writes."""

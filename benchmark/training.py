@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.capture import Captured
+from benchmark.capture import Captured, captures
 from benchmark.data import DataSet, Split, folded
 from benchmark.diagnosis import band, last_epoch, levels
 from benchmark.machine import now, peak_memory_mb, reset_peak_memory
@@ -374,7 +374,7 @@ _kept: dict[object, Network] = {}  # the last network captured by this process: 
 def ready(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start: Weights | None = None) -> Network:
     """The network before its first step. On a GPU, runs that differ only outside the network share its graphs."""
     network = build(recipe, seed, data, device, start)
-    if device.type != "cuda":
+    if not captures(device):
         return network
     key = replace(recipe, **OUTSIDE), data.fingerprint, device
     if key not in _kept:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from pretended_gpu.trial import Trials
 
 from benchmark import command_line
 from benchmark.baseline import baseline
@@ -25,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests marked gpu are skipped, with the reason, where there is none."""
     if not torch.cuda.is_available():
         for item in items:
-            if "gpu" in item.keywords:
+            if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
 
 
@@ -68,6 +70,13 @@ def toy(folder: Path) -> DataSet:
 @pytest.fixture(scope="session")
 def toy6(folder: Path) -> DataSet:
     return load("toy6", folder)
+
+
+@pytest.fixture(scope="session")
+def trials(folder: Path) -> Iterator[Trials]:
+    """A pretended GPU, in a process of its own, that examines recipes on the set toy."""
+    with Trials(folder) as process:
+        yield process
 
 
 # The baseline, so small that a run takes a tenth of a second.

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY
+from pretended_gpu.trial import Trials
 from torch import Tensor
 
 from benchmark.baseline import baseline
@@ -108,6 +109,12 @@ def test_trains_to_finite_logits_and_repeats_exactly(arm: Recipe, toy: DataSet) 
     assert np.isfinite(first.logits).all()
     assert np.array_equal(first.logits, second.logits)
     assert np.array_equal(first.losses, second.losses)
+
+
+@pytest.mark.parametrize("arm", arms(TINY))
+def test_runs_on_a_gpu_without_waiting_and_as_a_cuda_graph(arm: Recipe, trials: Trials) -> None:
+    """On a GPU that is only pretended; tests/pretended_gpu says what that proves."""
+    assert trials.examine(arm).faults == ""
 
 
 @pytest.mark.parametrize("arm", arms(OTHER))

@@ -1,0 +1,206 @@
+"""Trains a recipe on the pretended GPU, with CUDA graphs and without, and says what a real GPU's user would meet.
+
+`Trials` does so in a process of its own, since a process that has imported `device` is of no use for a real GPU.
+"""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark import training
+from benchmark.data import DataSet, load
+from benchmark.identity import describe
+from benchmark.recipe import Recipe
+
+IMAGES, VALIDATION, EVALUATED = 64, 24, 24  # two steps of TINY: each graph is replayed twice and more
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How a recipe fared."""
+
+    error: str = ""  # what its training raised
+    waits: tuple[str, ...] = ()  # of the host for the device, within the steps
+    draws: tuple[str, ...] = ()  # from torch's own stream, within the steps but outside the network
+    warnings: tuple[str, ...] = ()
+    captured: bool = True  # whether steps and evaluations all ran as graphs
+    differs: str = ""  # where the replayed run is another than the run without graphs
+    launches: float = 0.0  # of kernels in a step, outside the graph
+
+    @property
+    def faults(self) -> str:
+        """One sentence for each thing that its author has to mend, with the line; empty if there is none."""
+        said = [f"on a GPU it raises {self.error}"] if self.error else []
+        said += [f"each step waits for the GPU at {wait}" for wait in self.waits]
+        said += [f"it draws from torch's own stream, not from the generator it is given, at {d}" for d in self.draws]
+        said += [f"its network warns: {warning}" for warning in self.warnings]
+        if not (self.captured or self.error or self.warnings):
+            said.append("its network cannot be captured as a CUDA graph")
+        if self.differs:
+            said.append(
+                f"replayed as a CUDA graph it trains otherwise ({self.differs}): Python runs at capture alone, so that"
+                " what it counts, draws on the host or decides there stays as it was then"
+            )
+        return "; ".join(said)
+
+
+def examine(recipe: Recipe, data: DataSet, start: dict[str, torch.Tensor] | None = None) -> Finding:
+    """Trains `recipe` for an epoch of `IMAGES` images, captured and not."""
+    from pretended_gpu import device
+
+    recipe = replace(recipe, epochs=1, images=IMAGES, validation_images=VALIDATION, snapshots=())
+    training._kept.clear()
+    device.log.clear()
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        watched(patch)
+        with device.present(patch) as gpu:
+            try:
+                captured = training.train(recipe, 0, data, gpu, start)
+                graphs = [
+                    g for network in training._kept.values() for each in network.graphs for g in each._graphs.values()
+                ]
+                steps, seen = len(captured.losses), dict(device.log.launches)
+                waits = tuple(f"{where}: {why}" for zone, why, where in device.log.waits if zone != "between epochs")
+                draws = tuple(where for zone, where in device.log.draws if zone == "step")
+                patch.setattr(training.Network, "step", training.Network._step)
+                patch.setattr(training.Network, "scores", lambda self, images: self._scores(images)[0])
+                plain = training.train(recipe, 0, data, gpu, start)
+            except Exception as reason:
+                return Finding(error=f"{type(reason).__name__}: {str(reason).splitlines()[0]} at {raised(reason)}")
+    return Finding(
+        waits=waits,
+        draws=draws,
+        warnings=tuple(str(each.message) for each in told),
+        captured=bool(graphs) and all(graphs),
+        differs=difference(captured, plain),
+        launches=seen.get("step", 0) / steps,
+    )
+
+
+def watched(patch: pytest.MonkeyPatch) -> None:
+    """Lets the training run on the pretended GPU as on a real one, and the log know its parts."""
+    from pretended_gpu.device import log
+
+    batches = training.batches
+
+    def within_steps(*args: Any) -> Iterator[Any]:
+        for batch in batches(*args):
+            log.zone = "step"
+            yield batch
+        log.zone = "between epochs"
+
+    def zoned(name: str, zone: str) -> None:
+        function = getattr(training.Network, name)
+
+        def call(*args: Any) -> Any:
+            before, log.zone = log.zone, zone
+            try:
+                return function(*args)
+            finally:
+                log.zone = before
+
+        patch.setattr(training.Network, name, call)
+
+    log.zone = "between epochs"
+    zoned("_step", "network")
+    zoned("_scores", "evaluation")
+    patch.setattr(training, "batches", within_steps)
+    patch.setattr(training, "captures", lambda device: device.type == "gpu")
+    patch.setattr(training, "evaluation_batch", lambda device: EVALUATED)
+    patch.setattr(training, "evaluate", torch.no_grad()(training.evaluate.__wrapped__))  # type: ignore[attr-defined]
+
+
+def difference(captured: training.Result, plain: training.Result) -> str:
+    """Returns what differs between two runs, and by how much; empty if nothing does."""
+    for what in ("losses", "logits", "validation_logits"):
+        a, b = getattr(captured, what), getattr(plain, what)
+        if (a is None) != (b is None) or (a is not None and not np.array_equal(a, b, equal_nan=True)):
+            return what if a is None or b is None else f"{what} by up to {np.nanmax(np.abs(a - b)):.2g}"
+    return ""
+
+
+def raised(reason: Exception) -> str:
+    """Returns the innermost line of an error that is neither torch's nor Python's own."""
+    from pretended_gpu.device import NOT_THE_CALLER
+
+    ours = [f for f in traceback.extract_tb(reason.__traceback__) if not f.filename.startswith(NOT_THE_CALLER)]
+    return f"{Path(ours[-1].filename).name}:{ours[-1].lineno} {ours[-1].name}" if ours else ""
+
+
+def start_of(recipe: Recipe, data: DataSet) -> dict[str, torch.Tensor] | None:
+    """Weights for a recipe that starts from trained ones, learned on the CPU from `data`, whatever the recipe says."""
+    if not isinstance(recipe.start_from, Recipe):
+        return None
+    text = describe(recipe.start_from)
+    if text not in _starts:
+        begun = replace(recipe.start_from, data=data.name, epochs=1)
+        weights = training.train(begun, 0, data, torch.device("cpu")).weights or {}
+        _starts[text] = {name: torch.from_numpy(array) for name, array in weights.items()}
+    return _starts[text]
+
+
+_starts: dict[str, dict[str, torch.Tensor]] = {}
+
+
+def serve(pipe: Connection, folder: Path) -> None:
+    """Says whether this torch can pretend a GPU, then examines each recipe that comes, until the pipe ends."""
+    torch.set_num_threads(1)
+    try:
+        from pretended_gpu import device
+
+        device.present  # noqa: B018
+    except (ImportError, AttributeError, RuntimeError, TypeError) as reason:
+        pipe.send(f"torch {torch.__version__} has moved the parts that a GPU is pretended with: {reason}")
+        return
+    pipe.send("")
+    data = load("toy", folder)
+    while True:
+        try:
+            recipe = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(examine(recipe, data, start_of(recipe, data)))
+
+
+class Trials:
+    """A process that examines recipes on the toy data set of `folder`. `missing` says why it cannot."""
+
+    def __init__(self, folder: Path) -> None:
+        if torch.cuda.is_available():
+            self.missing, self._process = "a real GPU is there: the tests marked gpu take it", None
+            return
+        context = get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, folder), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.missing: str = self._pipe.recv()
+
+    def examine(self, recipe: Recipe) -> Finding:
+        """Returns how `recipe` fares; skips the test that asks where no GPU can be pretended."""
+        if self.missing:
+            pytest.skip(self.missing)
+        self._pipe.send(recipe)
+        found: Finding = self._pipe.recv()
+        return found
+
+    def __enter__(self) -> Trials:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        if self._process:
+            self._pipe.close()
+            self._process.join()
