@@ -6,15 +6,29 @@ batch and replayed from then on: https://docs.pytorch.org/docs/stable/notes/cuda
 
 from __future__ import annotations
 
+import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 Outputs = tuple[Tensor, ...]
 WARM_UP = 3  # calls before capture, in which libraries choose and allocate, as torch's documentation has it
+WAITED = "called a synchronizing CUDA operation"  # c10/cuda/CUDAFunctions.cpp, warn_or_error_on_sync
+TORCH = str(Path(torch.__file__).parent)
+
+
+class CaptureError(RuntimeError):
+    """A capture that began and failed. What runs in this process after it cannot be trusted.
+
+    torch leaves the capture's stream current, and up to 2.12 its allocator and its random stream as if it still
+    captured: https://github.com/pytorch/pytorch/pull/180395.
+    """
 
 
 def captures(device: torch.device) -> bool:
@@ -32,23 +46,27 @@ class Graph:
     gradients: Sequence[Tensor | None]  # of the module's parameters
 
 
+Kinds = tuple[tuple[torch.Size, torch.dtype], ...]
+
+
 class Captured:
     """`function`, which runs `module` on tensors of the GPU and may leave gradients in its parameters.
 
     What a call returns is overwritten by the next call on the same shapes. Buffers and the random stream advance as
-    they would have without a graph. A function that cannot be captured runs as it is, after a warning.
+    they would have without a graph. A function that makes the host wait for the device runs as it is, after a warning
+    that names the line.
     """
 
     def __init__(self, function: Callable[..., Outputs], module: nn.Module) -> None:
         self.function, self.module = function, module
-        self._graphs: dict[tuple[torch.Size, ...], Graph | None] = {}
+        self._graphs: dict[Kinds, Graph | None] = {}
 
     def __call__(self, *inputs: Tensor) -> Outputs:
-        """As `function`. Raises what it raises."""
-        shapes = tuple(each.shape for each in inputs)
-        if shapes not in self._graphs:
-            self._graphs[shapes] = self._capture(inputs)
-        kept = self._graphs[shapes]
+        """Does what `function` does, and raises what it raises. Raises CaptureError if a capture fails."""
+        kinds = tuple((each.shape, each.dtype) for each in inputs)
+        if kinds not in self._graphs:
+            self._graphs[kinds] = self._capture(inputs)
+        kept = self._graphs[kinds]
         if kept is None:
             return self.function(*inputs)
         for mine, given in zip(kept.inputs, inputs, strict=True):
@@ -63,34 +81,91 @@ class Captured:
         mine = [each.clone() for each in inputs]
         buffers = [each.clone() for each in self.module.buffers()]
         stream_of_numbers = torch.cuda.get_rng_state(device)
-        graph = torch.cuda.CUDAGraph()
-        try:
-            self._warm_up(mine)
-            self._drop_gradients()  # so that the captured backward pass allocates them in the graph's own memory
-            with torch.cuda.graph(graph):
-                outputs = self.function(*mine)
-            gradients = [parameter.grad for parameter in self.module.parameters()]
-        except RuntimeError as reason:
-            torch.cuda.synchronize(device)
+
+        def as_before() -> None:
             self._drop_gradients()
-            warnings.warn(f"not captured as a CUDA graph, so slower: {str(reason).splitlines()[0]}", stacklevel=3)
-            return None
-        finally:
             for buffer, before in zip(self.module.buffers(), buffers, strict=True):
                 buffer.copy_(before)
             torch.cuda.set_rng_state(stream_of_numbers, device)
-        return Graph(graph, mine, outputs, gradients)
 
-    def _warm_up(self, inputs: Sequence[Tensor]) -> None:
-        """On a stream of its own, as capture asks for."""
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
+        wait = self._warm_up(mine, device)
+        as_before()
+        if wait:
+            warnings.warn(f"not captured as a CUDA graph, so slower: waits for the GPU at {wait}", stacklevel=3)
+            return None
+        graph = self._captured(mine, device)
+        as_before()
+        return graph
+
+    def _warm_up(self, inputs: Sequence[Tensor], device: torch.device) -> str:
+        """Calls the function as often as capture asks for; returns where it waits for the device, empty if nowhere.
+
+        To find that out ahead costs nothing. Within a capture a wait would fail it, and leave the process broken.
+        """
+        stream = side_stream(device)
+        stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream):
-            for _ in range(WARM_UP):
+            for _ in range(WARM_UP - 1):
                 self._drop_gradients()
                 self.function(*inputs)
-        torch.cuda.current_stream().wait_stream(stream)
+            self._drop_gradients()
+            wait = first_wait(self.function, inputs)
+        torch.cuda.current_stream(device).wait_stream(stream)
+        return wait
+
+    def _captured(self, inputs: Sequence[Tensor], device: torch.device) -> Graph:
+        graph = torch.cuda.CUDAGraph()
+        try:  # without gradients, so that the captured backward pass allocates them in the graph's own memory
+            with torch.cuda.graph(graph, stream=side_stream(device)):
+                outputs = self.function(*inputs)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as reason:
+            cause = reason.__context__ or reason  # torch's own, on leaving, hides what went wrong within
+            raise CaptureError(f"{first_line(cause)} ({line_of(cause)})") from reason
+        return Graph(graph, inputs, outputs, [parameter.grad for parameter in self.module.parameters()])
 
     def _drop_gradients(self) -> None:
         for parameter in self.module.parameters():
             parameter.grad = None
+
+
+@lru_cache
+def side_stream(device: torch.device) -> torch.cuda.Stream:
+    """The stream on which this process warms up and captures: every further one would keep a cuBLAS workspace."""
+    return torch.cuda.Stream(device)
+
+
+def first_wait(function: Callable[..., Outputs], inputs: Sequence[Tensor]) -> str:
+    """Calls `function`; returns the line where it first makes the host wait for the device, empty if it does not."""
+    try:
+        with waiting_raises():
+            function(*inputs)
+    except RuntimeError as reason:
+        if WAITED not in str(reason):
+            raise
+        return line_of(reason)
+    return ""
+
+
+@contextmanager
+def waiting_raises() -> Iterator[None]:
+    """Within this block an operation raises RuntimeError if the host would wait for the device."""
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+
+
+def line_of(reason: BaseException) -> str:
+    """Returns the innermost line outside torch in which an error was raised, as `file.py, line 12`."""
+    frames = traceback.extract_tb(reason.__traceback__)
+    frame = next((frame for frame in reversed(frames) if not frame.filename.startswith(TORCH)), None)
+    return f"{Path(frame.filename).name}, line {frame.lineno}" if frame else "a line that is not known"
+
+
+def first_line(reason: BaseException) -> str:
+    """Returns the first line of an error's text: CUDA's errors go on with advice on debugging."""
+    return (str(reason).splitlines() or [type(reason).__name__])[0]

@@ -144,10 +144,17 @@ class Curves:
     kept: dict[int, Network]  # by epoch, from 1 on; those whose answers the recipe wants too
 
 
-def train(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start: Weights | None = None) -> Result:
+def train(
+    recipe: Recipe,
+    seed: int,
+    data: DataSet,
+    device: torch.device,
+    start: Weights | None = None,
+    capture: bool = True,
+) -> Result:
     """Train `recipe` from `seed` on `data`; same seed, machine and threads: same bits.
 
-    `start` are the weights that `recipe.start_from` stands for.
+    `start` are the weights that `recipe.start_from` stands for. `capture` says whether a GPU may run steps as graphs.
 
     Whatever a part of the recipe raises goes through. A loss that is not finite ends the run as `diverged`.
     """
@@ -155,7 +162,7 @@ def train(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start:
     train_split, validation, test = resident(data, device)
     train_split, validation = first(train_split, recipe.images), first(validation, recipe.validation_images)
     reset_peak_memory(device)
-    network = ready(recipe, seed, data, device, start)
+    network = ready(recipe, seed, data, device, start, capture)
     first_batch = first(train_split, recipe.batch_size)
     flops = step_flops(network, first_batch)
     first_deviation = evaluate(network, first_batch.images).std().item()
@@ -371,12 +378,24 @@ OUTSIDE: dict[str, Any] = {  # what a captured network does not depend on
 _kept: dict[object, Network] = {}  # the last network captured by this process: neighbours in a round share it
 
 
-def ready(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start: Weights | None = None) -> Network:
+def captured_part(recipe: Recipe) -> Recipe:
+    """The recipe with what its captured network does not depend on put aside: equal where runs share graphs."""
+    return replace(recipe, **OUTSIDE)
+
+
+def ready(
+    recipe: Recipe,
+    seed: int,
+    data: DataSet,
+    device: torch.device,
+    start: Weights | None = None,
+    capture: bool = True,
+) -> Network:
     """The network before its first step. On a GPU, runs that differ only outside the network share its graphs."""
     network = build(recipe, seed, data, device, start)
-    if not captures(device):
+    if not (capture and captures(device)):
         return network
-    key = replace(recipe, **OUTSIDE), data.fingerprint, device
+    key = captured_part(recipe), data.fingerprint, device
     if key not in _kept:
         _kept.clear()
         _kept[key] = network.captured()
