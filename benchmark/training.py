@@ -378,11 +378,6 @@ OUTSIDE: dict[str, Any] = {  # what a captured network does not depend on
 _kept: dict[object, Network] = {}  # the last network captured by this process: neighbours in a round share it
 
 
-def captured_part(recipe: Recipe) -> Recipe:
-    """The recipe with what its captured network does not depend on put aside: equal where runs share graphs."""
-    return replace(recipe, **OUTSIDE)
-
-
 def ready(
     recipe: Recipe,
     seed: int,
@@ -395,7 +390,7 @@ def ready(
     network = build(recipe, seed, data, device, start)
     if not (capture and captures(device)):
         return network
-    key = captured_part(recipe), data.fingerprint, device
+    key = replace(recipe, **OUTSIDE), data.fingerprint, device
     if key not in _kept:
         _kept.clear()
         _kept[key] = network.captured()
