@@ -28,7 +28,7 @@ test: $(READY) ## run the tests
 
 bench: $(READY) ## time each trick's step, the training loop and the runner, into results/bench.json
 	mkdir -p results
-	$(RUN) -m pytest benchmarks -W default --benchmark-json=results/bench.json $(ARGS)
+	$(RUN) -m pytest speed -W default --benchmark-json=results/bench.json $(ARGS)
 
 setup: $(READY) ## install alone
 

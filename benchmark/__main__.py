@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from benchmark.preload import preload
+from benchmark.running.preload import preload
 
 if __name__ == "__main__":
     before = signal.getsignal(signal.SIGINT)
@@ -11,7 +11,7 @@ if __name__ == "__main__":
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing has begun; an exception amid torch's import aborts it
     if sys.argv[1:2] in (["run"], ["folds"]):
         preload()
-    from benchmark.command_line import main  # only now
+    from benchmark.commands.app import main  # only now
 
     signal.signal(signal.SIGINT, before)
     main()

@@ -15,6 +15,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
+from benchmark.budgets import BUDGETS
 from benchmark.errors import unknown
 from benchmark.networks import VGG
 from benchmark.recipe import Batch, Recipe, Transform, Validation, takes_bytes
@@ -161,54 +162,6 @@ class SGD:
     def __call__(self, groups: Iterable[dict[str, Any]]) -> Optimizer:
         groups = list(groups)
         return torch.optim.SGD(groups, lr=0.0, momentum=self.momentum, nesterov=self.nesterov, fused=True)
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How much training a run gets. The seconds are only for planning, until the store knows better."""
-
-    purpose: str
-    margin: float  # points of accuracy; differences surely below it are equivalent
-    run_seconds: float  # of one run on one worker, measured as NOTES.md says
-    stages: tuple[tuple[int, int], ...]
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    images: int | None = None
-    validation_images: int | None = None
-
-
-BUDGETS = {
-    "quick": Budget(
-        purpose="a laptop's CPU: 4,500 images",
-        margin=1.0,
-        run_seconds=13.0,
-        stages=((16, 1), (32, 2), (64, 2)),
-        epochs=10,
-        batch_size=64,
-        learning_rate=0.2,
-        images=4500,
-        validation_images=1000,
-    ),
-    "small": Budget(
-        purpose="all of CIFAR-10 on a CPU",
-        margin=0.5,
-        run_seconds=80.0,
-        stages=((16, 1), (48, 2), (96, 2)),
-        epochs=5,
-        batch_size=128,
-        learning_rate=0.3,
-    ),
-    "standard": Budget(
-        purpose="a GPU: the real thing",
-        margin=0.2,
-        run_seconds=10.0,
-        stages=((64, 2), (256, 2), (256, 2)),
-        epochs=40,
-        batch_size=512,
-        learning_rate=0.8,
-    ),
-}
 
 
 def baseline(data: str, budget: str, precision: Literal["fp32", "bf16"] = "bf16") -> Recipe:

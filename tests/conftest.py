@@ -15,9 +15,10 @@ import pytest
 import torch
 from pretended_gpu.trial import Trials
 
-from benchmark import command_line
 from benchmark.baseline import baseline
-from benchmark.data import DataSet, load
+from benchmark.commands.app import main
+from benchmark.data.load import load
+from benchmark.data.splits import DataSet
 from benchmark.networks import VGG
 
 torch.set_num_threads(1)  # as in a worker: sums in another order would be other numbers
@@ -95,7 +96,7 @@ def call(*arguments: object, capsys: pytest.CaptureFixture[str], monkeypatch: py
     """Exit code, and what it printed."""
     monkeypatch.setattr(sys, "argv", ["benchmark", *map(str, arguments)])
     try:
-        command_line.main()
+        main()
         code = 0
     except SystemExit as reason:
         code = int(reason.code or 0)

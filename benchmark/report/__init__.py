@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UsageError
-from benchmark.log import Log
-from benchmark.store import Store
-from benchmark.sweeps import sweep
-from benchmark.tables import decisions, tables
+from benchmark.evidence.log import Log
+from benchmark.evidence.sweeps import sweep
+from benchmark.evidence.tables import decisions, tables
+from benchmark.store.store import Store
 
 
 def write(store: Store, out: Path, history: Path | None = None) -> Path:
@@ -37,45 +37,58 @@ def write(store: Store, out: Path, history: Path | None = None) -> Path:
     if not store.records:
         raise UsageError(f"{store.folder} has no runs to report; `make ablate` trains them")
     # Only now: pandas and seaborn take seconds to import, and the command line imports this module for --help.
-    from benchmark.report import elsewhere, exports, factor_table, figures, page, plots, summaries, variants
+    from benchmark.report import (
+        cost_plot,
+        effects,
+        elsewhere,
+        exports,
+        factor_table,
+        interactions,
+        render,
+        sweep_plots,
+        table_plots,
+        variants,
+        view,
+    )
+    from benchmark.report import history as pasts
 
-    past = summaries.read_history(history, store)
+    past = pasts.read_history(history, store)
     with told(out):
         for folder in ("plots", "tables"):
             (out / folder).mkdir(parents=True, exist_ok=True)
         named = dict(zip(names([table.study for table in found]), found, strict=True))
-        drawn = {name: plots.draw(table, out / "plots", name) for name, table in named.items()}
+        drawn = {name: table_plots.draw(table, out / "plots", name) for name, table in named.items()}
         swept = {name: there for name, table in named.items() if (there := sweep(table, store))}
         for name, there in swept.items():
-            drawn[name] |= figures.draw(named[name], there, store, out / "plots", name)
+            drawn[name] |= sweep_plots.draw(named[name], there, store, out / "plots", name)
         for name, table in named.items():
-            drawn[name] |= summaries.interactions(table, out / "plots", name)
-            drawn[name] |= summaries.over_time(table, past, out / "plots", name)
+            drawn[name] |= interactions.interactions(table, out / "plots", name)
+            drawn[name] |= pasts.over_time(table, past, out / "plots", name)
             for kind, text in exports.files(table).items():
                 save(out / "tables" / f"{name}.{kind}", text)
-        save(out / "effects.csv", page.csv(found))
+        save(out / "effects.csv", effects.csv(found))
         if made := [decision for table in found for decision in decisions(table)]:
-            save(out / "ensembles.csv", page.ensembles_csv(made))
-        overview = page.overview(store, named, drawn, swept)
+            save(out / "ensembles.csv", effects.ensembles_csv(made))
+        overview = view.overview(store, named, drawn, swept)
         if overview.crossed:
             save(out / "factors.csv", factor_table.csv(overview.crossed))
         more: dict[str, Any] = {
             "variants": variants.every(named, overview.ablations),
-            "figures": summaries.cost(found, out / "plots"),
+            "figures": cost_plot.cost(found, out / "plots"),
             "elsewhere": elsewhere.tricks(found),
         }
-        save(out / "index.md", page.markdown(overview, **more))
-        save(out / "index.html", page.html(overview, **more))
+        save(out / "index.md", render.markdown(overview, **more))
+        save(out / "index.html", render.html(overview, **more))
     return out / "index.html"
 
 
 def draw_log(log: Log, name: str, path: Path) -> Path:
     """Write the figure of one training to `path`.svg and `path`.png; the path. Raises UsageError if it cannot be."""
-    from benchmark.report import figures
+    from benchmark.report import sweep_plots
 
     with told(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        figures.draw_log(log, name, path)
+        sweep_plots.draw_log(log, name, path)
     return path
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from benchmark.report.plots import digits_of, in_numbers
-from benchmark.tables import Row, Table
+from benchmark.evidence.tables import Row, Table
+from benchmark.report.text import digits_of, in_numbers
 
 RESOLVED = {"helps", "hurts", "equivalent"}
 CHANGES, DIFFERS, SAME, OPEN = "changes sign", "not the same", "the same", "not resolved everywhere"

@@ -9,10 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.comparison import judge_pairs
-from benchmark.report.page import NOTHING, baseline, heading, line, plain
-from benchmark.report.plots import control_name, digits_of
-from benchmark.tables import Table, points
+from benchmark.evidence.comparison import judge_pairs
+from benchmark.evidence.tables import Table, points
+from benchmark.report.cells import NOTHING, baseline, line
+from benchmark.report.counts import heading
+from benchmark.report.render import plain
+from benchmark.report.text import control_name, digits_of
 
 HEADINGS = ("variant", "runs", "accuracy, % ± std", "effect [95 % interval]", "p (Holm)", "verdict", "step time")
 ALIGNED = "lrrrrlr"  # columns of the tabular: words to the left, numbers to the right

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.factors import Cell, Factors, Margin, line
-from benchmark.report.plots import digits_of, in_numbers
+from benchmark.evidence.factors import Cell, Factors, Margin, line
+from benchmark.report.text import digits_of, in_numbers
 
 
 @dataclass(frozen=True)

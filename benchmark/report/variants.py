@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from shlex import join
 from typing import Any
 
-from benchmark.report.page import Ablation, Line, Section, heading, machine, unique
-from benchmark.store import Record
-from benchmark.tables import Row, Table
+from benchmark.evidence.tables import Row, Table
+from benchmark.report.cells import Line
+from benchmark.report.counts import heading, machine, unique
+from benchmark.report.view import Ablation, Section
+from benchmark.store.records import Record
 
 PARTS = {  # of Wei 2015, http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html
     "1": "data augmentation",

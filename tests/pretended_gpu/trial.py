@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import training
-from benchmark.data import DataSet, load
-from benchmark.identity import describe
+from benchmark.data.load import load
+from benchmark.data.splits import DataSet
+from benchmark.engine import evaluation, network, training
+from benchmark.planning.identity import describe
 from benchmark.recipe import Recipe
 
 IMAGES, VALIDATION, EVALUATED = 64, 24, 24  # two steps of TINY: each graph is replayed twice and more
@@ -61,7 +62,7 @@ def examine(recipe: Recipe, data: DataSet, start: dict[str, torch.Tensor] | None
     from pretended_gpu import device
 
     recipe = replace(recipe, epochs=1, images=IMAGES, validation_images=VALIDATION, snapshots=())
-    training._kept.clear()
+    network._kept.clear()
     device.log.clear()
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
@@ -69,14 +70,12 @@ def examine(recipe: Recipe, data: DataSet, start: dict[str, torch.Tensor] | None
         with device.present(patch) as gpu:
             try:
                 captured = training.train(recipe, 0, data, gpu, start)
-                graphs = [
-                    g for network in training._kept.values() for each in network.graphs for g in each._graphs.values()
-                ]
+                graphs = [g for kept in network._kept.values() for each in kept.graphs for g in each._graphs.values()]
                 steps, seen = len(captured.losses), dict(device.log.launches)
                 waits = tuple(f"{where}: {why}" for zone, why, where in device.log.waits if zone != "between epochs")
                 draws = tuple(where for zone, where in device.log.draws if zone == "step")
-                patch.setattr(training.Network, "step", training.Network._step)
-                patch.setattr(training.Network, "scores", lambda self, images: self._scores(images)[0])
+                patch.setattr(network.Network, "step", network.Network._step)
+                patch.setattr(network.Network, "scores", lambda self, images: self._scores(images)[0])
                 plain = training.train(recipe, 0, data, gpu, start)
             except Exception as reason:
                 return Finding(error=f"{type(reason).__name__}: {str(reason).splitlines()[0]} at {raised(reason)}")
@@ -103,7 +102,7 @@ def watched(patch: pytest.MonkeyPatch) -> None:
         log.zone = "between epochs"
 
     def zoned(name: str, zone: str) -> None:
-        function = getattr(training.Network, name)
+        function = getattr(network.Network, name)
 
         def call(*args: Any) -> Any:
             before, log.zone = log.zone, zone
@@ -112,15 +111,17 @@ def watched(patch: pytest.MonkeyPatch) -> None:
             finally:
                 log.zone = before
 
-        patch.setattr(training.Network, name, call)
+        patch.setattr(network.Network, name, call)
 
     log.zone = "between epochs"
     zoned("_step", "network")
     zoned("_scores", "evaluation")
     patch.setattr(training, "batches", within_steps)
-    patch.setattr(training, "captures", lambda device: device.type == "gpu")
-    patch.setattr(training, "evaluation_batch", lambda device: EVALUATED)
-    patch.setattr(training, "evaluate", torch.no_grad()(training.evaluate.__wrapped__))  # type: ignore[attr-defined]
+    patch.setattr(network, "captures", lambda device: device.type == "gpu")
+    for module in (network, evaluation):
+        patch.setattr(module, "evaluation_batch", lambda device: EVALUATED)
+    for module in (training, evaluation):
+        patch.setattr(module, "evaluate", torch.no_grad()(evaluation.evaluate.__wrapped__))
 
 
 def difference(captured: training.Result, plain: training.Result) -> str:

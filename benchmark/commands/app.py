@@ -1,0 +1,77 @@
+"""The command line: one module of this package for each command, imported when the command is called.
+
+Exit codes: 0 all well; 1 something failed on the way and the rest went on; 2 the request cannot be carried out;
+130 stopped by Ctrl-C. Finished runs are kept in every case.
+"""
+
+from __future__ import annotations
+
+import ast
+import gc
+import signal
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from benchmark.errors import UsageError
+
+COMMANDS = ("run", "combine", "plan", "folds", "cost", "report", "regress", "calibrate", "diagnose", "list")
+
+
+class Commands(TyperGroup):
+    """The commands by name. `--help` reads their docstrings from the files, since importing them takes seconds."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Returns the names in the order of `--help`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Returns the command, imported now; None for a name that is no command."""
+        if cmd_name not in COMMANDS:
+            return None
+        single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+        single.command(cmd_name)(import_module(f"benchmark.commands.{cmd_name}").command)
+        return typer.main.get_command(single)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Writes the list of commands, each with the first paragraph of its help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary(name)) for name in COMMANDS])
+
+
+def summary(name: str) -> str:
+    """Returns the first paragraph of a command's help, read without importing its module."""
+    tree = ast.parse(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8"))
+    found = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "command")
+    return " ".join((ast.get_docstring(found) or "").partition("\n\n")[0].split())
+
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # a traceback of ours should be a plain one that can be pasted into an issue
+    rich_markup_mode=None,  # rich would take the brackets in help texts for markup
+    help="Measure what each training trick is worth. `run` trains what is missing and writes the report; run it again "
+    "to resume.",
+    epilog="Example: python -m benchmark run --only activation,schedule --seeds 5",
+)
+
+
+@app.callback()
+def options() -> None:
+    """Takes the options of all commands; there is none yet."""
+
+
+def main() -> None:
+    """Runs the command line. Errors of usage are one sentence, with exit code 2."""
+    gc.freeze()  # statsmodels collects garbage at every correction: 50 ms each, were torch's objects looked at
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, also where that is ignored
+    try:
+        app()
+    except UsageError as reason:
+        typer.echo(f"error: {reason}", err=True)
+        raise SystemExit(2) from None

@@ -1,0 +1,46 @@
+"""The command `calibrate`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.commands.options import BudgetName, Data, DataDir, StoreDir, settle
+from benchmark.commands.say import say
+from benchmark.errors import UsageError
+from benchmark.evidence.calibration import LEAST, calibrated
+from benchmark.evidence.tables import points, tables
+from benchmark.store.store import CALIBRATION, Store
+from benchmark.store.version import ENGINE
+
+
+def command(
+    data: Data = "auto",
+    data_dir: DataDir = Path("data"),
+    budget: BudgetName = "auto",
+    store: StoreDir = None,
+    simulations: Annotated[int, typer.Option("--simulations", min=1, help="Tables made up.")] = 2000,
+) -> None:
+    """How often the verdicts are wrong where the truth is known, by the runs of one recipe: the one stored most.
+
+    Example: python -m benchmark calibrate --store results/reference/cifar10-quick
+    """
+    store = store or settle(data, data_dir, budget, None, None, "1", "auto", 1).store
+    results = Store(store, ENGINE)
+    found = max(tables(results), key=lambda table: len(table.control), default=None)
+    if found is None or len(found.control) < LEAST:
+        raise UsageError(f"{store} has no recipe with {LEAST} runs to draw apart; `run --seeds` trains more")
+    pool, margin = points(found.control, found.study), found.study["margin"]
+    made_of = f"{simulations} tables of 10 arms of 5 runs, made of {len(pool)} runs of the baseline"
+    say(made_of)
+    rates = calibrated(pool, margin, simulations)
+    for each in rates:
+        say(f"{each.share:7.2%} [{each.low:.2%}, {each.high:.2%}] {each.what}; goal: {each.goal}")
+    with results.writing():
+        kept = {"made_of": made_of, "rates": [asdict(each) for each in rates]}
+        results.save_text(CALIBRATION, json.dumps(kept, indent=1) + "\n")
+    say(f"kept in {store / CALIBRATION}; `report` shows it")

@@ -1,0 +1,49 @@
+"""The command `combine`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark import report as reports
+from benchmark.commands.options import BudgetName, Data, DataDir, DeviceName, Only, Seeds, StoreDir, opened, settle
+from benchmark.commands.run import combined
+from benchmark.commands.say import leave, say
+from benchmark.errors import UsageError
+from benchmark.planning.grid import planned, stages_of
+from benchmark.running.combining import check
+from benchmark.running.ended import Ended
+
+
+def command(
+    data: Data = "auto",
+    data_dir: DataDir = Path("data"),
+    budget: BudgetName = "auto",
+    only: Only = "",
+    seeds: Seeds = 3,
+    store: StoreDir = None,
+    device: DeviceName = "auto",
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the report. [STORE/report]")] = None,
+) -> None:
+    """Make the ensembles that the stored runs suffice for, then write the report. Trains nothing.
+
+    Example: python -m benchmark combine --store results/cifar10-quick --seeds 5
+    """
+    asked = settle(data, data_dir, budget, store, 1, "1", device, seeds)
+    results = opened(asked.store)
+    grid = planned(asked, only, stages=stages_of(results))
+    check(grid.ensembles, results)
+    with results.writing():
+        results.save_studies(grid.studies)
+        unmade = combined(grid, asked, results)
+    for sentence in unmade:
+        say(sentence)
+    made = [each for replicates in grid.ensembles.values() for each in replicates if each.key in results]
+    if not made:
+        raise UsageError(f"the runs in {asked.store} suffice for none of the ensembles; `run` trains what they lack")
+    say(f"{len(made)} ensembles of stored runs; report: {reports.write(results, out or asked.store / 'report')}")
+    leave(Ended(0, [], 0, False), grid.broken)
+    if unmade:
+        raise typer.Exit(1)

@@ -1,0 +1,44 @@
+"""The command `cost`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from benchmark.commands.options import BudgetName, Data, DataDir, DeviceName, Only, StoreDir, settle
+from benchmark.commands.say import leave, say
+from benchmark.data.load import load
+from benchmark.engine.machine import settle as prepare
+from benchmark.planning.grid import planned
+from benchmark.planning.rounds import pairs
+from benchmark.running.cost import entry, step_turns
+from benchmark.running.ended import Ended
+from benchmark.store.store import Store
+from benchmark.store.version import ENGINE
+
+
+def command(
+    data: Data = "auto",
+    data_dir: DataDir = Path("data"),
+    budget: BudgetName = "auto",
+    only: Only = "",
+    store: StoreDir = None,
+    device: DeviceName = "auto",
+) -> None:
+    """Measure each variant's training step against the baseline's, in turns, for the report's column of step times.
+
+    Example: python -m benchmark cost --store results/cifar10-quick
+    """
+    asked = settle(data, data_dir, budget, store, 1, "1", device, 1)
+    say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; one thread on {asked.devices[0]}")
+    grid = planned(asked, only)
+    prepare(asked.devices[0])
+    images, place = load(asked.data, asked.data_dir), torch.device(asked.devices[0])
+    found, results = pairs(grid.tables), Store(asked.store, ENGINE)
+    for arm, base in tqdm(found, unit="variant", desc="measuring"):
+        turns = step_turns(arm, base, images, place)
+        results.save_cost(entry(arm, base, turns.cost(), asked.devices[0]))
+    say(f"{len(found)} costs in {asked.store / 'costs.json'}; `report` shows them")
+    leave(Ended(0, [], 0, False), grid.broken)

@@ -1,0 +1,75 @@
+"""The command `folds`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.commands.forecast import expected
+from benchmark.commands.options import (
+    BudgetName,
+    Data,
+    DataDir,
+    DeviceName,
+    Jobs,
+    JobsPerGpu,
+    Only,
+    StoreDir,
+    deadline_in,
+    settle,
+)
+from benchmark.commands.say import leave, opening, say
+from benchmark.data.load import load
+from benchmark.errors import UsageError
+from benchmark.planning.folds import candidates, csv, in_words, validated
+from benchmark.planning.folds import rounds as rounds_of_folds
+from benchmark.planning.grid import planned
+from benchmark.planning.rounds import lacks
+from benchmark.running.execution import complete
+from benchmark.running.workers import Processes
+from benchmark.store.store import Store
+from benchmark.store.version import ENGINE
+
+
+def command(
+    data: Data = "auto",
+    data_dir: DataDir = Path("data"),
+    budget: BudgetName = "auto",
+    only: Only = "",
+    folds: Annotated[int, typer.Option("--folds", min=2, help="Parts of the training images.")] = 5,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Start no new run after so many minutes.")] = None,
+    store: StoreDir = None,
+    jobs: Jobs = None,
+    jobs_per_gpu: JobsPerGpu = "1",
+    device: DeviceName = "auto",
+) -> None:
+    """Choose among the variants by cross-validation on the training images; the test images are not looked at.
+
+    Example: python -m benchmark folds --only learning_rate --folds 5
+    """
+    deadline = deadline_in(minutes)
+    asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, 1)
+    say(opening(asked))
+    grid = planned(asked, only)
+    images = load(asked.data, asked.data_dir)
+    if folds > (there := len(images.train.labels) + len(images.validation.labels)):
+        raise UsageError(f"--folds must be at most {there}, the training images of {asked.data}, got {folds}")
+    tables = [table for table in grid.tables if len(candidates(table)) > 1]
+    if not tables:
+        raise UsageError("these ablations have no variants that start from scratch; `list` shows those that have")
+    results, planned_runs = Store(asked.store, ENGINE), rounds_of_folds(tables, folds, images.fingerprint)
+    left = [run for each in planned_runs for run in each if lacks(results, run)]
+    say(f"{sum(map(len, planned_runs))} runs, {len(left)} to train; {expected(asked, left, results)}")
+    with (
+        results.writing(),
+        Processes(asked.devices, asked.data, asked.data_dir, results.folder) as trainer,
+    ):
+        ended = complete(planned_runs, results, trainer, asked.about, deadline)
+        records = results.records
+        found = [line for table in tables for line in validated(table, folds, images, asked.budget, records)]
+        results.save_text("folds.csv", csv(found))
+    say(in_words(found))
+    say(f"table: {asked.store / 'folds.csv'}")
+    leave(ended, grid.broken)

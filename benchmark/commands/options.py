@@ -1,0 +1,92 @@
+"""Options that several commands share, and what their `auto` values mean on this machine."""
+
+from __future__ import annotations
+
+import time
+from math import inf
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.budgets import BUDGETS
+from benchmark.errors import UsageError, unknown
+from benchmark.planning.requests import Request
+from benchmark.store.store import Store
+from benchmark.store.version import ENGINE
+
+HISTORY = Path("results") / "history.csv"
+
+AUTO = "auto"  # of --jobs-per-gpu: measured ahead of the first run
+
+Data = Annotated[str, typer.Option("--data", help="auto, cifar10, cifar100, fractal10, or a set in the data folder.")]
+DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the data sets.")]
+BudgetName = Annotated[str, typer.Option("--budget", help=f"auto, {', '.join(BUDGETS)}.")]
+Only = Annotated[str, typer.Option("--only", help="Ablations, separated by commas; all if not given.")]
+Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Runs of each variant; the control gets more.")]
+StoreDir = Annotated[Path | None, typer.Option("--store", help="Folder of the results. [results/DATA-BUDGET]")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Workers. [one for each core or GPU]")]
+JobsPerGpu = Annotated[
+    str, typer.Option("--jobs-per-gpu", help="Workers on each GPU; auto: as many as raise the throughput, measured.")
+]
+DesignName = Annotated[
+    str, typer.Option("--design", help="add-one: each variant by itself; leave-one-out or pairs: of the tricks given.")
+]
+TrickNames = Annotated[
+    list[str] | None, typer.Option("--trick", help="ABLATION:VARIANT, once for each trick of a design.")
+]
+WeightsFile = Annotated[
+    Path | None,
+    typer.Option("--weights", help="A .safetensors file: fine_tuning starts from it too, as from a kind of its own."),
+]
+DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
+
+
+def deadline_in(minutes: float | None) -> float:
+    """As of time.monotonic(); infinite without a limit."""
+    return time.monotonic() + (inf if minutes is None else 60 * minutes)
+
+
+def opened(folder: Path) -> Store:
+    """The results in a folder. Raises UsageError if there are none."""
+    if not (folder / "runs.jsonl").exists():
+        raise UsageError(f"no results in {folder}; `make ablate` trains and fills a store, --store names another")
+    return Store(folder, ENGINE)
+
+
+def settle(
+    data: str,
+    data_dir: Path,
+    budget: str,
+    store: Path | None,
+    jobs: int | None,
+    jobs_per_gpu: str,
+    device: str,
+    seeds: int,
+) -> Request:
+    """Every `auto` replaced by what it means here. Raises UsageError for what is not to be had."""
+    # Only now, as torch takes seconds to import and a command that reads a named store needs none of it.
+    from benchmark.data.load import choose
+    from benchmark.engine.machine import cores, devices
+
+    found = devices(device)
+    on_gpu = found[0].startswith("cuda")
+    if budget == "auto":
+        budget = "standard" if on_gpu else "quick"
+    if budget not in BUDGETS:
+        raise unknown("budget", budget, [*BUDGETS, "auto"])
+    if jobs_per_gpu != AUTO and not (jobs_per_gpu.isdecimal() and int(jobs_per_gpu)):
+        raise UsageError(f"--jobs-per-gpu must be {AUTO}, or a whole number from 1 on, got {jobs_per_gpu!r}")
+    places = found * (cores() if not on_gpu else 1 if jobs_per_gpu == AUTO else int(jobs_per_gpu))
+    if jobs:
+        places = (places * jobs)[:jobs]
+    name, why = choose(data, data_dir)
+    return Request(
+        data=name,
+        data_choice=f"{'auto: ' if data == 'auto' else ''}{why}",
+        data_dir=data_dir,
+        budget=budget,
+        devices=tuple(places),
+        store=store or Path("results") / f"{name}-{budget}",
+        seeds=seeds,
+    )

@@ -1,0 +1,64 @@
+"""The command `plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmark.claim import CONTROL
+from benchmark.commands.forecast import expected
+from benchmark.commands.options import (
+    BudgetName,
+    Data,
+    DataDir,
+    DesignName,
+    DeviceName,
+    Jobs,
+    JobsPerGpu,
+    Only,
+    Seeds,
+    StoreDir,
+    TrickNames,
+    WeightsFile,
+    settle,
+)
+from benchmark.commands.say import leave, opening, say
+from benchmark.planning.grid import lacking, planned, stages_of
+from benchmark.planning.requests import ADD_ONE
+from benchmark.running.ended import Ended
+from benchmark.store.store import Store
+from benchmark.store.version import ENGINE
+
+
+def command(
+    data: Data = "auto",
+    data_dir: DataDir = Path("data"),
+    budget: BudgetName = "auto",
+    only: Only = "",
+    design: DesignName = ADD_ONE,
+    trick: TrickNames = None,
+    weights: WeightsFile = None,
+    seeds: Seeds = 3,
+    store: StoreDir = None,
+    jobs: Jobs = None,
+    jobs_per_gpu: JobsPerGpu = "1",
+    device: DeviceName = "auto",
+) -> None:
+    """Print the runs, how many are stored, and the time the others will take. Trains nothing.
+
+    Example: python -m benchmark plan --seeds 10
+    """
+    asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
+    say(opening(asked))
+    results = Store(asked.store, ENGINE)
+    grid = planned(asked, only, design, trick or (), weights, stages_of(results))
+    for table in grid.tables:
+        names = [CONTROL, *table.arms]
+        runs = {name: table.seeds_of(name, seeds) for name in names}
+        context = f" ({table.context})" if table.context else ""
+        say(f"{table.ablation.name}{context}: {', '.join(f'{name} x{count}' for name, count in runs.items())}")
+    total, left = len(grid.before) + sum(map(len, grid.rounds)), lacking(grid, results)
+    say(f"{total} distinct runs, {total - len(left)} stored, {len(left)} to train")
+    say(f"expected: {expected(asked, left, results)}")
+    for sentence in grid.unavailable:
+        say(sentence)
+    leave(Ended(0, [], 0, False), grid.broken)

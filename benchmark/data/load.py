@@ -1,0 +1,137 @@
+"""Where the images come from, how we know that they are the right ones, and which of them are held out.
+
+Results can be compared only if they come from the same images. So every data set, however it was obtained, is
+brought into one canonical form and named by a fingerprint. Each row (a label byte and the 3,072 bytes of its
+image) has a sha256 digest; rows stand in ascending order of their digests, and a split's fingerprint is the
+sha256 of the concatenated digests. Neither depends on the order, container or program in which they arrived.
+A set named cifar10, cifar100 or fractal10 is refused unless its fingerprints are the known ones; any other is
+the user's own and taken as it is.
+
+The set NAME is read from the first of these that the data folder has:
+
+1. `.cache/NAME.npz`, written by this module; valid until its source changes, also if the source is gone.
+2. `NAME.npz`: train_images and test_images (uint8, n x 32 x 32 x 3, RGB), train_labels and test_labels
+   (integers), classes (text, the name of each label); rows in any order.
+3. `NAME/{train,test}/CLASS/*.png` (or .jpg, .jpeg), 32 x 32 pixels.
+4. For CIFAR the official archive [1, 2], packed or unpacked; torchvision [3] reads it, compares its checksums
+   and, if it is missing, downloads it.
+
+fractal10 needs no file: `benchmark.fractals` draws it.
+
+A tenth of the training images is held out for validation, so that nothing is decided by the test images. The
+choice is fixed and stratified: a class's rows, ranked in canonical order (as good as random), have positions
+(rank + 1/2) / class size; sorting all rows by position spreads the classes evenly. The first tenth is for
+validation, the rest, in that order, for training; hence any prefix of either is stratified too.
+
+[1] https://www.cs.toronto.edu/~kriz/cifar.html
+[2] A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009,
+    https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf
+[3] https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.CIFAR10.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.data.cache import CACHE_FORMAT, cache_file, read_cache, signature, write_cache
+from benchmark.data.canonical import Arrays, difference, put_in_order
+from benchmark.data.sources import CIFAR, PAGE, archive, fetch, has_tar, read, torchvision_class
+from benchmark.data.splits import DataSet, as_split, hold_out
+from benchmark.errors import UsageError, unknown
+
+BUILT_IN = {"cifar10", "cifar100", "fractal10", "auto"}
+
+
+def load(name: str, folder: Path) -> DataSet:
+    """The data set NAME of the data folder, downloaded if need be, verified and cached in `folder/.cache`.
+
+    Raises UsageError if the set is unknown, cannot be had, is damaged or is not what its name says, or if the
+    cache cannot be written.
+    """
+    name, _ = choose(name, folder)
+    source = find_source(name, folder)
+    arrays = read_cache(cache_file(name, folder), name, source) or build(name, folder, source)
+    train, validation = hold_out(arrays["train_images"], arrays["train_labels"])
+    prints = f"{arrays['train_fingerprint']}{arrays['test_fingerprint']}"
+    return DataSet(
+        name=name,
+        classes=tuple(arrays["classes"].tolist()),
+        train=train,
+        validation=validation,
+        test=as_split(arrays["test_images"], arrays["test_labels"]),
+        fingerprint=hashlib.sha256(prints.encode()).hexdigest(),
+    )
+
+
+def build(name: str, folder: Path, source: Path | None) -> Arrays:
+    """Reads the source (downloading the archive if need be), verifies what it gave and caches it."""
+    if name in CIFAR and source in (None, archive(name, folder)):
+        why = fetch(name, folder)
+        if why:
+            what = f"{source} is damaged" if source else f"there is no {name} in {folder}"
+            raise UsageError(f"{what} and {why}; {by_hand(name, folder)}")
+        source = archive(name, folder)
+    if source is None:
+        raise UsageError(f"{cache_file(name, folder)} is damaged, its source gone; {by_hand(name, folder)}")
+    try:
+        mark = signature(source)  # before reading: a change made meanwhile must show at the next load
+        arrays = put_in_order(read(name, source))
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read: {error}; make it readable") from error
+    wrong = difference(name, arrays)
+    if wrong:
+        raise UsageError(f"{source} is not the true {name}: {wrong}; replace it or give it another name")
+    extra = {"signature": np.array(mark), "format": np.array(CACHE_FORMAT)}
+    write_cache(cache_file(name, folder), arrays | extra)
+    return arrays
+
+
+def choose(name: str, folder: Path) -> tuple[str, str]:
+    """The set that NAME stands for, and why, in words; only "auto" is a choice: CIFAR-10 if that can be had.
+
+    May download it. Raises UsageError for a name that is neither built in nor found in the folder.
+    """
+    known = names(folder)
+    if name not in known:
+        raise unknown("data set", name, known)
+    if name != "auto":
+        return name, "asked for by name"
+    if find_source("cifar10", folder) or zipfile.is_zipfile(cache_file("cifar10", folder)):
+        return "cifar10", f"found in {folder}"
+    why = fetch("cifar10", folder)
+    if why:
+        return "fractal10", f"no CIFAR-10 in {folder} and {why}"
+    return "cifar10", f"downloaded from {torchvision_class('cifar10').url}"
+
+
+def names(folder: Path) -> set[str]:
+    """The built-in names and those of the .npz files, folders and caches in the data folder."""
+    there = {path.name for path in folder.glob("*") if path.is_dir()}
+    there |= {path.stem for place in (folder, folder / ".cache") for path in place.glob("*.npz")}
+    archives = {unpacked for _, unpacked, _ in CIFAR.values()}
+    return {name for name in there if not name.startswith(".")} - archives | BUILT_IN
+
+
+def find_source(name: str, folder: Path) -> Path | None:
+    """What the set is read from if nothing is downloaded; it may turn out to be damaged."""
+    if (file := folder / f"{name}.npz").is_file():
+        return file
+    if (tree := folder / name).is_dir():
+        return tree
+    if name == "fractal10":
+        return Path(__file__).with_name("fractals.py")
+    if name in CIFAR:
+        return there if (there := archive(name, folder)).is_dir() or has_tar(name, folder) else None
+    return None
+
+
+def by_hand(name: str, folder: Path) -> str:
+    """How the user can supply the set."""
+    ways = f"put {folder / name}.npz or {folder / name}/{{train,test}}/CLASS/*.png there"
+    if name in CIFAR:
+        ways += f", or {folder / CIFAR[name][2]} (packed or unpacked) from {PAGE}"
+    return f"{ways}; or use --data fractal10, which needs no file"

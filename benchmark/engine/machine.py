@@ -1,0 +1,137 @@
+"""What a run is measured on: devices, cores, clocks, memory, and their description for the record."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import resource
+import sys
+import time
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from benchmark.errors import UsageError
+from benchmark.store.provenance import commit
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def devices(wanted: str) -> list[str]:
+    """The devices to train on: "cpu", "cuda" (all GPUs), "cuda:1", or "auto".
+
+    Raises UsageError if a GPU is asked for where there is none.
+    """
+    found = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    if wanted == "auto":
+        return found or ["cpu"]
+    if wanted == "cpu":
+        return ["cpu"]
+    if wanted == "cuda" and found:
+        return found
+    if wanted in found:
+        return [wanted]
+    if wanted.split(":")[0] == "cuda":
+        there = f"it sees {', '.join(found)}" if found else "it sees no GPU"
+        raise UsageError(
+            f"device {wanted!r} is not to be had: torch {torch.__version__} says {there}; try --device cpu"
+        )
+    raise UsageError(f"unknown device {wanted!r}; there are: auto, cpu, cuda, cuda:0, cuda:1, ...")
+
+
+def has_fast_bf16(device: str) -> bool:
+    """Whether bfloat16 arithmetic is done by the hardware; elsewhere it is emulated, and slow."""
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # no public name as of torch 2.14
+    return bool(check and check())
+
+
+def settle(device: str) -> None:
+    """Make this process deterministic, and single-threaded: a worker has one core, a run one order of sums."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # numbers below 1e-38 cost a hundred times as much, and mean nothing
+    keep_memory()
+    if device.startswith("cuda"):
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS may choose another order of sums
+        torch.cuda.set_device(device)
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False
+
+
+def keep_memory() -> None:
+    """Let this process keep the memory of freed tensors for the next step, where the C library is glibc.
+
+    By itself it gives large blocks back to the system and asks for them again, a thousand page faults a step.
+    """
+    least_mapped, least_trimmed = -3, -1  # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3)
+    if libc := glibc():
+        libc.mallopt(least_mapped, 32 << 20)  # bytes; the most that glibc takes on 64 bits
+        libc.mallopt(least_trimmed, 1 << 30)
+
+
+def glibc() -> ctypes.CDLL | None:
+    """The C library of this process, where it is glibc."""
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+
+
+def now(device: torch.device) -> float:
+    """Seconds on a clock, once the device has done all it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Start a new measurement of peak memory, where the system allows it; what an earlier run left is given back."""
+    if libc := glibc():
+        libc.malloc_trim(0)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif (clear := Path("/proc/self/clear_refs")).exists():
+        try:
+            clear.write_text("5")  # resets VmHWM, see man 5 proc
+        except OSError:
+            return  # some containers forbid it: the peak is then that of the process so far
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Peak memory in MB since `reset_peak_memory`: of tensors on a GPU, of the whole process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+@lru_cache
+def environment(device: str) -> dict[str, str | int]:
+    """What a result depends on beside its recipe, for the record."""
+    return {
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
+        "cpu": processor(),
+        "threads": torch.get_num_threads(),
+        "git_commit": commit(),
+    }
+
+
+def processor() -> str:
+    """The name of the processor."""
+    info = Path("/proc/cpuinfo")
+    names = (
+        [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        if info.exists()
+        else []
+    )
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,214 @@
+"""One training: a recipe and a seed in; accuracies, logits, curves and costs out.
+
+`fit` is the loop. The data set lies on the device; batches are cut, augmented and preprocessed there; nothing waits
+for the device within an epoch. One random stream per purpose, so that a trick that draws for one purpose shifts no
+other: switching augmentation on leaves the order of the images and the first weights as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmark.data.splits import DataSet, Split, folded
+from benchmark.engine.evaluation import accuracy, evaluate, fitness, shifted, step_flops
+from benchmark.engine.machine import now, peak_memory_mb, reset_peak_memory
+from benchmark.engine.network import Network, Weights, first, number, pixels, ready, resident
+from benchmark.engine.optimiser import Look, blend, is_frozen, parameter_groups
+from benchmark.evidence.curves import band, last_epoch, levels
+from benchmark.recipe import Augment, Batch, Moment, Recipe, Validation
+
+NEAR_ZERO = 1e-3  # weights within this of zero could as well be zero
+TRAIN_SAMPLE = 5000  # images on which the final training accuracy is measured: the first ones, stratified
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run leaves behind: plain numbers and arrays, cheap to send between processes."""
+
+    status: str  # "done", or "diverged": the loss left the finite numbers
+    reason: str  # empty if done
+    test_accuracy: float | None  # 0 to 1, after the last epoch; None if diverged, or validated on a fold
+    train_accuracy: float | None  # the same, on up to TRAIN_SAMPLE training images without augmentation
+    validation_accuracy: list[float]  # after each epoch
+    validation_loss: list[float]
+    epoch_train_accuracy: list[float]  # of each epoch's batches, as they were trained on
+    epoch_train_loss: list[float]
+    levels: list[float]  # mean loss of each of diagnosis.PARTS equal parts of the training
+    band: float | None  # relative width of the band of the last epoch's losses; None if diverged, or of a single step
+    train_seconds: float  # of training alone, without evaluation
+    step_ms: float  # median over the epochs
+    peak_memory_mb: float  # of the process on a CPU, of the tensors on a GPU
+    parameters: int
+    step_flops: int  # forward and backward of one batch
+    dead_units: float | None  # share of units that give one and the same number for all of the training sample
+    test_loss: float | None  # mean cross-entropy after the last epoch
+    first_deviation: float  # of the logits of one training batch, before the first step
+    near_zero: float  # share of the weights (tensors of two and more dimensions) that end within 1e-3 of zero
+    largest_norm: float  # of the incoming weights of a unit, at the end; the head's units are among them
+    losses: np.ndarray  # (steps,) float32
+    weights: dict[str, np.ndarray] | None  # parameters and buffers by name; None if diverged
+    logits: np.ndarray | None  # (test images, classes) float16 log-probabilities; None where test_accuracy is
+    validation_logits: np.ndarray | None  # the same of the validation images
+    snapshots: dict[str, np.ndarray]  # the same, after an epoch that the recipe names: see snapshot_names
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What the loop saw, and what came out of it."""
+
+    trained: Network  # with averaged weights, where the recipe averages
+    losses: Tensor  # (steps,) float32, on the CPU
+    seconds: list[float]  # of each epoch's training
+    accuracies: list[float]  # of each epoch's batches
+    history: list[Validation]  # one shorter where the last epoch diverged
+    answers: Tensor  # the last epoch's logits of the validation images
+    kept: dict[int, Network]  # by epoch, from 1 on; those whose answers the recipe wants too
+
+
+def train(
+    recipe: Recipe,
+    seed: int,
+    data: DataSet,
+    device: torch.device,
+    start: Weights | None = None,
+    capture: bool = True,
+) -> Result:
+    """Train `recipe` from `seed` on `data`; same seed, machine and threads: same bits.
+
+    `start` are the weights that `recipe.start_from` stands for. `capture` says whether a GPU may run steps as graphs.
+
+    Whatever a part of the recipe raises goes through. A loss that is not finite ends the run as `diverged`.
+    """
+    data = folded(data, *recipe.fold) if recipe.fold else data
+    train_split, validation, test = resident(data, device)
+    train_split, validation = first(train_split, recipe.images), first(validation, recipe.validation_images)
+    reset_peak_memory(device)
+    network = ready(recipe, seed, data, device, start, capture)
+    first_batch = first(train_split, recipe.batch_size)
+    flops = step_flops(network, first_batch)
+    first_deviation = evaluate(network, first_batch.images).std().item()
+    curves = fit(recipe, seed, network, train_split, validation, len(data.classes))
+    finite = curves.losses.isfinite()
+    diverged = not bool(finite.all())
+    trained = curves.trained
+    train_accuracy, dead_units = (None, None) if diverged else fitness(trained, first(train_split, TRAIN_SAMPLE))
+    logits = None if diverged or recipe.fold else evaluate(trained, test.images)
+    kept = {} if diverged else curves.kept
+    weights = [p.detach() for p in trained.module.parameters() if p.ndim > 1]
+    return Result(
+        status="diverged" if diverged else "done",
+        reason=f"the loss left the finite numbers at step {int((~finite).nonzero()[0])}" if diverged else "",
+        test_accuracy=None if logits is None else accuracy(logits, test.labels),
+        train_accuracy=train_accuracy,
+        validation_accuracy=[each.accuracy for each in curves.history],
+        validation_loss=[each.loss for each in curves.history],
+        epoch_train_accuracy=curves.accuracies,
+        epoch_train_loss=[float(each.mean()) for each in curves.losses.chunk(len(curves.seconds))],
+        levels=levels(curves.losses.tolist()),
+        band=band(last_epoch(curves.losses.tolist(), len(curves.seconds))),
+        train_seconds=sum(curves.seconds),
+        step_ms=1000 * median(curves.seconds) * len(curves.seconds) / len(curves.losses),
+        peak_memory_mb=peak_memory_mb(device),
+        parameters=sum(p.numel() for p in network.module.parameters()),
+        step_flops=flops,
+        dead_units=dead_units,
+        test_loss=None if logits is None else F.cross_entropy(logits, test.labels).item(),
+        first_deviation=first_deviation,
+        near_zero=torch.cat([w.abs().flatten() < NEAR_ZERO for w in weights]).double().mean().item(),
+        largest_norm=max(w.flatten(1).norm(dim=1).max().item() for w in weights),
+        losses=curves.losses.numpy(),
+        weights=None if diverged else {k: v.cpu().numpy() for k, v in trained.module.state_dict().items()},
+        logits=None if logits is None else shifted(logits),
+        validation_logits=None if diverged else shifted(curves.answers),
+        snapshots={
+            name: shifted(evaluate(network, split.images))
+            for epoch, network in kept.items()
+            for name, split in zip(snapshot_names(epoch), (test, validation), strict=True)
+            if len(split.labels)
+        },
+    )
+
+
+def snapshot_names(epoch: int) -> tuple[str, str]:
+    """What the answers after an epoch are called in a store: those on test and on validation images."""
+    return f"snapshot_{epoch}", f"validation_snapshot_{epoch}"
+
+
+def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validation: Split, classes: int) -> Curves:
+    """The loop: `recipe.epochs` passes over `train_split`, a look at `validation` after each."""
+    device = train_split.images.device
+    size = min(recipe.batch_size, len(train_split.labels))
+    steps = len(train_split.labels) // size  # what fills no batch is left out
+    optimiser = recipe.optimiser(parameter_groups(network.module, recipe.weight_decay, recipe.rates))
+    order = torch.Generator().manual_seed(number(seed, "order"))  # on the CPU: one order for every device
+    augmentation = torch.Generator(device).manual_seed(number(seed, "augmentation"))
+    torch.manual_seed(number(seed, "layers"))  # layers that draw, such as dropout, use torch's own stream
+
+    all_targets = F.one_hot(train_split.labels, classes).float()
+    parameters = list(network.module.parameters())
+    frozen = [layer for layer in network.module.modules() if is_frozen(layer)]
+    trained = network.copy() if recipe.average else network
+    history: list[Validation] = []
+    losses: list[Tensor] = []
+    seconds: list[float] = []
+    accuracies: list[float] = []
+    kept: dict[int, Network] = {}
+    scores = torch.empty(0)
+    for epoch in range(recipe.epochs):
+        network.module.train()
+        for layer in frozen:
+            layer.eval()
+        start = now(device)
+        looks: list[tuple[Tensor, Tensor, Tensor]] = []  # loss, logits, labels: read once, when the epoch is over
+        for step, (images, labels, rows) in enumerate(batches(train_split, size, order)):
+            progress = (epoch + step / steps) / recipe.epochs
+            rate = recipe.learning_rate * recipe.schedule(progress, history)
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group["factor"]
+            images, targets = augmented(recipe.augment, images, all_targets.index_select(0, rows), augmentation)
+            images = recipe.timed(images, Moment(rows, epoch, progress))
+            look = Look(recipe, network, parameters, images, targets)
+            optimiser.step(look)
+            recipe.constrain(parameters)
+            if recipe.average:
+                blend(trained.module, network.module, recipe.average(epoch * steps + step, recipe.epochs * steps))
+            looks.append((look.loss, look.logits, labels))
+        step_losses, logits, answers = zip(*looks, strict=True)
+        hits = (torch.cat(logits).argmax(1) == torch.cat(answers)).sum()
+        losses.append(torch.stack(step_losses).cpu())
+        accuracies.append(int(hits) / (steps * size))
+        seconds.append(now(device) - start)
+        if not losses[-1].isfinite().all():
+            break
+        scores = evaluate(trained, validation.images)
+        history.append(
+            Validation(F.cross_entropy(scores, validation.labels).item(), accuracy(scores, validation.labels))
+        )
+        if epoch + 1 in map(recipe.epoch, recipe.snapshots):
+            kept[epoch + 1] = trained.copy()
+    return Curves(trained, torch.cat(losses), seconds, accuracies, history, scores, kept)
+
+
+def batches(split: Split, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """One epoch in a new order: images (size, 3, h, w) uint8, labels (size,), rows (size,) of the split."""
+    rows = torch.randperm(len(split.labels), generator=order).to(split.labels.device)
+    by_pixel = split.images.permute(0, 2, 3, 1)  # as it lies in memory: rows of it are copied whole
+    for chosen in rows.split(size):
+        if len(chosen) == size:
+            images = by_pixel.index_select(0, chosen).permute(0, 3, 1, 2)
+            yield images, split.labels.index_select(0, chosen), chosen
+
+
+def augmented(augment: Augment, images: Tensor, targets: Tensor, rng: torch.Generator) -> Batch:
+    """A batch of uint8 images, augmented, as float32 0 to 1."""
+    if getattr(augment, "takes_bytes", False):
+        images, targets = augment(images, targets, rng)
+        return pixels(images), targets
+    return augment(pixels(images), targets, rng)

@@ -1,0 +1,175 @@
+"""Tables of two factors: which way is best in each context, for each kind, and by how much.
+
+An ablation is one if it has two or more contexts with the same variants, each named `KIND: WAY`, of two or more kinds:
+`fine_tuning` by the number of images (its contexts) and the similarity of the old task (its kinds), as in Wei 2015,
+section 4, http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from benchmark.evidence.comparison import difference
+from benchmark.evidence.tables import CONTROL, Table, missing, number, points
+
+SIGN = ": "  # between kind and way
+PARTS = {"n": "n", "margin": "mean", "ci_low": "ci_low", "ci_high": "ci_high", "resolved": "resolved"}  # of a Margin
+
+
+@dataclass(frozen=True)
+class Margin:
+    """By how much the best way is better than another."""
+
+    over: str  # a way, or CONTROL
+    n: int  # runs of the other
+    mean: float  # points
+    ci_low: float | None  # 95 % interval by itself (Welch), without correction for the choice; None of a single run
+    ci_high: float | None
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.ci_low is not None and self.ci_high is not None and not self.ci_low <= 0 <= self.ci_high
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One context and kind."""
+
+    context: str
+    kind: str
+    best: str | None  # the way of highest mean test accuracy; None without runs
+    n: int  # its runs
+    accuracy: float | None  # its mean, points; a diverged run counts as guessing
+    second: Margin | None  # over the next best way; None where no other has runs
+    control: Margin | None  # None without runs of the control
+    source: str  # the claim that advises a way here, such as "S4.5"; else empty
+    advised: str  # that way; else empty
+    behind: Margin | None  # over the advised way; None where that is the best, or has no runs
+    missing: int  # runs planned that the store lacks, those of the control among them
+
+
+@dataclass(frozen=True)
+class Factors:
+    """One ablation on one data set and budget."""
+
+    ablation: str
+    data: str
+    budget: str
+    margin: float  # points
+    contexts: list[str]
+    kinds: list[str]
+    scratch: bool  # whether the control alone starts from no trained weights
+    cells: list[Cell]  # the kinds of the first context, then those of the next
+
+
+def factors(found: Iterable[Table]) -> list[Factors]:
+    """Those of `found` that are tables of two factors, in their order."""
+    groups: dict[tuple[str, str, str], list[Table]] = {}
+    for table in found:
+        groups.setdefault((table.study["ablation"], table.study["data"], table.study["budget"]), []).append(table)
+    return [
+        crossed(*name, tables, kinds)
+        for name, tables in groups.items()
+        if (kinds := kinds_of(tables)) and any(table.arms[arm] for table in tables for arm in table.arms)
+    ]
+
+
+def kinds_of(tables: Sequence[Table]) -> list[str]:
+    """The kinds that all tables have with the same ways; none if these are no tables of two factors."""
+    names = list(tables[0].arms)
+    kinds = list(dict.fromkeys(name.partition(SIGN)[0] for name in names if SIGN in name))
+    whole = all(SIGN in name for name in names) and all(set(table.arms) == set(names) for table in tables)
+    return kinds if whole and len(tables) > 1 and len(kinds) > 1 else []
+
+
+def crossed(ablation: str, data: str, budget: str, tables: Sequence[Table], kinds: list[str]) -> Factors:
+    """The tables of an ablation as one."""
+    arms = [arm for table in tables for arm in table.study["arms"]]
+    return Factors(
+        ablation=ablation,
+        data=data,
+        budget=budget,
+        margin=tables[0].study["margin"],
+        contexts=[table.study["context"] for table in tables],
+        kinds=kinds,
+        scratch=all("start_from" in arm["changes"] for arm in arms),
+        cells=[cell(table, kind) for table in tables for kind in kinds],
+    )
+
+
+def cell(table: Table, kind: str) -> Cell:
+    """One kind of a table."""
+    arms = {name.partition(SIGN)[2]: runs for name, runs in table.arms.items() if name.partition(SIGN)[0] == kind}
+    scores = {way: points(runs, table.study) for way, runs in arms.items() if runs}
+    ranked = sorted(scores, key=lambda way: -fmean(scores[way]))
+    best, source, advised = ranked[0] if ranked else None, *advice(table.study, kind)
+    others = scores | ({CONTROL: points(table.control, table.study)} if table.control else {})
+
+    def over(way: str | None) -> Margin | None:
+        return None if best is None or way == best or way not in others else margin(scores[best], way, others[way])
+
+    return Cell(
+        context=table.study["context"],
+        kind=kind,
+        best=best,
+        n=len(scores.get(best or "", [])),
+        accuracy=fmean(scores[best]) if best else None,
+        second=over(ranked[1] if len(ranked) > 1 else None),
+        control=over(CONTROL),
+        source=source,
+        advised=advised,
+        behind=over(advised),
+        missing=lacking(table, kind),
+    )
+
+
+def margin(best: Sequence[float], way: str, other: Sequence[float]) -> Margin:
+    """The best way less another, by accuracies in points."""
+    gap = difference(best, other)
+    low, high = gap.interval
+    return Margin(way, len(other), gap.mean, number(low), number(high))
+
+
+def advice(study: dict[str, Any], kind: str) -> tuple[str, str]:
+    """The claim and the way that, it says, no other of the kind beats in this context; empty if none says so."""
+    told = [claim for claim in study["claims"] if claim["kind"] == "notbetter" and claim["context"]]
+    here = [claim for claim in told if claim["context"] == study["context"]]
+    ways = {(claim["name"], claim["than"]) for claim in here if claim["than"].startswith(kind + SIGN)}
+    if len(ways) != 1:
+        return "", ""
+    ((name, arm),) = ways
+    return name, arm.partition(SIGN)[2]
+
+
+def lacking(table: Table, kind: str) -> int:
+    """Runs of a kind, and of the control, that were planned and are not there."""
+    arms = [arm for arm in table.study["arms"] if arm["variant"].startswith(kind + SIGN)]
+    return missing([(table.study["control"], table.control), *((arm, table.arms[arm["variant"]]) for arm in arms)])
+
+
+def line(table: Factors, cell: Cell) -> dict[str, Any]:
+    """A line of factors.csv: accuracies and margins in points."""
+    margins = {"second": cell.second, "control": cell.control, "advised": cell.behind}
+    return {
+        "ablation": table.ablation,
+        "context": cell.context,
+        "kind": cell.kind,
+        "data": table.data,
+        "budget": table.budget,
+        "best": cell.best,
+        "n": cell.n,
+        "accuracy": cell.accuracy,
+        "second": cell.second.over if cell.second else None,
+        "source": cell.source or None,
+        "advised": cell.advised or None,
+        "missing": cell.missing,
+        **{
+            f"{name}_{column}": getattr(there, part) if there else None
+            for name, there in margins.items()
+            for column, part in PARTS.items()
+        },
+    }

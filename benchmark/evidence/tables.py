@@ -1,0 +1,282 @@
+"""From a store to tables: each study's runs gathered, compared with their control, and judged."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from statistics import fmean, median
+from typing import Any
+
+from benchmark.evidence.comparison import ALPHA, Verdict, compare, compare_in_looks, rank_p, superiority
+from benchmark.evidence.worth import Rung, rises, worth
+from benchmark.store.records import Record
+from benchmark.store.store import Store
+
+EPOCHS = re.compile(r"\bepochs=(\d+)")  # in a recipe's text
+CONTROL = "baseline"  # as in recipe.py, whose import would bring torch into a report
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant against its control: a line of effects.csv. Accuracies and effects are in points."""
+
+    ablation: str
+    context: str
+    variant: str
+    data: str
+    budget: str
+    n: int  # runs of the variant
+    n_control: int
+    accuracy: float | None  # mean on the test images; a diverged run counts as guessing
+    accuracy_control: float | None
+    effect: float | None  # accuracy - accuracy_control
+    ci_low: float | None  # 95 % interval of the effect, by itself (Welch)
+    ci_high: float | None
+    p_adjusted: float | None  # of no effect, Holm over the table; None with fewer than two runs on a side
+    superiority: float | None  # P(variant > control) of a run of each
+    p_rank: float | None  # of superiority 1/2, Brunner-Munzel, by itself; None where it cannot be had
+    verdict: str  # helps, hurts, equivalent, unresolved; "not run", "not compared" where a side has no run
+    caution: str  # why not to take the verdict at its word; empty if nothing is known against it
+    seeds_needed: int | None  # more runs of the variant to resolve a difference of the margin
+    step_ms_ratio: float | None  # time of a training step over the control's: in turns, or else medians of the runs
+    step_in_turns: bool  # whether it was; medians swing with whatever else the machine did
+    memory_ratio: float | None  # peak memory of a run over the control's, medians
+    worth: float | None  # times the control's epochs at which it is as good; None beyond the lengths tried
+    worth_low: float | None  # 95 % interval; None where it reaches beyond them
+    worth_high: float | None
+    diverged: int  # runs
+    failed: int  # runs that raised an error; not counted in n
+
+
+@dataclass(frozen=True)
+class Table:
+    """One ablation on one data set, budget and context."""
+
+    study: dict[str, Any]  # as studies.json holds it
+    control: list[Record]  # finished runs by seed, diverged ones among them
+    arms: dict[str, list[Record]]
+    rows: list[Row]
+    missing: int  # runs planned that the store lacks
+
+    def runs(self, arm: str) -> list[Record]:
+        """Those of an arm, or of the control under any of its names; none if the table has no such arm."""
+        control = arm in (CONTROL, *self.study["control"]["same"])
+        return self.control if control else self.arms.get(arm, [])
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What an ensemble is beside its accuracy: a line of ensembles.csv. Means over its replicates; None if unknown."""
+
+    ablation: str
+    context: str
+    variant: str
+    n: int  # replicates, no two of which share a run
+    members: float | None  # networks that answer
+    accuracy: float | None  # points
+    gain: float | None  # over the mean of its members, points
+    gain_over_best: float | None  # over the member that is best on validation images, points
+    test_loss: float | None  # negative log-likelihood, nats
+    calibration_error: float | None  # points
+    disagreement: float | None  # of two members, points
+    error_correlation: float | None  # of two members
+    training_cost: float | None  # floating point operations of all its runs over those of a run of the control
+    test_cost: float | None  # floating point operations for an image over those of the control
+
+
+COLUMNS = [field.name for field in fields(Row)]
+
+
+def tables(store: Store) -> list[Table]:
+    """Every table planned in this store, from the runs there are."""
+    found: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in sorted(store.records.values(), key=lambda record: record["seed"]):
+        found[record["fingerprint"], record["recipe"]].append(record)
+    costs = store.costs()
+    without_worth = [table(study, found, costs) for study in store.studies()]
+    ladders = {place(each): there for each in without_worth if (there := ladder(each))}
+    return [in_lengths(each, ladders.get(place(each))) for each in without_worth]
+
+
+def place(table: Table) -> tuple[str, str]:
+    """Tables of one data set and one control are measured with one ladder."""
+    return table.study["fingerprint"], table.study["control"]["recipe"]
+
+
+def ladder(table: Table) -> list[Rung]:
+    """The control and its longer and shorter trainings, where a table has these and two runs of each."""
+    base = EPOCHS.search(table.study["control"]["recipe"])
+    if not base:
+        return []
+    rungs: list[Rung] = [(1.0, points(table.control, table.study))]
+    for arm in table.study["arms"]:
+        if list(arm.get("changes", ())) == ["epochs"]:
+            length = int(arm["changes"]["epochs"]) / int(base[1])
+            rungs.append((length, points(table.arms[arm["variant"]], table.study)))
+    rungs = [(length, scores) for length, scores in rungs if len(scores) > 1]
+    return rungs if len(rungs) > 2 and rises(rungs) else []
+
+
+def in_lengths(table: Table, rungs: list[Rung] | None) -> Table:
+    """The table, its effects told in lengths of training too."""
+    if not rungs:
+        return table
+
+    def told(row: Row) -> Row:
+        found = worth(points(table.arms[row.variant], table.study), rungs)
+        return replace(row, worth=found.times, worth_low=found.low, worth_high=found.high)
+
+    return replace(table, rows=[told(row) if row.n > 1 else row for row in table.rows])
+
+
+def table(
+    study: dict[str, Any], found: dict[tuple[str, str], list[Record]], costs: dict[tuple[str, str], float]
+) -> Table:
+    """One table of `found`, the records by data fingerprint and recipe, with the `costs` measured in turns."""
+
+    def runs(arm: dict[str, Any], *, failed: bool = False) -> list[Record]:
+        all_runs = found.get((study["fingerprint"], arm["recipe"]), [])
+        return [run for run in all_runs if (run["status"] == "failed") == failed]
+
+    control = runs(study["control"])
+    arms = {arm["variant"]: runs(arm) for arm in study["arms"]}
+    failed = {arm["variant"]: len(runs(arm, failed=True)) for arm in study["arms"]}
+    comparable = [name for name, records in arms.items() if records and control]
+    theirs = points(control, study)
+    pairs = [(points(arms[name], study), theirs) for name in comparable]
+    if looks := study.get("looks"):
+        then = [[(look.get(name, 0), look.get(CONTROL, 0)) for name in comparable] for look in looks]
+        found_words = compare_in_looks(pairs, then, study["margin"])
+    else:
+        found_words = compare(pairs, study["margin"])
+    verdicts = dict(zip(comparable, found_words, strict=True))
+    rows = [row(study, name, arms[name], control, verdicts.get(name), failed[name]) for name in arms]
+    measured = {arm["variant"]: costs.get((arm["recipe"], study["control"]["recipe"])) for arm in study["arms"]}
+    rows = [
+        replace(each, step_ms_ratio=found_ratio, step_in_turns=True)
+        if (found_ratio := measured[each.variant])
+        else each
+        for each in rows
+    ]
+    planned = [(study["control"], control), *((arm, arms[arm["variant"]]) for arm in study["arms"])]
+    return Table(study, control, arms, rows, missing(planned))
+
+
+def missing(planned: Iterable[tuple[dict[str, Any], Sequence[Record]]]) -> int:
+    """Runs that arms plan, as studies.json holds them, beyond those that are there."""
+    return sum(max(0, arm["seeds"] - len(there)) for arm, there in planned)
+
+
+def row(
+    study: dict[str, Any],
+    variant: str,
+    records: list[Record],
+    control: list[Record],
+    verdict: Verdict | None,
+    failed: int,
+) -> Row:
+    """A variant's line; what cannot be said yet is None."""
+    low, high = verdict.difference.interval if verdict else (None, None)
+    ours, theirs = points(records, study), points(control, study)
+    by_ranks = rank_p(ours, theirs) if verdict else None
+    return Row(
+        ablation=study["ablation"],
+        context=study["context"],
+        variant=variant,
+        data=study["data"],
+        budget=study["budget"],
+        n=len(records),
+        n_control=len(control),
+        accuracy=mean(ours),
+        accuracy_control=mean(theirs),
+        effect=verdict.difference.mean if verdict else None,
+        ci_low=number(low),
+        ci_high=number(high),
+        p_adjusted=number(verdict.p) if verdict else None,
+        superiority=superiority(ours, theirs) if verdict else None,
+        p_rank=number(by_ranks),
+        verdict=verdict.word if verdict else "not compared" if records else "not run",
+        caution=caution(verdict, records, number(by_ranks)) if verdict else "",
+        seeds_needed=verdict.seeds_needed if verdict else None,
+        step_ms_ratio=ratio("step_ms", records, control),
+        step_in_turns=False,
+        memory_ratio=ratio("peak_memory_mb", records, control),
+        worth=None,
+        worth_low=None,
+        worth_high=None,
+        diverged=sum(record["status"] == "diverged" for record in records),
+        failed=failed,
+    )
+
+
+def decisions(table: Table) -> list[Decision]:
+    """The ensembles of a table that were made."""
+    ensembles = {name: [r for r in records if is_ensemble(r)] for name, records in table.arms.items()}
+    return [decision(table, name, records) for name, records in ensembles.items() if records]
+
+
+def decision(table: Table, variant: str, records: list[Record]) -> Decision:
+    """One ensemble's line."""
+
+    def of(name: str, unit: float = 1.0) -> float | None:
+        values = [record[name] for record in records if record.get(name) is not None]
+        return unit * fmean(values) if values else None
+
+    control = table.study["control"]
+    flops = float(median(run["step_flops"] for run in table.control)) if table.control else float("nan")
+    return Decision(
+        ablation=table.study["ablation"],
+        context=table.study["context"],
+        variant=variant,
+        n=len(records),
+        members=of("evaluations"),
+        accuracy=of("test_accuracy", 100),
+        gain=of("gain", 100),
+        gain_over_best=of("gain_over_best", 100),
+        test_loss=of("test_loss"),
+        calibration_error=of("calibration_error", 100),
+        disagreement=of("disagreement", 100),
+        error_correlation=of("error_correlation"),
+        training_cost=number(of("train_flops", 1 / (flops * control["steps"]))),
+        test_cost=number(of("test_flops", control["batch_size"] / flops)),
+    )
+
+
+def is_ensemble(record: Record) -> bool:
+    """Whether a record is of finished runs that decided together, and of no training."""
+    return record.get("kind") == "ensemble"
+
+
+def points(records: Sequence[Record], study: dict[str, Any]) -> list[float]:
+    """Test accuracies in points; a diverged run counts as guessing."""
+    chance = 100 / study["classes"]
+    return [chance if r["status"] == "diverged" else 100 * r["test_accuracy"] for r in records]
+
+
+def ratio(measure: str, records: Sequence[Record], control: Sequence[Record]) -> float | None:
+    """Median of a measure over the control's; None for ensembles, which have neither steps nor memory of their own."""
+    measured = [r[measure] for r in records if measure in r]
+    there = [r[measure] for r in control if measure in r]
+    return float(median(measured) / median(there)) if measured and there else None
+
+
+def caution(verdict: Verdict, records: Sequence[Record], p_rank: float | None) -> str:
+    """What speaks against taking a verdict of means at its word."""
+    diverged = sum(record["status"] == "diverged" for record in records)
+    if 0 < diverged < len(records):
+        return f"{diverged} of {len(records)} runs diverged"
+    if verdict.word in ("helps", "hurts") and p_rank is not None and p_rank > ALPHA:
+        return f"by ranks it is not sure (p = {p_rank:.2f})"
+    return ""
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """The mean, or None of nothing."""
+    return fmean(values) if values else None
+
+
+def number(value: float | None) -> float | None:
+    """None for nan, which CSV and JSON have no word for."""
+    return None if value is None or value != value else value

@@ -1,0 +1,116 @@
+"""Several tricks at once: each dropped from all of them, or each pair with its interaction.
+
+`run` measures each trick alone, on the baseline. A trick can be worth less, or nothing, beside others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from benchmark.claim import Additive, Claim
+from benchmark.errors import UsageError, unknown
+from benchmark.planning.discovery import Ablation, chosen, unadapted
+from benchmark.planning.identity import describe
+from benchmark.planning.studies import Study, study
+from benchmark.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Trick:
+    """One variant of one ablation."""
+
+    ablation: Ablation
+    variant: str
+
+    @property
+    def name(self) -> str:
+        """As tables show it."""
+        return f"{self.ablation.name}: {self.variant}"
+
+    def on(self, base: Recipe) -> Recipe:
+        """`base` with the trick. Raises UsageError if the ablation has no such variant, or it is an ensemble."""
+        arms = self.ablation.variants(base, base)
+        if self.variant not in arms:
+            raise unknown(f"variant of {self.ablation.name}", self.variant, arms)
+        recipe = arms[self.variant]
+        if not isinstance(recipe, Recipe):
+            raise UsageError(f"{self.name} is an ensemble, which no other trick goes together with; leave it out")
+        return recipe
+
+
+def tricks(asked: Sequence[str], ablations: Sequence[Ablation], broken: Sequence[str] = ()) -> list[Trick]:
+    """The tricks named ABLATION:VARIANT. Raises UsageError for fewer than two, and for a name that is not there."""
+    found = []
+    for text in asked:
+        name, _, variant = (part.strip() for part in text.partition(":"))
+        if not variant:
+            raise UsageError(f"--trick {text!r} must be ABLATION:VARIANT, such as activation:PReLU; see `list`")
+        if name in broken:
+            raise UsageError(f"--trick {text!r}: {name} cannot be used; `list` says why")
+        found.append(Trick(chosen(ablations, (), [name])[0], variant))
+    if len(set(found_names := [trick.name for trick in found])) < max(2, len(found)):
+        raise UsageError(f"this design needs two or more different tricks, got {found_names}; name each by --trick")
+    return found
+
+
+def together(base: Recipe, several: Sequence[Trick]) -> Recipe:
+    """`base` with all of the tricks, put on in their order.
+
+    Raises UsageError where one undoes another: both set the same field and the later does not build on the earlier,
+    as an augmentation does that comes on top of what is there.
+    """
+    recipe, owner = base, dict[str, str]()
+    for trick in several:
+        after = trick.on(recipe)
+        changed = after.changes(recipe)
+        if not changed:
+            beside = f" beside {', '.join(owner.values())}" if owner else ""
+            raise UsageError(f"{trick.name} changes nothing{beside}; leave it out")
+        for field in changed:
+            if field in owner and describe(getattr(recipe, field)) not in describe(getattr(after, field)):
+                raise UsageError(f"{owner[field]} and {trick.name} both set {field!r}; leave one of them out")
+            owner[field] = trick.name
+        recipe = after
+    return recipe
+
+
+def leave_one_out(several: Sequence[Trick], base: Recipe) -> Study:
+    """All of the tricks as the control; each dropped in turn, and all of them."""
+    arms = {
+        f"without {each.name}": together(base, [other for other in several if other is not each]) for each in several
+    }
+    full = together(base, several)
+    question = "What is each of these tricks worth beside the others?"
+    return table("leave-one-out", question, several, full, {"all": full, **arms, "none": base}, ())
+
+
+def pairs(several: Sequence[Trick], base: Recipe) -> Study:
+    """Each trick alone and each two together, with the interaction of each two as a claim."""
+    arms = {each.name: each.on(base) for each in several}
+    claims = []
+    for first, second in combinations(several, 2):
+        both = f"{first.name} + {second.name}"
+        arms[both] = together(base, (first, second))
+        text = f"{both} is worth the sum of what each is worth alone."
+        claims.append(Claim("interaction", text, Additive(both, first.name, second.name)))
+    return table("pairs", "Do these tricks add up?", several, base, arms, claims)
+
+
+DESIGNS = {"leave-one-out": leave_one_out, "pairs": pairs}
+
+
+def table(
+    name: str,
+    question: str,
+    several: Sequence[Trick],
+    base: Recipe,
+    arms: Mapping[str, Recipe],
+    claims: Sequence[Claim],
+) -> Study:
+    """A design's table. Its context names the tricks, so that other tricks make another table."""
+    context = ", ".join(trick.name for trick in several)
+    sources = dict.fromkeys(link for trick in several for link in trick.ablation.sources)
+    ablation = Ablation(name, question, tuple(sources), {context: unadapted}, lambda _, __: arms, tuple(claims))
+    return study(ablation, context, base, base)

@@ -1,0 +1,121 @@
+"""What a request means: its tables, their runs in rounds, and the tables as the store keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from benchmark.baseline import baseline
+from benchmark.data.load import load
+from benchmark.engine.machine import has_fast_bf16
+from benchmark.errors import UsageError, unknown
+from benchmark.planning.checkpoints import checkpoint, with_weights
+from benchmark.planning.designs import DESIGNS, tricks
+from benchmark.planning.discovery import chosen, discover
+from benchmark.planning.identity import Run
+from benchmark.planning.requests import ADD_ONE, Name, Request, Stages
+from benchmark.planning.rounds import Planned, combinations, lacks, origins, plan
+from benchmark.planning.studies import Study, old_data, studies
+from benchmark.planning.study_record import as_json, seeds_in
+from benchmark.recipe import Recipe
+from benchmark.store.records import table_name
+from benchmark.store.store import Store
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What there is to do: the tables, their runs in rounds, and the modules that had to be left out."""
+
+    tables: list[Study]
+    before: list[Run]  # those that others start from
+    rounds: list[list[Run]]
+    studies: list[dict[str, Any]]  # the tables as the store keeps them
+    broken: dict[str, str]
+    unavailable: list[str]  # sentences about arms whose old data are not to be had; no failure
+    ensembles: Planned = field(default_factory=dict)
+
+
+def planned(
+    asked: Request,
+    only: str,
+    design: str = ADD_ONE,
+    named: Sequence[str] = (),
+    weights: Path | None = None,
+    stages: Stages | None = None,
+) -> Grid:
+    """The grid of a request. Raises UsageError for an ablation that is not there, or data that are not to be had."""
+    if weights and named:
+        raise UsageError("--weights goes with --design add-one; leave out --design and --trick")
+    tables, left_out = tables_of(asked, only, design, named)
+    start = checkpoint(weights) if weights else None
+    data = load(asked.data, asked.data_dir)
+    tables = with_weights(tables, start, len(data.classes)) if start else tables
+    prints, why_not = old_fingerprints(tables, asked)
+    tables = [each for table in tables if (each := without(table, why_not)).arms]
+    stages = stages or Stages()
+    tables = [replace(table, wanted=stages.wanted.get(full_name(table, asked), {})) for table in tables]
+    kept = [as_json(table, asked, data) | stages.about(full_name(table, asked)) for table in tables]
+    rounds = plan(tables, asked.seeds, data.fingerprint, prints)
+    unavailable = [f"left out: what starts from {name}, since {why}" for name, why in why_not.items()]
+    ensembles = combinations(tables, asked.seeds, data.fingerprint)
+    return Grid(tables, origins(rounds, prints), rounds, kept, left_out, unavailable, ensembles)
+
+
+def tables_of(asked: Request, only: str, design: str, named: Sequence[str]) -> tuple[list[Study], dict[str, str]]:
+    """The tables of a design, and for each module that had to be left out one sentence that says why."""
+    if design not in (ADD_ONE, *DESIGNS):
+        raise unknown("design", design, [ADD_ONE, *DESIGNS])
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    if bool(named) != (design != ADD_ONE) or (names and named):
+        raise UsageError("--trick goes with --design leave-one-out or pairs, and --only with add-one")
+    found, broken = discover()
+    if named:
+        return [DESIGNS[design](tricks(named, found, list(broken)), base_of(asked))], broken
+    tables, failing = studies(chosen(found, broken, names), base_of(asked))
+    return tables, {name: why for name, why in (broken | failing).items() if not names or name in names}
+
+
+def stages_of(results: Store) -> Stages:
+    """What the store knows of stages."""
+    there = {table_name(study): study for study in results.studies() if study.get("looks")}
+    looks = {name: list(study["looks"]) for name, study in there.items()}
+    return Stages(looks, {name: seeds_in(study) for name, study in there.items()})
+
+
+def full_name(table: Study, asked: Request) -> Name:
+    """As `store.table_name` has it."""
+    return table.ablation.name, table.context, asked.data, asked.budget
+
+
+def old_fingerprints(tables: Sequence[Study], asked: Request) -> tuple[dict[str, str], dict[str, str]]:
+    """Of the data sets that arms start from: the fingerprints, and why one is not to be had."""
+    prints, why_not = dict[str, str](), dict[str, str]()
+    for name in sorted({old for table in tables for arm in table.arms.values() if (old := old_data(arm))}):
+        try:
+            prints[name] = load(name, asked.data_dir).fingerprint
+        except UsageError as reason:
+            why_not[name] = str(reason)
+    return prints, why_not
+
+
+def without(table: Study, data: Container[str]) -> Study:
+    """`table` less the arms that start from any of `data`."""
+    return replace(table, arms={name: arm for name, arm in table.arms.items() if old_data(arm) not in data})
+
+
+def base_of(asked: Request) -> Recipe:
+    """The baseline, in the precision that the device is fast in."""
+    return baseline(asked.data, asked.budget, "bf16" if has_fast_bf16(asked.devices[0]) else "fp32")
+
+
+def lacking(grid: Grid, results: Store) -> list[Run]:
+    """The runs that are still to be trained."""
+    return [*starts(grid, results), *(each for planned in grid.rounds for each in planned if lacks(results, each))]
+
+
+def starts(grid: Grid, results: Store) -> list[Run]:
+    """What others start from and is to be trained: not stored, or without its weights where they are needed yet."""
+    needed = {run.start for planned in grid.rounds for run in planned if lacks(results, run)}
+    return [run for run in grid.before if run.key not in results or (run.key in needed and lacks(results, run))]

@@ -1,0 +1,112 @@
+"""More seeds where they matter: after the first runs of every variant, more for the rows still unresolved alone.
+
+After each stage a table is looked at. A row that is resolved then gets no more; each of the others gets GROWTH times
+its runs, whatever its mean is, up to the most that is allowed, and the control grows with the rows that are left. Who
+trains on until a result looks good would choose the result: so each look has its share of the error, fixed beforehand
+(see `comparison.compare_in_looks`). Stein's two stages (1945, https://doi.org/10.1214/aoms/1177731088) and an internal
+pilot (Wittes & Brittain 1990, https://doi.org/10.1002/sim.4780090113) plan the second stage from the spread of the
+first for a difference of the margin; they were tried, and took 1.1 to 2.8 times the runs of a fixed design, since most
+differences are larger than the margin and show much sooner. `speed/looks.py` measures both what is wrong and what
+is saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, sqrt
+from statistics import fmean
+
+from scipy.stats import norm
+
+from benchmark.evidence.comparison import ALPHA, SHARES, typical
+from benchmark.evidence.tables import CONTROL, Table, points
+
+GROWTH = 1.6  # 3 runs, then 5, 8, 13, 21, 34, 55, 88: as many stages as there are shares of the error
+Look = dict[str, int]  # runs of each arm and of the control that a look has seen
+
+
+@dataclass(frozen=True)
+class Need:
+    """What an unresolved row gets next."""
+
+    table: Table
+    variant: str
+    seeds: int  # in all
+
+
+def look(table: Table) -> Look:
+    """What there is to be seen of a table now: arms with all the runs that they wait for, others as they were seen."""
+    before = (table.study.get("looks") or [{}])[-1]
+    planned = {arm["variant"]: arm["seeds"] for arm in table.study["arms"]}
+    there = {name: len(runs) for name, runs in table.arms.items()}
+    seen = {name: count if count >= planned[name] else before.get(name, 0) for name, count in there.items()}
+    return {**seen, CONTROL: len(table.control)}
+
+
+def news(table: Table) -> bool:
+    """Whether a look would see runs of a variant that none has seen."""
+    before, now = (table.study.get("looks") or [{}])[-1], look(table)
+    return any(now[name] > before.get(name, 0) for name in table.arms)
+
+
+def needs(table: Table, most: int) -> list[Need]:
+    """Of each unresolved row that may have more, after the table's last look. Ensembles train nothing."""
+    looks = table.study.get("looks", [])
+    trained = {arm["variant"] for arm in table.study["arms"] if arm.get("kind") != "ensemble"}
+    open_ = [row for row in table.rows if row.verdict == "unresolved" and row.variant in trained]
+    return [
+        Need(table, row.variant, next_seeds(row.n, most))
+        for row in open_
+        if row.n < most and times(looks, row.variant) < len(SHARES)
+    ]
+
+
+def next_seeds(seeds: int, most: int) -> int:
+    """Runs of a row's next stage."""
+    return min(most, ceil(GROWTH * seeds))
+
+
+def times(looks: Sequence[Mapping[str, int]], arm: str) -> int:
+    """How many looks have seen new runs of an arm."""
+    return len({count for each in looks if (count := each.get(arm, 0))})
+
+
+def targets(table: Table, open_: Sequence[Need]) -> dict[str, int]:
+    """The seeds of every arm and of the control after the next stage; the control's as Dunnett has them."""
+    now = {row.variant: row.n for row in table.rows} | {CONTROL: len(table.control)}
+    if not open_:
+        return now
+    control = control_for([need.seeds for need in open_])
+    return now | {need.variant: need.seeds for need in open_} | {CONTROL: max(control, now[CONTROL])}
+
+
+def control_for(seeds: Sequence[int]) -> int:
+    """Runs of the control beside rows of so many seeds: as the first stage has it, for their mean."""
+    return ceil(fmean(seeds) * sqrt(len(seeds)))
+
+
+def promising_first(found: Sequence[Need], seconds: Mapping[str, float]) -> list[Need]:
+    """By the chance to be resolved at the next look per second of training. `seconds` of a run, by recipe."""
+
+    def worth(need: Need) -> float:
+        (arm,) = (arm for arm in need.table.study["arms"] if arm["variant"] == need.variant)
+        runs = need.seeds - len(need.table.runs(need.variant))
+        return chance(need, sum(other.table is need.table for other in found)) / (
+            runs * seconds.get(arm["recipe"], 1.0) or 1.0
+        )
+
+    return sorted(found, key=worth, reverse=True)
+
+
+def chance(need: Need, open_: int) -> float:
+    """That the next look resolves a row whose effect is what it seems, among so many; an order, not a power."""
+    table, margin = need.table, float(need.table.study["margin"])
+    ours, theirs = points(table.runs(need.variant), table.study), points(table.control, table.study)
+    spread = sqrt(typical([*(points(runs, table.study) for runs in table.arms.values()), theirs]))
+    if not spread or not theirs:
+        return 1.0
+    effect = abs(fmean(ours) - fmean(theirs))
+    error = spread * sqrt(1 / need.seeds + 1 / len(theirs))
+    share = SHARES[min(times(table.study.get("looks", []), need.variant), len(SHARES) - 1)]
+    return float(norm.sf(norm.isf(ALPHA * share / (2 * open_)) - max(effect, margin - effect) / error))

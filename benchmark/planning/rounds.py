@@ -1,0 +1,111 @@
+"""What to run: the ablations found, the arms of each, and every distinct run once, in rounds of seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+from types import MappingProxyType
+
+from benchmark.errors import UsageError
+from benchmark.planning.identity import Combination, Run, describe
+from benchmark.planning.studies import Study
+from benchmark.recipe import Ensemble, Recipe
+from benchmark.store.files import weights_file
+from benchmark.store.store import Store
+
+ALL_IMAGES = 45_000  # where a recipe takes all there are; only used to guess which of two runs takes longer
+
+
+def plan(
+    tables: Iterable[Study], seeds: int, fingerprint: str, old: Mapping[str, str] = MappingProxyType({})
+) -> list[list[Run]]:
+    """Every distinct run once, in rounds: the first seeds of everything before more seeds of anything.
+
+    `fingerprint` is that of the data set, `old` has those of the sets that recipes start from, by name. A report made
+    at any moment is thus balanced. A control's extra seeds are spread over the rounds.
+    """
+    if seeds < 1:
+        raise UsageError(f"--seeds must be at least 1, got {seeds}")
+    wanted: dict[str, tuple[Recipe, set[int]]] = {}  # all the seeds that any table wants of a recipe
+    for table in tables:
+        for recipe, taken in table.runs_of(seeds).items():
+            wanted.setdefault(describe(recipe), (recipe, set()))[1].update(taken)
+    rounds: list[list[Run]] = [[] for _ in range(seeds)]
+    for recipe, taken in wanted.values():
+        for place, seed in enumerate(sorted(taken)):
+            before = origin(recipe, seed, old)
+            start = before.key if before else ""
+            rounds[place * seeds // len(taken)].append(Run(recipe, seed, fingerprint, start))
+    return rounds
+
+
+def combinations(tables: Iterable[Study], seeds: int, fingerprint: str) -> dict[str, list[Combination]]:
+    """Every ensemble as often as it is to be made, by the names of table and arm."""
+    return {
+        f"{table.ablation.name}{f' ({table.context})' if table.context else ''}, {name}": [
+            Combination(arm, each, fingerprint) for each in range(table.seeds_of(name, seeds))
+        ]
+        for table in tables
+        for name, arm in table.arms.items()
+        if isinstance(arm, Ensemble)
+    }
+
+
+def origin(recipe: Recipe, seed: int, old: Mapping[str, str]) -> Run | None:
+    """The run that `recipe` starts from: that of the same seed."""
+    if not isinstance(recipe.start_from, Recipe):
+        return None
+    return Run(recipe.start_from, seed, old[recipe.start_from.data], keeps_weights=True)
+
+
+def origins(rounds: Iterable[Iterable[Run]], old: Mapping[str, str]) -> list[Run]:
+    """The runs to be trained before all others, since some of `rounds` start from them; each once."""
+    found = (origin(run.recipe, run.seed, old) for planned in rounds for run in planned)
+    return list({run.key: run for run in found if run}.values())
+
+
+def pairs(tables: Iterable[Study]) -> list[tuple[Recipe, Recipe]]:
+    """Every distinct variant with its control."""
+    trained = ((arm, table.base) for table in tables for arm in table.arms.values() if isinstance(arm, Recipe))
+    return list(dict.fromkeys(trained))
+
+
+def longest_first(runs: Sequence[Run], known: Mapping[str, float]) -> list[Run]:
+    """`runs`, those expected to take longest ahead, so that the workers that share them end together.
+
+    `known` as in `expected_seconds`. Runs of equal length keep their order.
+    """
+    seconds = expected_seconds(runs, known, 1.0)
+    return [runs[i] for i in sorted(range(len(runs)), key=lambda i: -seconds[i])]
+
+
+def expected_seconds(runs: Sequence[Run], known: Mapping[str, float], guess: float) -> list[float]:
+    """How long each run will take. `known` has the seconds of a run by recipe text.
+
+    Of other recipes, images x epochs are taken at the pace of the known ones; where none is known, at a pace that
+    makes a run of median length take `guess` seconds.
+    """
+    recipes = {describe(run.recipe): run.recipe for run in runs}
+    paces = [known[text] / images_seen(recipe) for text, recipe in recipes.items() if text in known]
+    if not paces and runs:
+        paces = [guess / median(map(images_seen, recipes.values()))]
+    seconds = {text: known.get(text) or median(paces) * images_seen(recipe) for text, recipe in recipes.items()}
+    return [seconds[describe(run.recipe)] for run in runs]
+
+
+def steps(recipe: Recipe) -> float:
+    """Steps of a training, as far as can be told without its data."""
+    return images_seen(recipe) / recipe.batch_size
+
+
+def images_seen(recipe: Recipe) -> int:
+    """Images that a training goes through, each as often as it is seen."""
+    return recipe.epochs * (recipe.images or ALL_IMAGES)
+
+
+def lacks(store: Store, run: Run) -> bool:
+    """Whether the run, or the weights that others start from, are still to be had."""
+    return run.key not in store or (run.keeps_weights and not weights_file(store.folder, run.key).exists())
+
+
+Planned = Mapping[str, Sequence[Combination]]  # ensembles by the name of their arm

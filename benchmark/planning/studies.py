@@ -1,0 +1,100 @@
+"""One ablation applied to one base in one context: the arms of one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import count, takewhile
+from math import ceil, sqrt
+
+from benchmark.claim import CONTROL
+from benchmark.planning.contract import PACKAGE
+from benchmark.planning.discovery import Ablation
+from benchmark.planning.identity import describe
+from benchmark.recipe import Arm, Recipe
+
+
+@dataclass(frozen=True)
+class Study:
+    """One ablation applied to one base in one context: one table."""
+
+    ablation: Ablation
+    context: str
+    base: Recipe
+    arms: dict[str, Arm]  # without those that are the base itself
+    same: tuple[str, ...]  # names of arms that are the base itself
+    wanted: Mapping[str, int] = field(default_factory=dict)  # seeds by arm, where a second stage has set them
+
+    def seeds_of(self, arm: str, seeds: int) -> int:
+        """How many runs of an arm, or how often an ensemble is made.
+
+        The control gets ceil(n * sqrt(k)) seeds for k variants of n: all differences at their most precise for a given
+        number of runs (Dunnett 1955, https://doi.org/10.1080/01621459.1955.10501294). An ensemble is made as often as
+        the runs suffice that this table has anyway, each used once: at least n times.
+        """
+        if arm in self.wanted:
+            return self.wanted[arm]
+        if arm == CONTROL:
+            return ceil(seeds * sqrt(max(1, len(self.arms))))
+        value = self.arms[arm]
+        if isinstance(value, Recipe):
+            return seeds
+        there = self.runs_of(seeds)
+        suffices = (all(taken <= there[r] for r, taken in value.seeds(n).items()) for n in count(1))
+        return sum(1 for _ in takewhile(bool, suffices))
+
+    def runs_of(self, seeds: int) -> dict[Recipe, set[int]]:
+        """The seeds of each recipe that this table takes, members of its ensembles among them."""
+        wanted = {self.base: set(range(self.seeds_of(CONTROL, seeds)))}
+        for name, arm in self.arms.items():
+            taken = {arm: set(range(self.seeds_of(name, seeds)))} if isinstance(arm, Recipe) else arm.seeds(seeds)
+            for recipe, each in taken.items():
+                wanted.setdefault(recipe, set()).update(each)
+        return wanted
+
+
+def studies(ablations: Iterable[Ablation], base: Recipe) -> tuple[list[Study], dict[str, str]]:
+    """The tables to fill, and for each ablation that fails on this base one sentence that says why."""
+    good: list[Study] = []
+    broken: dict[str, str] = {}
+    for ablation in ablations:
+        try:
+            good += [study(ablation, context, adapt(base), base) for context, adapt in ablation.contexts.items()]
+        except Exception as reason:  # as in discover()
+            broken[ablation.name] = f"{PACKAGE}/{ablation.name}.py is left out: {type(reason).__name__}: {reason}"
+    return good, broken
+
+
+def study(ablation: Ablation, context: str, base: Recipe, original: Recipe) -> Study:
+    """One table: `base` is `original` in a context.
+
+    Raises ValueError or TypeError if the module's variants or claims break the contract.
+    """
+    arms = ablation.variants(base, original)
+    if not isinstance(arms, dict) or not arms:
+        raise ValueError(f"variants() must give a dictionary of recipes by name, got {arms!r}")
+    for name, arm in arms.items():
+        if not isinstance(name, str) or not isinstance(arm, Arm):
+            raise TypeError(f"variants() must give recipes or ensembles by name; {name!r} is {arm!r}")
+        if name == CONTROL:
+            raise ValueError(f"{CONTROL!r} is the name of the control; give the variant another")
+        describe(arm)
+    for claim in ablation.claims:
+        compared = {value for name, value in vars(claim.holds).items() if name not in ("of", "sizes")}
+        if missing := compared - {CONTROL, *arms}:
+            raise ValueError(f"claim {claim.name} is about {sorted(missing)}, which variants() does not give")
+        if claim.context is not None and claim.context not in ablation.contexts:
+            raise ValueError(f"claim {claim.name} is about context {claim.context!r}, which CONTEXTS does not give")
+    return Study(
+        ablation,
+        context,
+        base,
+        {name: arm for name, arm in arms.items() if arm != base},
+        tuple(name for name, arm in arms.items() if arm == base),
+    )
+
+
+def old_data(arm: Arm) -> str | None:
+    """The data set that an arm's start was trained on, if it has one; members of an ensemble have none."""
+    start = arm.start_from if isinstance(arm, Recipe) else None
+    return start.data if isinstance(start, Recipe) else None

@@ -1,0 +1,192 @@
+"""Plots of a table: its effects with their intervals, its learning curves by epoch, its ensembles by their size.
+
+Every colour has a name in INKS and a value for light and for dark pages: files are drawn with the light ones, the
+page puts the names in their place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from io import StringIO
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmark.evidence.tables import Row
+
+INKS = {  # name: (on light, on dark); all told apart with any of the common kinds of colour blindness
+    "card": ("#ffffff", "#181c22"),
+    "ink": ("#1b1f24", "#e6e9ee"),
+    "muted": ("#5f6875", "#9aa4b2"),
+    "line": ("#dfe3e8", "#343b45"),
+    "band": ("#e9eef4", "#28303a"),
+    "helps": ("#0067a5", "#5ab4f0"),
+    "hurts": ("#c24e00", "#ff9a56"),
+    "equivalent": ("#007a5a", "#4ccfa0"),
+    "unresolved": ("#737c89", "#a3adba"),
+    "arm0": ("#0173b2", "#4aa8e8"),
+    "arm1": ("#de8f05", "#f0ac3c"),
+    "arm2": ("#029e73", "#35c79c"),
+    "arm3": ("#d55e01", "#f08440"),
+    "arm4": ("#cc78bc", "#dd98d0"),
+    "arm5": ("#a6761d", "#caa05a"),
+    "arm6": ("#6a51a3", "#a48fdb"),
+    "arm7": ("#56b4e9", "#8fd0f5"),
+}
+LIGHT = {name: light for name, (light, _) in INKS.items()}
+DASHES: list[Any] = [(None, None), (4, 1.5), (1.2, 1.2), (6, 1.5, 1.2, 1.5)]  # one more for every round of the colours
+COLOURS = 8  # arm0 to arm7
+LINEAR = 2.0  # margins on each side of zero that a wide axis shows at full size
+WIDE = 10.0  # margins that an effect must reach for the axis to turn logarithmic
+TYPE = 9.0  # points
+LETTER = 0.08  # inches: more than the average letter of this size takes
+SHOWN = 1.5  # times the loss of guessing: losses above it do not matter
+STYLE: dict[Any, Any] = {  # matplotlib types its keys one by one
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same widths on every machine
+    "font.size": TYPE,
+    "text.parse_math": False,  # a dollar in a name is a dollar
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tricks-on-trial",
+    "axes.edgecolor": LIGHT["muted"],
+    "axes.labelcolor": LIGHT["muted"],
+    "axes.labelsize": TYPE - 0.5,
+    "text.color": LIGHT["ink"],
+    "xtick.color": LIGHT["muted"],
+    "ytick.color": LIGHT["muted"],
+    "xtick.labelsize": TYPE - 0.5,
+    "ytick.labelsize": TYPE - 0.5,
+    "grid.color": LIGHT["line"],
+    "figure.facecolor": LIGHT["card"],
+    "axes.facecolor": "none",
+    "savefig.facecolor": LIGHT["card"],
+}
+
+
+def save(figure: Figure, path: Path) -> str:
+    """Write `path`.svg and `path`.png, without dates; the text of the first."""
+    figure.savefig(f"{path}.png", dpi=144, metadata={"Software": None})
+    buffer = StringIO()
+    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    text = shorter(buffer.getvalue())
+    Path(f"{path}.svg").write_bytes(text.encode())
+    return text
+
+
+def shorter(svg: str) -> str:
+    """Coordinates to a hundredth of a point, and fonts for machines without matplotlib's."""
+    svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"\d+\.\d{3,}", rounded, path[0]), svg)
+    svg = re.sub(r"""(["']?)DejaVu Sans\1""", "'DejaVu Sans', Verdana, Arial, sans-serif", svg)
+    return re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE)
+
+
+def rounded(digits: re.Match[str]) -> str:
+    """A coordinate with two decimals."""
+    return f"{float(digits[0]):.2f}".rstrip("0").rstrip(".")
+
+
+def inline(svg: str, name: str, label: str) -> str:
+    """An SVG to stand within a page: ids of its own, colours by name, `label` (escaped) for who cannot see it."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'\bid="', f'id="{name}.', svg)
+    svg = re.sub(r'xlink:href="#', f'href="#{name}.', svg).replace("url(#", f"url(#{name}.")
+    svg = re.sub(r'\sxmlns(:xlink)?="[^"]*"', "", svg)
+    for ink, colour in LIGHT.items():
+        svg = svg.replace(colour, f"var(--{ink})")
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1).strip()
+
+
+def canvas(
+    heading: str,
+    below: str,
+    widths: Sequence[float],
+    height: float,
+    edges: tuple[float, float, float, float],
+    between: float = 0.35,
+) -> tuple[Figure, list[Axes]]:
+    """A figure of panels with given sizes, and edges (left, right, top, bottom) around them; all in inches."""
+    left, right, top, bottom = edges
+    size = left + sum(widths) + between * (len(widths) - 1) + right, top + height + bottom
+    figure = Figure(figsize=size)
+    starts = [left + sum(widths[:at]) + between * at for at in range(len(widths))]
+    panels = [
+        figure.add_axes((start / size[0], bottom / size[1], width / size[0], height / size[1]))
+        for start, width in zip(starts, widths, strict=True)
+    ]
+    at: dict[str, Any] = {"x": 0.15 / size[0], "va": "top", "in_layout": False}
+    figure.text(y=1 - 0.14 / size[1], s=heading, fontsize=TYPE + 2, fontweight="bold", **at)
+    figure.text(y=1 - 0.38 / size[1], s=below, color=LIGHT["muted"], **at)
+    return figure, panels
+
+
+def ends(rows: Sequence[Row], margin: float) -> tuple[float, float]:
+    """The lowest and the highest number to show; the band of the margin is always among them."""
+    known = [end for row in rows for end in (row.effect, row.ci_low, row.ci_high) if end is not None]
+    return min([*known, -1.5 * margin]), max([*known, 1.5 * margin])
+
+
+def is_wide(rows: Sequence[Row], margin: float) -> bool:
+    """Whether the effect axis turns logarithmic beyond LINEAR margins.
+
+    One broken variant 50 points below the others must not press them into one dot.
+    """
+    low, high = ends(rows, margin)
+    return max(-low, high) > WIDE * margin
+
+
+def further(end: float, linear: float) -> float:
+    """A little beyond `end`, on an axis that is logarithmic beyond `linear`."""
+    return end * 1.25 if abs(end) > linear else end + np.copysign(0.15 * linear, end)
+
+
+def look(at: int) -> tuple[str, Any, float]:
+    """Colour, dashes and width of a line: the control's, then the arms' in their order."""
+    if at == 0:
+        return LIGHT["ink"], DASHES[0], 2.6
+    return LIGHT[f"arm{(at - 1) % COLOURS}"], DASHES[(at - 1) // COLOURS % len(DASHES)], 1.5
+
+
+def write_names(
+    axes: Axes, frame: pd.DataFrame, names: dict[str, str], looks: dict[str, tuple[str, Any, float]], height: float
+) -> None:
+    """Each arm's name at the end of its line, moved apart where lines end close together."""
+    last_points = frame.groupby("arm", sort=False).last().sort_values("mean", kind="stable")
+    last = frame["epoch"].max()
+    low, high = axes.get_ylim()
+    inch = (high - low) / height
+    rooms = [(0.06 + 0.13 * (1 + names[str(arm)].count("\n"))) * inch for arm in last_points.index]
+    for (arm, end), place in zip(
+        last_points.iterrows(), spread(list(last_points["mean"]), rooms, low, high), strict=True
+    ):
+        start = (end["epoch"] - last) / (last - axes.get_xlim()[0]) + 1  # of the leader, in widths of the panel
+        axes.plot(
+            [start, 1.015, 1.06, 1.09],
+            [end["mean"], end["mean"], place, place],
+            color=looks[str(arm)][0],
+            linewidth=1.1,
+            transform=axes.get_yaxis_transform(),
+            clip_on=False,
+        )
+        weight = "bold" if not arm else "normal"
+        style: dict[str, Any] = {"fontsize": TYPE - 0.5, "fontweight": weight, "linespacing": 1.05}
+        axes.text(1.105, place, names[str(arm)], va="center", transform=axes.get_yaxis_transform(), **style)
+
+
+def spread(values: Sequence[float], rooms: Sequence[float], low: float, high: float) -> list[float]:
+    """Places near rising `values`, each with its room about it, from `low` to `high` where they all fit."""
+    shifts = [0.0, *np.cumsum([(a + b) / 2 for a, b in pairwise(rooms)])]  # of neighbours that touch
+    blocks: list[list[float]] = []  # values less shifts; those of a block touch
+    for value, shift in zip(values, shifts, strict=True):
+        blocks.append([value - shift])
+        while len(blocks) > 1 and fmean(blocks[-2]) >= fmean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    starts = [fmean(block) for block in blocks for _ in block]
+    most = high - rooms[-1] / 2 - shifts[-1]
+    least = low + rooms[0] / 2
+    return [max(least, min(most, start)) + shift for start, shift in zip(starts, shifts, strict=True)]

@@ -1,0 +1,303 @@
+"""The figures that tell what is wrong with a training: loss by learning rate, of every batch, accuracy by capacity.
+
+As Wei 2015 draws them, http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html, section 7, after
+https://cs231n.github.io/neural-networks-3/#baby; the last panel of each says how the whole sweep stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite, log
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from benchmark.evidence.curves import PARTS
+from benchmark.evidence.diagnosis import RATES
+from benchmark.evidence.log import Log
+from benchmark.evidence.sweeps import CONTROL, Arm, Sweep, course, losses, width
+from benchmark.evidence.tables import Table
+from benchmark.report.style import LIGHT, SHOWN, STYLE, TYPE, canvas, save, spread
+from benchmark.report.text import number, subtitle, title
+from benchmark.store.records import Record
+from benchmark.store.store import Store
+
+FATES = dict(zip(RATES, ("hurts", "arm1", "equivalent", "helps"), strict=True))  # the colour of a learning rate
+MARKS = dict(zip(RATES, ("X", "^", "o", "v"), strict=True))
+TRAINING, VALIDATION, LOSS = LIGHT["arm0"], LIGHT["arm3"], LIGHT["arm0"]
+SMALL, WIDER, TALL = 1.9, 2.6, 2.4  # inches: a panel among several, one by itself, the height of all
+Values = npt.NDArray[np.float64]
+
+
+def draw(table: Table, sweep: Sweep, store: Store, folder: Path, name: str) -> dict[str, str]:
+    """Write a sweep's figure to `folder`; its SVG by the name of its file."""
+    with sns.axes_style("ticks"), mpl.rc_context(STYLE):
+        if sweep.field == "learning_rate":
+            figure = by_rate(table, sweep, store)
+        elif sweep.field == "batch_size":
+            figure = by_batch(table, sweep, store)
+        else:
+            figure = by_capacity(table, sweep)
+        return {f"{name}-figure": save(figure, folder / f"{name}-figure")}
+
+
+def draw_log(log_: Log, name: str, path: Path) -> None:
+    """Write the figure of one log to `path`.svg and `path`.png."""
+    kinds = [kind for kind, there in (("loss", log_.losses), ("accuracy", log_.validation_accuracy)) if there]
+    epochs = len(log_.validation_accuracy)
+    with sns.axes_style("ticks"), mpl.rc_context(STYLE):
+        edges = 0.62, 0.95 if epochs else 0.3, 0.88, 0.5
+        figure, panels = canvas(name, " and ".join(kinds), [3.6] * len(kinds), TALL, edges, between=0.75)
+        if log_.losses:
+            draw_batches(panels[0], log_.losses, epochs or None)
+            panels[0].set_ylabel("loss")
+        if epochs:
+            draw_gap(panels[-1], np.array([log_.train_accuracy]), np.array([log_.validation_accuracy]))
+            panels[-1].set_ylabel("accuracy, %")
+            name_gap(panels[-1], log_.train_accuracy[-1], log_.validation_accuracy[-1])
+        save(figure, path)
+
+
+def by_rate(table: Table, sweep: Sweep, store: Store) -> Figure:
+    """Loss over epochs of one learning rate of each kind; the last loss of every run of the sweep."""
+    heading = f"{title(table)}: what the loss tells"
+    edges = 0.5, 0.2, 1.05, 0.55
+    figure, (left, right) = canvas(heading, subtitle(table), [WIDER + 1, WIDER], TALL, edges, between=1.55)
+    top = SHOWN * log(sweep.classes)
+    names = []
+    for arm, word in typical(sweep):
+        kept = [there for run in arm.runs if (there := course(run, store)) and isfinite(there[0])]
+        if not kept:
+            continue
+        courses = same_length(kept)
+        middle = np.array([np.median(part[np.isfinite(part)]) for part in courses.T if np.isfinite(part).any()])
+        at = (np.arange(len(middle)) + 0.5) / PARTS * epochs_of(arm)
+        shade(left, at, np.minimum(courses[:, : len(middle)], 2 * top), LIGHT[FATES[word]])
+        left.plot(at, middle, color=LIGHT[FATES[word]], linewidth=1.8)
+        names.append((min(middle[-1], top), f"{number(arm.value)}: {word}", LIGHT[FATES[word]]))
+    left.set_ylim(0, top)
+    left.set_xlim(0, epochs_of(sweep.arms[0]))
+    left.set_xlabel("epoch")
+    left.set_title("loss of the training batches", loc="left", fontsize=TYPE, color=LIGHT["muted"])
+    write_ends(left, names)
+    tidy(left)
+    last_losses(right, sweep, store, top)
+    return figure
+
+
+def last_losses(axes: Axes, sweep: Sweep, store: Store, top: float) -> None:
+    """The last level of the loss of each run by its learning rate, marked by its own diagnosis."""
+    good = [arm.value for arm in sweep.arms if sweep.truth[arm.variant] == "good"]
+    axes.set_xscale("log")
+    axes.axvspan(good[0] / 1.25, good[-1] * 1.25, color=LIGHT["band"], linewidth=0, zorder=0)
+    for word in RATES:
+        found = [
+            (arm.value, there[-1])
+            for arm in sweep.arms
+            for run, finding in zip(arm.runs, arm.findings, strict=True)
+            if finding and finding.word == word and (there := course(run, store))
+        ]
+        shown = [(rate, min(loss, top) if isfinite(loss) else top) for rate, loss in found]
+        look: dict[str, Any] = {"s": 30, "color": LIGHT[FATES[word]], "marker": MARKS[word], "linewidth": 0}
+        axes.scatter([rate for rate, _ in shown], [loss for _, loss in shown], label=word, clip_on=False, **look)
+    axes.set_ylim(0, top)
+    axes.set_xlabel("learning rate; shaded: those that are good")
+    axes.set_title("the same at the end, each run", loc="left", fontsize=TYPE, color=LIGHT["muted"])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axes.legend(frameon=False, fontsize=TYPE - 0.5, loc="lower left", handletextpad=0.2, borderpad=0)
+    tidy(axes)
+
+
+def typical(sweep: Sweep) -> list[tuple[Arm, str]]:
+    """An arm of each kind of learning rate: of the good ones the best, of the others the worst."""
+    by_word: dict[str, list[Arm]] = {}
+    for arm in sweep.arms:
+        if arm.majority:
+            by_word.setdefault(arm.majority[0].word, []).append(arm)
+    pick = {word: max if word == "good" else min for word in RATES}
+    return [(pick[word](by_word[word], key=lambda arm: arm.accuracy), word) for word in RATES if word in by_word]
+
+
+def by_batch(table: Table, sweep: Sweep, store: Store) -> Figure:
+    """Loss of every batch of one run of three batch sizes; the width of the band of every run of the sweep."""
+    heading = f"{title(table)}: the band of the per-batch loss"
+    shown = [arm for arm in three(sweep) if losses(arm.runs[0], store)]
+    edges = 0.55, 0.2, 1.05, 0.55
+    widths = [SMALL] * len(shown) + [WIDER]
+    figure, panels = canvas(heading, subtitle(table), widths, TALL, edges, between=0.45)
+    top = SHOWN * log(sweep.classes)
+    for panel, arm in zip(panels, shown, strict=False):
+        draw_batches(panel, losses(arm.runs[0], store), epochs_of(arm))
+        panel.set_ylim(0, top)
+        panel.set_title(f"batches of {number(arm.value)}", loc="left", fontsize=TYPE, color=LIGHT["muted"])
+    if shown:
+        panels[0].set_ylabel("loss")
+    widths_by_size(panels[-1], sweep, store)
+    return figure
+
+
+def widths_by_size(axes: Axes, sweep: Sweep, store: Store) -> None:
+    """The relative width of every run's band by its batch size."""
+    points = [(arm.value, 100 * there) for arm in sweep.arms for run in arm.runs if (there := width(run, store))]
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    if points:
+        sizes, found = np.array(points).T
+        middle = np.exp(np.mean(np.log(found * np.sqrt(sizes))))
+        ends = np.array([sizes.min(), sizes.max()])
+        axes.plot(ends, middle / np.sqrt(ends), color=LIGHT["muted"], linewidth=1, label="in proportion to 1/√size")
+        axes.scatter(sizes, found, s=22, color=LOSS, linewidth=0, zorder=3, label="a run")
+        axes.legend(frameon=False, fontsize=TYPE - 0.5, loc="lower left", borderpad=0)
+        axes.yaxis.set_major_locator(FixedLocator([tick for tick in (1, 2, 5, 10, 20, 50) if tick < 1.5 * max(found)]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_locator(FixedLocator([arm.value for arm in sweep.arms]))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axes.set_xlabel("images in a batch")
+    axes.set_title("width of the band, % of the loss", loc="left", fontsize=TYPE, color=LIGHT["muted"])
+    tidy(axes)
+
+
+def by_capacity(table: Table, sweep: Sweep) -> Figure:
+    """Training and validation accuracy over epochs of three networks; after the last epoch, of all."""
+    heading = f"{title(table)}: training and validation accuracy"
+    shown = [arm for arm in three(sweep) if whole(arm)]
+    edges = 0.6, 0.95, 1.05, 0.55
+    widths = [SMALL] * len(shown) + [WIDER]
+    figure, panels = canvas(heading, subtitle(table), widths, TALL, edges, between=0.4)
+    for panel, arm in zip(panels, shown, strict=False):
+        curves = [[run[field] for run in whole(arm)] for field in ("epoch_train_accuracy", "validation_accuracy")]
+        draw_gap(panel, *map(np.array, curves))
+        panel.set_title(f"{arm.value:,.0f} weights", loc="left", fontsize=TYPE, color=LIGHT["muted"])
+    for panel in panels:
+        panel.set_ylim(0, 100)
+    panels[0].set_ylabel("accuracy, %")
+    gap_by_weights(panels[-1], sweep)
+    return figure
+
+
+def gap_by_weights(axes: Axes, sweep: Sweep) -> None:
+    """The accuracies after the last epoch by the number of weights."""
+    arms = [arm for arm in sweep.arms if whole(arm)]
+    axes.set_xscale("log")
+    if arms:
+        at = np.array([arm.value for arm in arms])
+        train, validation = (
+            np.array([np.mean([last(run, field) for run in whole(arm)]) for arm in arms])
+            for field in ("train_accuracy", "validation_accuracy")
+        )
+        axes.fill_between(at, 100 * validation, 100 * train, color=LIGHT["band"], linewidth=0)
+        for field, values, colour in (
+            ("train_accuracy", train, TRAINING),
+            ("validation_accuracy", validation, VALIDATION),
+        ):
+            axes.plot(at, 100 * values, color=colour, linewidth=1.6)
+            points = [(arm.value, 100 * last(run, field)) for arm in arms for run in whole(arm)]
+            sizes, found = np.array(points).T
+            axes.scatter(sizes, found, s=16, color=colour, linewidth=0, zorder=3)
+        name_gap(axes, train[-1], validation[-1])
+    axes.xaxis.set_major_locator(FixedLocator([arm.value for arm in sweep.arms]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:.3g}k"))
+    axes.set_xlabel("weights")
+    axes.set_title("after the last epoch", loc="left", fontsize=TYPE, color=LIGHT["muted"])
+    tidy(axes)
+
+
+def last(run: Record, field: str) -> float:
+    """An accuracy after the last epoch."""
+    return float(run[field][-1] if isinstance(run[field], list) else run[field])
+
+
+def whole(arm: Arm) -> list[Record]:
+    """The runs that did not diverge."""
+    return [run for run in arm.runs if run["status"] == "done"]
+
+
+def draw_batches(axes: Axes, values: Sequence[float], epochs: int | None) -> None:
+    """The loss of every batch, its running mean over a twentieth of the training, and the band about it."""
+    loss = np.array([value if isfinite(value) else np.nan for value in values])
+    at = np.arange(1, len(loss) + 1) * ((epochs or len(loss)) / len(loss))
+    axes.plot(at, loss, color=LOSS, alpha=0.35, linewidth=0.6)
+    mean, deviation = running(loss, max(2, len(loss) // PARTS))
+    axes.fill_between(at, mean - deviation, mean + deviation, color=LOSS, alpha=0.2, linewidth=0)
+    axes.plot(at, mean, color=LIGHT["ink"], linewidth=1.3)
+    axes.set_xlim(0, at[-1])
+    axes.set_xlabel("epoch" if epochs else "step")
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    tidy(axes)
+
+
+def running(values: Values, window: int) -> tuple[Values, Values]:
+    """Mean and standard deviation about each place, over `window` values where there are so many."""
+    half = window // 2
+    parts = [values[max(0, at - half) : at + half + 1] for at in range(len(values))]
+    parts = [part[np.isfinite(part)] for part in parts]
+    mean = np.array([part.mean() if len(part) else np.nan for part in parts])
+    return mean, np.array([part.std() if len(part) else np.nan for part in parts])
+
+
+def draw_gap(axes: Axes, train: Values, validation: Values) -> None:
+    """Accuracies over epochs, (runs, epochs) from 0 to 1, and the gap between their means."""
+    at = np.arange(1, train.shape[1] + 1)
+    axes.fill_between(at, 100 * validation.mean(0), 100 * train.mean(0), color=LIGHT["band"], linewidth=0)
+    for values, colour in ((train, TRAINING), (validation, VALIDATION)):
+        shade(axes, at, 100 * values, colour)
+        axes.plot(at, 100 * values.mean(0), color=colour, linewidth=1.6)
+    axes.set_xlim(1, at[-1])
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    tidy(axes)
+
+
+def name_gap(axes: Axes, train: float, validation: float) -> None:
+    """The names of the two accuracies at the ends of their lines."""
+    write_ends(axes, [(100 * train, "training", TRAINING), (100 * validation, "validation", VALIDATION)])
+
+
+def shade(axes: Axes, at: Values, values: Values, colour: str) -> None:
+    """From the lowest run to the highest, where there are several."""
+    if len(values) > 1:
+        axes.fill_between(at, np.fmin.reduce(values), np.fmax.reduce(values), color=colour, alpha=0.15, linewidth=0)
+
+
+def write_ends(axes: Axes, names: Sequence[tuple[float, str, str]]) -> None:
+    """Texts at the right of the panel, each beside its value, moved apart where they would overlap."""
+    low, high = axes.get_ylim()
+    ordered = sorted(names)
+    room = 0.19 * (high - low) / TALL
+    places = spread([value for value, _, _ in ordered], [room] * len(ordered), low, high)
+    for (_, text, colour), place in zip(ordered, places, strict=True):
+        axes.text(1.03, place, text, color=colour, va="center", transform=axes.get_yaxis_transform())
+
+
+def same_length(curves: Sequence[Sequence[float]]) -> Values:
+    """(runs, parts); what a run that diverged lacks, or has beyond the finite numbers, is nan."""
+    longest = max(map(len, curves))
+    values = np.array([[*curve, *[np.nan] * (longest - len(curve))] for curve in curves])
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def three(sweep: Sweep) -> list[Arm]:
+    """The ends of a sweep and the control, or what is in the middle where that is one of them."""
+    inner = [arm for arm in sweep.arms[1:-1] if arm.variant == CONTROL] or [sweep.arms[len(sweep.arms) // 2]]
+    return [sweep.arms[0], inner[0], sweep.arms[-1]]
+
+
+def epochs_of(arm: Arm) -> int:
+    """Of its longest run."""
+    return max(len(run["epoch_train_accuracy"]) for run in arm.runs)
+
+
+def tidy(axes: Axes) -> None:
+    """A light grid, and axes on two sides."""
+    axes.grid(axis="y", linewidth=0.6)
+    axes.spines[["right", "top"]].set_visible(False)

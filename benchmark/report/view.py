@@ -1,0 +1,231 @@
+"""The page of a report: what the templates show, as plain values, and the three files made of them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor, log10
+from typing import Any
+
+from benchmark.evidence.diagnosis import CHOSEN_ON, Finding
+from benchmark.evidence.factors import Factors, factors
+from benchmark.evidence.judgements import Judgement, counted, judgements
+from benchmark.evidence.sweeps import Arm, Sweep
+from benchmark.evidence.tables import Decision, Table, decisions, is_ensemble
+from benchmark.report.cells import NOTHING, Line, baseline, line, times
+from benchmark.report.counts import Counts, counts, heading, machine, members_of, moment, records_of, unique
+from benchmark.report.factor_table import FactorTable, shown
+from benchmark.report.style import LINEAR, is_wide
+from benchmark.report.text import control_name, digits_of, in_numbers, number, signed
+from benchmark.store.store import Store
+
+CAPTIONS = {  # of the figure of a sweep, by the field that is swept
+    "learning_rate": "Left: the best of the rates that are diagnosed as good, the worst of the others; median over "
+    "the runs. Right: every run of the sweep, marked by the diagnosis of its own curve. Shaded: the rates that are "
+    "good by the outcome, within 3 points of the best rate's validation accuracy.",
+    "batch_size": "Left: the loss of every batch of one run, its running mean over a twentieth of the training, and "
+    "one standard deviation about it. Right: the width of that band in the last epoch.",
+    "network": "Training accuracy of the curves is that of each epoch's batches as they were trained on; after the "
+    "last epoch it is measured on the images as they are. Shaded: the gap.",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table with its plots and claims."""
+
+    name: str  # of its files and of its place on the page
+    title: str
+    control: str
+    margin: str
+    wide: str  # points, where the effect axis turns logarithmic; empty if it does not
+    lines: list[Line]
+    missing: int
+    mixed: list[str]  # the machines, where there are several
+    looks: int  # at this table while runs were added; 0 where they were not
+    plots: dict[str, str]  # SVG by the name of its file
+    claims: list[tuple[Judgement, str]]  # with the difference in numbers
+    ensembles: list[dict[str, str]]  # lines of their table, by the names of its columns
+    diagnosis: list[Diagnosed]  # of a sweep; else empty
+    caption: str  # of the figure of a sweep
+    hits: str  # how often the learning rates were diagnosed as they are; else empty
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """What most runs of one value of a sweep tell."""
+
+    variant: str
+    word: str
+    runs: str  # how many of how many
+    numbers: str  # of the first of them
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """The tables of one ablation."""
+
+    name: str
+    question: str
+    sources: list[str]
+    factors: list[FactorTable]  # of two factors, where its tables are
+    sections: list[Section]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything that a template shows."""
+
+    data: list[tuple[str, str, float]]  # name, why it was chosen, accuracy of guessing
+    budgets: list[str]
+    margins: list[str]
+    counts: Counts
+    machines: list[tuple[str, int]]  # with their runs
+    mixed: bool
+    first: str
+    last: str
+    verdicts: dict[str, int]
+    honest: dict[str, Any] | None  # what `calibrate` found
+    claims: dict[str, int]
+    trial: list[tuple[Section, Judgement, str]]  # every claim, in the order of the article
+    crossed: list[Factors]
+    ablations: list[Ablation]
+
+
+def on_trial(sections: Sequence[Section]) -> list[tuple[Section, Judgement, str]]:
+    """The claims of all tables in the order of their names: S5.2 before S5.10, the article's before the others."""
+    every = [(section, judged, difference) for section in sections for judged, difference in section.claims]
+    return sorted(every, key=lambda each: (not re.match(r"S?\d", each[1].name), parts_of(each[1].name)))
+
+
+def parts_of(name: str) -> list[tuple[int, str]]:
+    """A name's numbers as numbers."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|\D+", name)]
+
+
+def overview(
+    store: Store, named: dict[str, Table], drawn: dict[str, dict[str, str]], swept: dict[str, Sweep]
+) -> Overview:
+    """What there is to show of `named` tables and their drawn plots."""
+    studies = [table.study for table in named.values()]
+    several = len({(study["data"], study["budget"]) for study in studies}) > 1
+    crossed = factors(named.values())
+    ablations = grouped(named, drawn, swept, crossed, several)
+    sections = [section for ablation in ablations for section in ablation.sections]
+    used = [record for record in records_of(named.values()) if not is_ensemble(record)]
+    used += members_of(store, named.values(), used)
+    times = [(record["started"], record["finished"]) for record in used] or [("", "")]
+    return Overview(
+        data=unique((study["data"], study["data_choice"], 100 / study["classes"]) for study in studies),
+        budgets=unique(study["budget"] for study in studies),
+        margins=unique(number(study["margin"]) for study in studies),
+        counts=counts(store, named.values(), used),
+        machines=list(Counter(map(machine, used)).items()),
+        mixed=len(set(map(machine, used))) > 1,
+        first=moment(min(started for started, _ in times)),
+        last=moment(max(finished for _, finished in times)),
+        honest=store.calibration(),
+        verdicts=dict(Counter(row.verdict for table in named.values() for row in table.rows)),
+        claims=counted([claim for section in sections for claim, _ in section.claims]),
+        trial=on_trial(sections),
+        crossed=crossed,
+        ablations=ablations,
+    )
+
+
+def grouped(
+    named: dict[str, Table],
+    drawn: dict[str, dict[str, str]],
+    swept: dict[str, Sweep],
+    crossed: list[Factors],
+    several: bool,
+) -> list[Ablation]:
+    """The tables by ablation, in the order of planning."""
+    tables_of: dict[str, list[str]] = {}
+    for name, table in named.items():
+        tables_of.setdefault(table.study["ablation"], []).append(name)
+    return [
+        Ablation(
+            name=ablation,
+            question=named[names[-1]].study["question"],
+            sources=unique(link for name in names for link in named[name].study["sources"]),
+            factors=[shown(each, several) for each in crossed if each.ablation == ablation],
+            sections=[section(name, named[name], drawn[name], swept.get(name), several) for name in names],
+        )
+        for ablation, names in tables_of.items()
+    ]
+
+
+def section(name: str, table: Table, plots: dict[str, str], sweep: Sweep | None, several: bool) -> Section:
+    """One table, ready to be shown."""
+    margin = table.study["margin"]
+    digits = digits_of(margin)
+    arms = {arm["variant"]: arm for arm in table.study["arms"]}
+    machines = unique(map(machine, records_of([table])))
+    judged = judgements(table)
+    return Section(
+        name=name,
+        title=heading(table.study, several),
+        control=control_name(table),
+        margin=number(margin),
+        wide=number(LINEAR * margin) if is_wide(table.rows, margin) else "",
+        lines=[baseline(table, digits), *(line(row, arms[row.variant], table, digits) for row in table.rows)],
+        missing=table.missing,
+        mixed=machines if len(machines) > 1 else [],
+        looks=len(table.study.get("looks", [])),
+        plots=plots,
+        claims=[(each, with_unit(each, digits)) for each in judged],
+        ensembles=[ensemble(each, digits) for each in decisions(table)],
+        diagnosis=[diagnosed(arm, *arm.majority) for arm in sweep.arms if arm.majority] if sweep else [],
+        caption=CAPTIONS[sweep.field] if sweep else "",
+        hits=hits(sweep) if sweep and sweep.field == "learning_rate" else "",
+    )
+
+
+def ensemble(made: Decision, digits: int) -> dict[str, str]:
+    """A line of the table of ensembles."""
+
+    def text(value: float | None, decimals: int) -> str:
+        return NOTHING if value is None else f"{value:.{decimals}f}"
+
+    def gained(value: float | None) -> str:
+        return NOTHING if value is None else signed(value, digits)
+
+    return {
+        "ensemble": made.variant,
+        "networks": number(made.members or 0),
+        "made": str(made.n),
+        "accuracy, %": text(made.accuracy, digits),
+        "gain over its members": gained(made.gain),
+        "over the best of them": gained(made.gain_over_best),
+        "loss, nats": text(made.test_loss, 3),
+        "calibration error": text(made.calibration_error, 1),
+        "disagreement": text(made.disagreement, 1),
+        "error correlation": text(made.error_correlation, 2),
+        "training cost": times(made.training_cost),
+        "test cost": times(made.test_cost),
+    }
+
+
+def diagnosed(arm: Arm, finding: Finding, count: int) -> Diagnosed:
+    """One value's line of a sweep."""
+    return Diagnosed(arm.variant, finding.word, f"{count} of {len(arm.runs)}", finding.numbers, finding.remedy)
+
+
+def hits(sweep: Sweep) -> str:
+    """How often the curve of one run told what its learning rate is, apart from the seed that chose the thresholds."""
+    others = sorted({run["seed"] for arm in sweep.arms for run in arm.runs} - {CHOSEN_ON})
+    parts = [(f"seed {CHOSEN_ON}, on which its thresholds were chosen", sweep.hits([CHOSEN_ON]))]
+    parts.append(("the other seeds", sweep.hits(others)))
+    told = [f"{right} of {all_} runs of {what} ({right / all_:.0%})" for what, (right, all_) in parts if all_]
+    return " and ".join(told)
+
+
+def with_unit(judged: Judgement, digits: int) -> str:
+    """A judgement's difference; what is no percentage to three digits, with its unit."""
+    digits = digits if judged.unit == "points" else max(0, 2 - floor(log10(abs(judged.effect or 1))))
+    text = in_numbers(judged.effect, judged.ci_low, judged.ci_high, digits)
+    return f"{text} {judged.unit}".strip() if text and judged.unit != "points" else text

@@ -1,0 +1,79 @@
+"""What a trick costs: the time of its training step against the control's, measured in turns on one core.
+
+Step times taken from runs swing with whatever else the machine did at the time. Here a variant and its control take
+turns of a few steps each, so that both meet the same machine; the ratio is the median over the rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from statistics import median
+from typing import Any
+
+import torch
+
+from benchmark.data.splits import DataSet
+from benchmark.engine.machine import environment
+from benchmark.engine.network import build, first, resident
+from benchmark.engine.training import fit
+from benchmark.planning.identity import describe
+from benchmark.recipe import Recipe
+
+ROUNDS, STEPS = 5, 15  # 15 steps at `quick` are a fifth of a second
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Step time of a variant over that of its control."""
+
+    ratio: float  # median over the rounds
+    low: float  # least and greatest of the rounds
+    high: float
+    step_ms: float  # of the variant, median over its turns
+    control_step_ms: float
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Seconds a step in each turn. The control has one turn more: before and after each of the variant's."""
+
+    variant: tuple[float, ...]
+    control: tuple[float, ...]
+
+    def cost(self) -> Cost:
+        """Each turn of the variant against the mean of its two neighbours."""
+        before_and_after = zip(self.control, self.control[1:], strict=False)
+        ratios = [2 * here / sum(beside) for here, beside in zip(self.variant, before_and_after, strict=True)]
+        here, there = 1000 * median(self.variant), 1000 * median(self.control)
+        return Cost(median(ratios), min(ratios), max(ratios), here, there)
+
+
+def in_turns(variant: Callable[[], float], control: Callable[[], float], rounds: int = ROUNDS) -> Turns:
+    """Measure `variant` in each of `rounds` between two turns of `control`; each call gives seconds a step."""
+    here, there = [], [control()]
+    for _ in range(rounds):
+        here.append(variant())
+        there.append(control())
+    return Turns(tuple(here), tuple(there))
+
+
+def entry(variant: Recipe, control: Recipe, found: Cost, device: str) -> dict[str, Any]:
+    """What a store keeps of a measurement."""
+    pair = {"recipe": describe(variant), "control": describe(control)}
+    return {**pair, **asdict(found), "environment": environment(device)}
+
+
+def step_turns(variant: Recipe, control: Recipe, data: DataSet, device: torch.device) -> Turns:
+    """Training steps of two recipes, in turns."""
+    return in_turns(lambda: step_seconds(variant, data, device), lambda: step_seconds(control, data, device))
+
+
+def step_seconds(recipe: Recipe, data: DataSet, device: torch.device, steps: int = STEPS) -> float:
+    """Mean seconds of so many training steps, from random weights: trained ones take no longer."""
+    train_split, validation, _ = resident(data, device)
+    once = replace(recipe, epochs=1, start_from=None)
+    network = build(once, 0, data, device)
+    split = first(train_split, steps * recipe.batch_size)
+    curves = fit(once, 0, network, split, first(validation, 1), len(data.classes))
+    return sum(curves.seconds) / len(curves.losses)

@@ -1,0 +1,17 @@
+"""How a training of several runs ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmark.store.records import Record
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a call of `complete` ended."""
+
+    trained: int
+    failed: list[Record]
+    left: int  # runs not started, or lost to an interruption
+    interrupted: bool

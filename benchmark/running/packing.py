@@ -1,0 +1,93 @@
+"""How many workers a GPU takes: measured, by adding one after the other until that gains nothing.
+
+A single run of a small network leaves most of a GPU idle. Workers beside each other fill it, each with a run of its
+own; their results are those of one alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+
+from benchmark.data.splits import DataSet
+from benchmark.planning.identity import Run
+from benchmark.recipe import Recipe
+from benchmark.running.workers import Processes, Worker, dismiss, give
+
+GAIN = 0.05  # of throughput that one more worker must bring
+# Of the GPU's memory that may be in use: a trick may take more than the baseline that is measured, and where there is
+# little left cuDNN turns to algorithms that need less, which add in another order.
+MEMORY = 0.8
+EPOCHS = 8  # of a probe: 2 seconds or so
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Workers on one GPU, all training at once."""
+
+    workers: int
+    rate: float  # images a second, of all together; 0 if one of them failed, as for lack of memory
+    memory: float  # share of the GPU's that is in use, by whomever
+
+
+def packing(measure: Callable[[int], Probe], most: int) -> list[Probe]:
+    """Probes of 1, 2, 3, ... workers, up to `most`; the last one is the one to take.
+
+    Ends where one more would bring less than GAIN, fail, or not fit into MEMORY.
+    """
+    taken = [measure(1)]
+    while (n := len(taken)) < most and taken[-1].memory * (n + 1) / n <= MEMORY:
+        following = measure(n + 1)
+        if following.rate <= taken[-1].rate * (1 + GAIN) or following.memory > MEMORY:
+            break
+        taken.append(following)
+    return taken
+
+
+@contextmanager
+def crew(processes: Processes, recipe: Recipe, data: DataSet) -> Iterator[Callable[[int], Probe]]:
+    """A `measure` for `packing`, on the first device of `processes`; its workers stay from probe to probe."""
+    device = processes.devices[0]
+    probe = replace(recipe, epochs=EPOCHS)
+    images = min(recipe.images or len(data.train.labels), len(data.train.labels))
+    workers: list[Worker] = []
+
+    def seconds(of: list[Worker], seed: int) -> list[float | None]:
+        """Of training, for each of them, all at once; None where it failed."""
+        for worker in of:
+            give(worker, Run(probe, seed, data.fingerprint))
+        return [trained(worker) for worker in of]
+
+    def measure(n: int) -> Probe:
+        workers.extend(processes.hire(device) for _ in range(n - len(workers)))
+        seconds(workers[n - 1 :], 0)  # the newest starts up and warms up
+        spent = [each for each in seconds(workers, 1) if each]
+        rate = sum(EPOCHS * images / each for each in spent) if len(spent) == n else 0.0
+        return Probe(n, rate, memory_in_use(device))
+
+    try:
+        yield measure
+    finally:
+        dismiss(workers)
+
+
+def trained(worker: Worker) -> float | None:
+    """Seconds that a worker took to train what it was given; None if it or its run failed. Raises UsageError."""
+    try:
+        outcome = worker.pipe.recv()
+    except (EOFError, ConnectionError):
+        return None
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome.result.train_seconds if outcome.result else None
+
+
+def memory_in_use(device: str) -> float:
+    """Share of a GPU's memory that is taken; 0 on a CPU, where cores are what there is too little of."""
+    if not device.startswith("cuda"):
+        return 0.0
+    free, total = torch.cuda.mem_get_info(device)
+    return 1 - free / total

@@ -1,0 +1,178 @@
+"""The contract of an ablation. A new file in ablations/ is held to it without a line added here."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pickle
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY
+from pretended_gpu.trial import Trials
+from torch import Tensor
+
+from benchmark.baseline import baseline
+from benchmark.claim import CONTROL
+from benchmark.data.splits import DataSet
+from benchmark.engine.training import train
+from benchmark.planning.discovery import discover, names, read
+from benchmark.planning.identity import describe
+from benchmark.planning.rounds import combinations, plan
+from benchmark.planning.studies import Study, studies
+from benchmark.recipe import Recipe, absent
+from benchmark.running.combining import combine, record
+from benchmark.running.execution import keep
+from benchmark.running.executor import Outcome
+from benchmark.store.store import Store
+
+CPU = torch.device("cpu")
+OLD = {"cifar10": "print of cifar10", "fractal10": "print of fractal10"}  # what a toy set may start from
+OTHER = replace(TINY, data="toy6", norm=absent, epochs=1, batch_size=20)  # another data set, without a norm
+ROOMS = ("recipe", "networks", "baseline", "ensembles")
+MAY_IMPORT = {*(f"benchmark.{room}" for room in ROOMS), "torch", "torchvision"}
+
+
+def arms(base: Recipe) -> list[object]:
+    """Each distinct recipe of all ablations, under the last name it has; members of ensembles under that of these."""
+    tables, _ = studies(discover()[0], base)
+    named = {
+        describe(recipe): pytest.param(recipe, id=f"{table.ablation.name} {table.context}: {name}")
+        for table in tables
+        for name, arm in {CONTROL: table.base, **table.arms}.items()
+        for recipe in ([arm] if isinstance(arm, Recipe) else arm.seeds(1))
+    }
+    return list(named.values())
+
+
+@pytest.fixture(params=names())
+def module(request: pytest.FixtureRequest) -> ModuleType:
+    return importlib.import_module(f"ablations.{request.param}")
+
+
+def test_every_module_is_an_ablation() -> None:
+    assert discover()[1] == {}
+
+
+def test_asks_a_question_and_cites_its_sources(module: ModuleType) -> None:
+    ablation = read(module)
+    assert ablation.question.endswith("?")
+    assert ablation.sources
+
+
+def test_imports_only_what_it_may(module: ModuleType) -> None:
+    """No other ablation: a part's mark knows the code of its own module alone."""
+    tree = ast.parse(inspect.getsource(module))
+    imported = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    imported |= {alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
+    for name in imported - MAY_IMPORT:
+        assert name.split(".")[0] in {*sys.stdlib_module_names, "torch", "torchvision"}, name
+
+
+def test_is_short(module: ModuleType) -> None:
+    assert len(inspect.getsource(module).splitlines()) <= 100
+
+
+@pytest.mark.parametrize("base", [TINY, OTHER, baseline("cifar100", "standard")], ids=["tiny", "other", "standard"])
+def test_varies_any_base(base: Recipe) -> None:
+    tables, broken = studies(discover()[0], base)
+    assert broken == {}
+    for table in tables:
+        assert table.arms, table.ablation.name
+        assert all(recipe.data == base.data for recipe in table.runs_of(1))
+
+
+def test_arms_of_a_table_differ_from_one_another() -> None:
+    for table in studies(discover()[0], TINY)[0]:
+        texts = [describe(arm) for arm in table.arms.values()]
+        assert len(set(texts)) == len(texts), table.ablation.name
+
+
+def start_of(arm: Recipe, data: DataSet) -> dict[str, Tensor] | None:
+    """Weights for an arm that starts from trained ones; learned from a toy set, whatever the arm says."""
+    if not isinstance(arm.start_from, Recipe):
+        return None
+    weights = train(replace(arm.start_from, data=data.name, epochs=1), 0, data, CPU).weights
+    assert weights is not None
+    return {name: torch.from_numpy(array) for name, array in weights.items()}
+
+
+@pytest.mark.parametrize("arm", arms(TINY))
+def test_trains_to_finite_logits_and_repeats_exactly(arm: Recipe, toy: DataSet) -> None:
+    start = start_of(arm, toy)
+    first, second = (train(arm, 0, toy, CPU, start) for _ in range(2))
+    assert first.status == "done"
+    assert first.logits is not None
+    assert second.logits is not None
+    assert np.isfinite(first.logits).all()
+    assert np.array_equal(first.logits, second.logits)
+    assert np.array_equal(first.losses, second.losses)
+
+
+@pytest.mark.parametrize("arm", arms(TINY))
+def test_runs_on_a_gpu_without_waiting_and_as_a_cuda_graph(arm: Recipe, trials: Trials) -> None:
+    """On a GPU that is only pretended; tests/pretended_gpu says what that proves."""
+    assert trials.examine(arm).faults == ""
+
+
+@pytest.mark.parametrize("arm", arms(OTHER))
+def test_applies_to_another_base(arm: Recipe, toy6: DataSet) -> None:
+    result = train(arm, 1, toy6, CPU, start_of(arm, toy6))
+    assert result.logits is not None
+    assert result.logits.shape == (120, 6)
+
+
+ARTICLE = """S1.1 S1.2 S2.1 S2.2 S2.3 S2.4 S2.5 S3.1 S3.2 S3.3 S3.4 S4.1 S4.2 S4.3 S4.4 S4.5 S5.1 S5.2 S5.3 S5.4 S5.5
+S5.6 S5.7 S6.1 S6.2 S6.3 S6.4 S7.1 S7.2 S7.3 S8.1 S8.2 S8.3 S8.4"""  # of Wei 2015, part by part
+
+
+def test_every_statement_of_the_article_is_a_claim() -> None:
+    claimed = {claim.name for ablation in discover()[0] for claim in ablation.claims}
+    assert set(ARTICLE.split()) <= claimed
+
+
+@pytest.mark.parametrize("arm", arms(TINY))
+def test_reaches_a_worker_as_it_is(arm: Recipe) -> None:
+    assert pickle.loads(pickle.dumps(arm)) == arm
+
+
+def test_ensembles_are_made_of_their_runs(toy: DataSet, tmp_path: Path) -> None:
+    """Each as often as planned, with finite measures, again the same, and reported."""
+    store, tables = Store(tmp_path, 1), [t for t in studies(discover()[0], TINY)[0] if combinations([t], 1, "")]
+    with store.writing():
+        for run in (run for planned in plan(tables, 1, toy.fingerprint) for run in planned):
+            keep(Outcome(run, train(run.recipe, run.seed, toy, CPU), "", {}, "", ""), store, {})
+        ensembles = combinations(tables, 1, toy.fingerprint)
+        assert combine(ensembles, store, toy, {}) == []
+    for each in (each for replicates in ensembles.values() for each in replicates):
+        made = store[each.key]
+        assert made["kind"] == "ensemble"
+        assert 0 <= made["test_accuracy"] <= 1
+        assert np.isfinite([made["test_loss"], made["calibration_error"], made["gain"], made["train_flops"]]).all()
+        again = record(each, store.records, store, toy, {})
+        times = {"started", "finished", "engine"}
+        assert {k: v for k, v in again.items() if k not in times} == {k: v for k, v in made.items() if k not in times}
+
+
+def test_runs_have_distinct_stable_texts() -> None:
+    runs = [run for planned in plan(studies(discover()[0], TINY)[0], 2, "print", OLD) for run in planned]
+    assert len({run.key for run in runs}) == len(runs)
+    assert not any(" at 0x" in describe(run.recipe) for run in runs)
+
+
+@pytest.mark.parametrize("table", studies(discover()[0], TINY)[0], ids=lambda t: f"{t.ablation.name} {t.context}")
+def test_switched_off_is_the_baseline(table: Study) -> None:
+    """An arm that replaces a field by the base's own value is the same run as the base, not another of its kind."""
+    for name in table.same:
+        assert describe(table.ablation.variants(table.base, TINY)[name]) == describe(table.base)
+
+
+def test_is_imported_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert names()

@@ -1,0 +1,336 @@
+"""The diagnosis of curves, on curves made by formula; logs; the figures, on a small made-up store."""
+
+from __future__ import annotations
+
+from math import exp, inf, nan, sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import record, study
+
+from benchmark import report
+from benchmark.commands.app import main
+from benchmark.errors import UsageError
+from benchmark.evidence.curves import PARTS, band, last_epoch, levels
+from benchmark.evidence.diagnosis import REMEDIES, batch, climb, diagnose, fit, half_way, rate
+from benchmark.evidence.log import Log, read
+from benchmark.evidence.sweeps import Arm, outcomes, sweep
+from benchmark.evidence.tables import tables
+from benchmark.store.store import Store
+
+STEPS = 700
+# Under a rate that falls in a line, the rate's sum reaches t (2 - t) at the share t of the training.
+CURVES = {
+    "low": lambda t: 1.8 + 0.7 * exp(-2 * t * (2 - t)),  # follows the sum of its rates, which is done early
+    "good": lambda t: 0.9 + 1.3 * (1 - t),  # falls to the end
+    "high": lambda t: 1.3 + 0.9 * (1 - t**4),  # sticks until the rate is small
+    "too high": lambda t: 2.3 + 3 * exp(-((t - 0.25) ** 2) / 0.01),  # is thrown back, ends at guessing
+}
+
+
+def curve(word: str, noise: float = 0.1) -> list[float]:
+    """Losses of STEPS batches, with noise that a seed made."""
+    drawn = np.random.default_rng(0).normal(0, noise, STEPS)
+    return [CURVES[word](at / STEPS) + float(drawn[at]) for at in range(STEPS)]
+
+
+@pytest.mark.parametrize("word", CURVES)
+def test_the_shape_of_the_loss_tells_the_learning_rate(word: str) -> None:
+    for losses in (curve(word), levels(curve(word))):
+        found = rate(losses)
+        assert found
+        assert (found.word, found.remedy) == (word, REMEDIES[word])
+
+
+def test_a_loss_that_leaves_the_finite_numbers() -> None:
+    for broken in (nan, inf):
+        found = rate([2.3, 2.4, 9.0, broken, 2.0])
+        assert found
+        assert (found.word, found.numbers) == ("too high", "the loss left the finite numbers at loss 4 of 5")
+
+
+def test_a_loss_that_does_not_move() -> None:
+    found = rate([2.3] * STEPS)
+    assert found
+    assert found.word == "low"
+
+
+def test_what_a_loss_does_not_tell() -> None:
+    assert rate([2.0] * (PARTS - 1)) is None
+    assert rate(curve("good"), constant=True) is None
+    assert batch(None) is None
+    assert band([1.0]) is None
+    assert band([1.0, nan]) is None
+    assert diagnose(Log()) == {}
+
+
+def test_levels_share_and_climb_by_hand() -> None:
+    assert levels([float(at // 2) for at in range(40)]) == list(range(20))
+    assert levels([3.0, 1.0]) == [3.0, 1.0]
+    line = [20.0 - at for at in range(20)]
+    # from 19 to the mean of 12, 11, 10 in the middle, and of 2, 1 at the end
+    assert half_way(line) == pytest.approx((19 - 11) / (19 - 1.5))
+    assert climb([2.0, 1.0, 1.5, 0.5, 0.6]) == pytest.approx(0.5)
+
+
+def test_the_band_by_hand() -> None:
+    # differences 2, -2, 2: mean square 4, halved 2; mean loss 2
+    assert band([1.0, 3.0, 1.0, 3.0]) == pytest.approx(sqrt(2) / 2)
+
+
+def test_the_band_leaves_out_the_course_of_the_loss() -> None:
+    noise = np.random.default_rng(1).normal(0, 0.2, 5000)
+    falling = [float(each) for each in 3 - np.arange(5000) / 5000 + noise]
+    found = band(falling)
+    assert found == pytest.approx(0.2 / 2.5, rel=0.05)
+
+
+def test_the_last_epoch() -> None:
+    assert last_epoch(list(range(12)), 4) == [9, 10, 11]
+    assert last_epoch(list(range(100)), None) == list(range(90, 100))
+
+
+def test_a_wide_band_is_a_small_batch() -> None:
+    words = [batch(width) for width in (0.3, 0.1)]
+    assert [found.word for found in words if found] == ["too small", "large enough"]
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "word"),
+    [(0.99, 0.65, "over-fitting"), (0.40, 0.39, "under-fitting"), (0.95, 0.93, "neither"), (0.73, 0.65, "neither")],
+)
+def test_fit(train: float, validation: float, word: str) -> None:
+    assert fit(train, validation).word == word
+
+
+def test_the_outcome_of_a_sweep_says_what_its_rates_are() -> None:
+    accuracies = {0.001: 0.34, 0.03: 0.60, 0.1: 0.64, 0.3: 0.65, 1.0: 0.63, 3.0: 0.5, 10.0: 0.1}
+    arms = [Arm(f"{value}", value, [record("x", 0, accuracy)], [None]) for value, accuracy in accuracies.items()]
+    assert outcomes(arms, 10) == ["low", "low", "good", "good", "good", "high", "too high"]
+    diverged = Arm("30", 30.0, [record("x", 0, None)], [None])
+    assert outcomes([*arms, diverged], 10)[-1] == "too high"
+
+
+BOTH = """step,loss,epoch,train_accuracy,validation_accuracy
+""" + "".join(
+    f"{step},{2 - step / 100},,,\n"
+    + (f",,{step // 20},{0.3 + step / 200},{0.3 + step / 230}\n" if not step % 20 else "")
+    for step in range(1, 101)
+)
+
+
+def test_a_log_of_steps_and_epochs(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(BOTH)
+    found = read(path)
+    assert (len(found.losses), found.losses[0], found.losses[-1]) == (100, 1.99, 1.0)
+    assert found.train_accuracy == pytest.approx([0.4, 0.5, 0.6, 0.7, 0.8])
+    assert found.validation_accuracy == pytest.approx([0.3 + step / 230 for step in (20, 40, 60, 80, 100)])
+    assert found.constant_rate is None
+    assert list(diagnose(found)) == ["learning rate", "batch", "fit"]
+
+
+def test_other_columns_spaces_and_the_order_of_rows_do_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    rows = [f"x, {step}, {step / 10},{0.1 if step < 50 else 0.0}\n" for step in range(100)]
+    path.write_text("\ufeffnote, Step, LOSS, learning_rate\n\n" + "".join(reversed(rows)), encoding="utf-8")
+    found = read(path)
+    assert list(found.losses) == [step / 10 for step in range(100)]
+    assert found.constant_rate is False
+    path.write_text(path.read_text().replace(",0.0\n", ",0.1\n"))
+    assert read(path).constant_rate is True
+
+
+def test_a_loss_of_nan_is_a_divergence(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("step,loss\n1,2.3\n2,7.5\n3,NaN\n")
+    found = diagnose(read(path))
+    assert found["learning rate"].numbers == "the loss left the finite numbers at loss 3 of 3"
+
+
+MANY = "".join(f"{step},1.0\n" for step in range(50))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("\n\n", "is empty"),
+        ("step,loss\n", "a header and no numbers"),
+        ("a,b\n1,2\n", "no columns that tell of a training.*has: a, b"),
+        ("Once upon a time.\n", "no columns that tell"),
+        ("loss\n1\n", "no column step, which loss goes with"),
+        ("epoch,train_accuracy\n1,0.5\n2,0.5\n", "no column validation_accuracy, which train_accuracy goes with"),
+        ("validation_accuracy\n0.5\n", "no column epoch and no train_accuracy"),
+        ("step,loss,loss\n1,2,3\n", "column loss twice"),
+        (f"step,loss\n{MANY}50,fast\n", "line 52, column loss: 'fast' is no number"),
+        (f"step,loss\n{MANY},2.0\n", "line 52, column step: nothing there"),
+        (f"step,loss\n{MANY}nan,2.0\n", "line 52, column step: 'nan' is no finite number"),
+        (f"step,loss\n{MANY}7,2.0\n", "line 52: step 7 a second time"),
+        (f"step,loss\n{MANY}50,1,1\n", "line 52: 3 cells for 2 columns"),
+        ("step,loss\n1,2\n2,1\n", "has 2 losses; a diagnosis needs 20"),
+        ("epoch,train_accuracy,validation_accuracy\n1,0.5,0.5\n", "single epoch"),
+        ("epoch,train_accuracy,validation_accuracy\n1,0.5,0.5\n2,,0.5\n", "line 3, column train_accuracy: nothing"),
+        ("epoch,train_accuracy,validation_accuracy\n1,0.5,0.5\n2,51,50\n", "line 3.*from 0 to 1, got 51"),
+        (
+            "epoch,train_accuracy,validation_accuracy\n1,0.5,0.5\n2,0.5,nan\n",
+            "line 3, column validation_accuracy: 'nan'",
+        ),
+        ('step,loss\n1,"2', "is no CSV file"),
+    ],
+)
+def test_a_log_that_cannot_be_understood(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=said) as raised:
+        read(path)
+    assert "\n" not in str(raised.value)
+
+
+def test_what_is_no_text_and_what_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(b"\x89PNG\r\n\xff\xfe")
+    with pytest.raises(UsageError, match="is no CSV file"):
+        read(path)
+    with pytest.raises(UsageError, match=r"cannot read .*No such file"):
+        read(tmp_path / "none.csv")
+
+
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: object) -> tuple[int, str]:
+    """`diagnose` in this process: its exit code and all that it said."""
+    monkeypatch.setattr("sys.argv", ["benchmark", "diagnose", *map(str, words)])
+    with pytest.raises(SystemExit) as raised:
+        main()
+    said = capsys.readouterr()
+    return int(raised.value.code or 0), said.out + said.err
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "log.csv").write_text(BOTH)
+    code, said = call(capsys, monkeypatch, tmp_path / "log.csv", "--out", tmp_path / "new" / "out")
+    assert code == 0
+    assert "learning rate: good" in said
+    assert "fit: neither" in said
+    assert "no column learning_rate" in said
+    names = sorted(path.name for path in (tmp_path / "new" / "out").iterdir())
+    assert names == ["log-diagnosis.png", "log-diagnosis.svg"]
+
+
+def test_the_command_asked_for_what_cannot_be(
+    made: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "log.csv").write_text(BOTH)
+    for words, part in (
+        ((), "either a LOG.csv, or --run"),
+        ((tmp_path / "log.csv", "--run", "a", "--store", made.folder), "either a LOG.csv, or --run"),
+        (("--run", "nobody", "--store", made.folder), "0 runs in"),
+        ((tmp_path / "none.csv",), "cannot read"),
+        ((tmp_path / "log.csv", "--out", tmp_path / "log.csv"), "give another folder with --out"),
+    ):
+        code, said = call(capsys, monkeypatch, *words)
+        assert code == 2
+        assert part in said
+        assert "Traceback" not in said
+
+
+def run_of(name: str, seed: int, word: str, noise: float, **changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A stored run whose loss has the shape of a learning rate."""
+    accuracy = {"low": 0.3, "good": 0.6, "high": 0.5, "too high": 0.1}[word]
+    losses = np.array(curve(word, noise), dtype=np.float32)
+    more = {
+        "train_accuracy": accuracy + 0.05,
+        "epoch_train_loss": [float(part.mean()) for part in losses.reshape(5, -1)],
+    }
+    more |= {
+        "epoch_train_accuracy": [accuracy + at / 50 for at in range(5)],
+        "validation_accuracy": [accuracy] * 5,
+        "parameters": 1000,
+    }
+    return record(name, seed, accuracy) | more | changes, {"losses": losses}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Store:
+    """Three sweeps: of the learning rate, with a run that diverged and old runs; of the batch; of the network."""
+    store = Store(tmp_path / "store", 1)
+    planned, runs = [], []
+    for field, values, words in (
+        ("learning_rate", (0.001, 0.1, 3.0, 10.0), ("low", "good", "high", "too high")),
+        ("batch_size", (16, 64, 256), ("good", "good", "good")),
+        ("network", (1, 2, 3), ("low", "good", "good")),
+    ):
+        recipes = [f"Recipe({field}={value}, schedule=x)" for value in values]
+        arms = [
+            {"variant": f"{value}", "recipe": recipe, "changes": {field: f"{value}"}, "seeds": 2}
+            for value, recipe in zip(values, recipes, strict=True)
+        ]
+        control = {"recipe": recipes[1], "seeds": 2, "same": []}
+        planned.append(study(field, "", [""], control=control, claims=[]) | {"arms": [arms[0], *arms[2:]]})
+        for at, (recipe, word) in enumerate(zip(recipes, words, strict=True)):
+            for seed in (0, 1):
+                more = {"parameters": 1000 * 3**at} | (
+                    {"band": 0.6 / 2**at, "levels": levels(curve(word))} if seed else {}
+                )
+                noise = 0.4 / 2**at if field == "batch_size" else 0.1
+                runs.append(run_of(recipe, seed, word, noise, key=f"{field}{at}{seed}", recipe=recipe, **more))
+    broken = {"status": "diverged", "reason": "the loss left the finite numbers at step 9", "test_accuracy": None}
+    gone = {"train_accuracy": None, "validation_accuracy": [], "levels": [2.0, None], "band": None}
+    runs[7][0].update(broken | gone | {"epoch_train_accuracy": [0.1], "epoch_train_loss": [None]})
+    with store.writing():
+        store.save_studies(planned)
+        for run, arrays in runs:
+            store.add(run, arrays)
+    return store
+
+
+def test_tables_that_are_sweeps(made: Store) -> None:
+    found = [sweep(table, made) for table in tables(made)]
+    assert [each.field for each in found if each] == ["learning_rate", "batch_size", "network"]
+    first = found[0]
+    assert first
+    assert [arm.value for arm in first.arms] == [0.001, 0.1, 3.0, 10.0]
+    assert list(first.truth.values()) == ["low", "good", "high", "too high"]
+    assert (first.hits(), first.hits([0])) == ((8, 8), (4, 4))
+    assert [arm.majority and arm.majority[1] for arm in first.arms] == [2, 2, 2, 2]
+
+
+def test_a_report_draws_each_sweep_and_says_what_it_tells(made: Store, tmp_path: Path) -> None:
+    folder = report.write(made, tmp_path / "report").parent
+    for text in ((folder / "index.html").read_text(), (folder / "index.md").read_text()):
+        for expected in (
+            "the loss is",
+            "4 of 4 runs of the other seeds (100%)",
+            "too small",
+            "under-fitting",
+            "raise the learning rate",
+        ):
+            assert expected in text
+    for name, parts in (
+        ("learning-rate", ("3: high", "0.1: good")),
+        ("batch-size", ("batches of 256", "width of the band")),
+        ("network", ("3,000 weights", "validation")),
+    ):
+        svg = (folder / "plots" / f"{name}-figure.svg").read_text()
+        assert all(part in svg for part in parts)
+        assert "nan" not in svg
+        assert "mathdefault" not in svg
+
+
+def test_a_store_without_the_losses_still_tells(made: Store, tmp_path: Path) -> None:
+    for path in (made.folder / "arrays").iterdir():
+        path.unlink()
+    report.write(made, tmp_path / "report")
+    first = sweep(tables(made)[0], made)
+    assert first
+    assert first.hits() == (4, 4)  # of the runs that have levels, and the one that diverged
+
+
+def test_tables_that_are_none(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", 1)
+    with store.writing():
+        store.save_studies([study("activation", "", ["tanh", "leaky"])])
+        for name in ("baseline", "tanh", "leaky"):
+            store.add(record(f"-{name}", 0, 0.5))
+    assert [sweep(table, store) for table in tables(store)] == [None]

@@ -1,0 +1,214 @@
+"""Effects against a reference, on made-up stores: nothing is trained here."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.commands.app import main
+from benchmark.evidence.regression import Comparison, accept, compared, summary
+from benchmark.store.store import Store
+
+TRICKS = {"flip": 3.0, "dropout": -1.0, "tanh": -5.0, "EMA": 0.0}
+
+
+def made(
+    folder: Path,
+    seed: int,
+    effects: dict[str, float] | None = None,
+    runs: int = 5,
+    baseline: float = 65.0,
+    spread: float = 0.5,
+    same: tuple[str, ...] = (),
+    costs: dict[str, tuple[float, float, float]] | None = None,
+) -> Store:
+    """A store of one table, in which each trick has `runs` runs and is worth what `effects` says, in points."""
+    draw = np.random.default_rng(seed)
+    effects = TRICKS if effects is None else effects
+    arms = {name: effect for name, effect in effects.items() if name not in same}
+    folder.mkdir(parents=True)
+    lines = []
+    for name, effect in {"baseline": 0.0, **arms}.items():
+        for run in range(2 * runs if name == "baseline" else runs):
+            accuracy = (baseline + effect + draw.normal(0, spread)) / 100
+            lines.append(
+                {
+                    "engine": 1,
+                    "key": f"{name}-{run}",
+                    "status": "done",
+                    "fingerprint": "f",
+                    "seed": run,
+                    "recipe": name,
+                    "test_accuracy": accuracy,
+                    "step_ms": 10.0,
+                    "environment": {"torch": "2.14.1", "device": "cpu", "cpu": "A"},
+                }
+            )
+    (folder / "runs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    study = {
+        "ablation": "tricks",
+        "context": "",
+        "data": "cifar10",
+        "budget": "quick",
+        "fingerprint": "f",
+        "classes": 10,
+        "margin": 1.0,
+        "control": {"recipe": "baseline", "seeds": 2 * runs, "same": list(same)},
+        "arms": [{"variant": name, "recipe": name, "seeds": runs} for name in arms],
+        "claims": [],
+    }
+    (folder / "studies.json").write_text(json.dumps({"studies": [study]}))
+    if costs:
+        entries: list[dict[str, Any]] = [
+            {"recipe": name, "control": "baseline", "ratio": ratio, "low": low, "high": high}
+            for name, (ratio, low, high) in costs.items()
+        ]
+        (folder / "costs.json").write_text(json.dumps({"costs": entries}))
+    return Store(folder, 1)
+
+
+def resolved(found: Comparison) -> list[tuple[str, str]]:
+    return [(change.variant, change.word) for change in found.resolved]
+
+
+def test_a_store_against_itself_has_not_changed(tmp_path: Path) -> None:
+    store = made(tmp_path / "a", 0)
+    found = compared(store, store)
+    assert resolved(found) == []
+    assert [change.variant for change in found.changes] == ["baseline", *TRICKS]
+    assert all(change.before == change.after for change in found.changes)
+
+
+def test_the_same_numbers_again_are_no_change_however_few_the_runs(tmp_path: Path) -> None:
+    before, after = (made(tmp_path / name, 0, runs=2, spread=3.0) for name in "ab")
+    runs = list(before.records)
+    found = compared(before, after)
+    assert {change.word for change in found.changes} == {"unchanged"}
+    assert found.again == (len(runs), len(runs))
+    assert f"{len(runs)} of the {len(runs)} runs that both have gave the same numbers." in summary(found)
+    lines = [json.loads(line) for line in (after.folder / "runs.jsonl").read_text().splitlines()]
+    lines[runs.index("flip-0")]["test_accuracy"] += 0.0001
+    (after.folder / "runs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = compared(before, Store(after.folder, 1))
+    assert found.again == (len(runs) - 1, len(runs))
+    assert [change.variant for change in found.changes if change.word != "unchanged"] == ["flip"]
+
+
+def test_other_seeds_of_the_same_code_have_not_changed(tmp_path: Path) -> None:
+    """At most one false alarm in 20, at a family-wise level of 5 %."""
+    reference = made(tmp_path / "reference", 1000)
+    alarms = [bool(compared(reference, made(tmp_path / str(seed), seed)).resolved) for seed in range(20)]
+    assert sum(alarms) <= 1
+
+
+def test_a_trick_broken_in_silence_is_named(tmp_path: Path) -> None:
+    reference = made(tmp_path / "reference", 0)
+    broken = made(tmp_path / "broken", 1, TRICKS | {"tanh": 0.0})
+    assert resolved(compared(reference, broken)) == [("tanh", "better")]
+    lost = made(tmp_path / "lost", 2, TRICKS | {"flip": 0.0})
+    assert resolved(compared(reference, lost)) == [("flip", "worse")]
+
+
+def test_a_trick_that_became_the_baseline_is_worth_nothing_now(tmp_path: Path) -> None:
+    reference = made(tmp_path / "reference", 0)
+    found = compared(reference, made(tmp_path / "now", 1, same=("flip",)))
+    assert resolved(found) == [("flip", "worse")]
+    assert next(change.after for change in found.changes if change.variant == "flip") == 0
+
+
+def test_a_baseline_that_moved_with_all_its_variants_is_one_change(tmp_path: Path) -> None:
+    found = compared(made(tmp_path / "reference", 0), made(tmp_path / "now", 1, baseline=60.0))
+    assert resolved(found) == [("baseline", "worse")]
+
+
+def test_surely_unchanged_and_unknown_are_told_apart(tmp_path: Path) -> None:
+    sharp = compared(made(tmp_path / "a", 0, spread=0.1), made(tmp_path / "b", 1, spread=0.1))
+    assert {change.word for change in sharp.changes} == {"unchanged"}
+    blunt = compared(made(tmp_path / "c", 0, spread=3.0), made(tmp_path / "d", 1, spread=3.0))
+    assert {change.word for change in blunt.changes} == {"unresolved"}
+
+
+def test_the_change_of_an_effect_by_hand(tmp_path: Path) -> None:
+    before, after = made(tmp_path / "a", 0), made(tmp_path / "b", 1)
+    change = next(change for change in compared(before, after).changes if change.variant == "flip")
+
+    def mean(store: Store, name: str) -> float:
+        return 100 * float(np.mean([r["test_accuracy"] for r in store.records.values() if r["recipe"] == name]))
+
+    effects = [mean(store, "flip") - mean(store, "baseline") for store in (before, after)]
+    assert [change.before, change.after] == pytest.approx(effects)
+    assert change.low is not None
+    assert change.high is not None
+    assert (change.low + change.high) / 2 == pytest.approx(effects[1] - effects[0])
+
+
+def test_what_has_no_runs_is_listed_and_not_judged(tmp_path: Path) -> None:
+    some = {name: worth for name, worth in TRICKS.items() if name != "EMA"}
+    found = compared(made(tmp_path / "a", 0), made(tmp_path / "b", 1, some))
+    assert found.missing == ["tricks: EMA"]
+    assert "no runs of them: 1: tricks: EMA." in summary(found)
+
+
+def test_single_runs_compare_to_nothing_sure(tmp_path: Path) -> None:
+    found = compared(made(tmp_path / "a", 0, runs=1), made(tmp_path / "b", 1, runs=1))
+    by_name = {change.variant: change for change in found.changes}
+    assert (by_name["flip"].p, by_name["flip"].word) == (None, "unresolved")
+    assert by_name["baseline"].p is not None
+
+
+def test_costs_are_compared_by_their_ranges(tmp_path: Path) -> None:
+    before = made(tmp_path / "a", 0, costs={"flip": (1.0, 0.9, 1.1), "EMA": (1.2, 1.1, 1.3), "tanh": (2.0, 1.9, 2.1)})
+    after = made(tmp_path / "b", 0, costs={"flip": (1.5, 1.4, 1.6), "EMA": (1.28, 1.2, 1.4), "tanh": (2.0, 1.9, 2.1)})
+    assert [(c.variant, c.before, c.after) for c in compared(before, after).costs] == [("tricks : flip", 1.0, 1.5)]
+
+
+def test_the_summary_is_a_table_for_a_pull_request(tmp_path: Path) -> None:
+    text = summary(compared(made(tmp_path / "a", 0), made(tmp_path / "b", 1, TRICKS | {"tanh": 0.0})))
+    assert re.search(r"half of the comparisons show a change of \d\.\d points four times out of five", text)
+    assert text.startswith("### Effects: 1 changed")
+    assert "| tricks: tanh | -" in text
+    assert text.count("\n| ") == 2  # head and one line
+    assert "torch 2.14.1 on A" in text
+
+
+def test_accepting_makes_the_store_the_reference_and_notes_its_effects(tmp_path: Path) -> None:
+    reference, history = made(tmp_path / "a", 0), tmp_path / "history.csv"
+    for seed in (1, 2):
+        store = made(tmp_path / f"now {seed}", seed, TRICKS | {"tanh": 0.0}, costs={"flip": (1.0, 0.9, 1.1)})
+        accept(store, reference.folder, compared(reference, store), history, "abc")
+    assert resolved(compared(Store(tmp_path / "a", 1), store)) == []
+    assert (tmp_path / "a" / "costs.json").exists()
+    assert json.loads((tmp_path / "a" / "accepted.json").read_text())["commit"] == "abc"
+    noted = pd.read_csv(history, keep_default_na=False)
+    assert list(noted.variant) == ["baseline", *TRICKS] * 2
+    assert noted.change[noted.variant == "tanh"].iloc[0] == "better"
+
+
+def test_the_command_says_what_changed_and_exits_accordingly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def regress(*options: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["benchmark", "regress", str(tmp_path / "a"), *options])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(str(ended.value.code)), said.out + said.err
+
+    made(tmp_path / "a", 0)
+    made(tmp_path / "fresh", 1)
+    made(tmp_path / "broken", 2, TRICKS | {"tanh": 0.0})
+    fresh, broken = (f"--store={tmp_path / name}" for name in ("fresh", "broken"))
+    assert regress(fresh)[0] == 0
+    code, said = regress(broken, f"--summary={tmp_path / 'summary.md'}")
+    assert code == 1
+    assert "tricks: tanh" in said
+    assert (tmp_path / "summary.md").read_text() in said
+    assert regress(f"--store={tmp_path / 'nowhere'}")[0] == 2
+    assert regress(broken, "--accept", f"--history={tmp_path / 'history.csv'}")[0] == 0
+    assert regress(broken)[0] == 0

@@ -1,0 +1,157 @@
+"""Several tricks at once: put together, left out in turn, in pairs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from conftest import TINY
+
+from benchmark.baseline import SGD, InTurn, flip
+from benchmark.errors import UsageError
+from benchmark.evidence.comparison import contrast
+from benchmark.evidence.judgements import judgements
+from benchmark.evidence.tables import table
+from benchmark.planning.designs import Trick, leave_one_out, pairs, together, tricks
+from benchmark.planning.discovery import Ablation, unadapted, with_original
+from benchmark.planning.identity import describe
+from benchmark.recipe import Recipe
+
+
+def rates(base: Recipe) -> dict[str, Recipe]:
+    return {"high": replace(base, learning_rate=1.0), "low": replace(base, learning_rate=0.01)}
+
+
+def decays(base: Recipe) -> dict[str, Recipe]:
+    return {"none": replace(base, weight_decay=0.0)}
+
+
+def flips(base: Recipe) -> dict[str, Recipe]:
+    return {"twice": replace(base, augment=InTurn((base.augment, flip, flip)))}
+
+
+def plain(base: Recipe) -> dict[str, Recipe]:
+    return {"flip alone": replace(base, augment=flip)}
+
+
+def ablation(name: str, variants: object) -> Ablation:
+    return Ablation(name, "Is it?", (f"https://example.org/{name}",), {"": unadapted}, with_original(variants), ())  # type: ignore[arg-type]
+
+
+KNOWN = [ablation("rate", rates), ablation("decay", decays), ablation("flips", flips), ablation("plain", plain)]
+RATE, DECAY, FLIPS = (Trick(KNOWN[i], name) for i, name in enumerate(["high", "none", "twice"]))
+
+
+def test_together_has_all_of_them() -> None:
+    full = together(TINY, [RATE, DECAY, FLIPS])
+    assert full.changes(TINY) == {
+        "learning_rate": 1.0,
+        "weight_decay": 0.0,
+        "augment": InTurn((TINY.augment, flip, flip)),
+    }
+
+
+def test_tricks_that_build_on_one_another_go_together_and_those_that_undo_do_not() -> None:
+    alone, on_top = Trick(KNOWN[3], "flip alone"), FLIPS
+    assert together(TINY, [alone, on_top]).augment == InTurn((flip, flip, flip))
+    with pytest.raises(UsageError, match="flips: twice and plain: flip alone both set 'augment'"):
+        together(TINY, [on_top, alone])
+    with pytest.raises(UsageError, match="rate: high and rate: low both set 'learning_rate'"):
+        together(TINY, [RATE, Trick(KNOWN[0], "low")])
+    with pytest.raises(UsageError, match="decay: none changes nothing beside rate: high"):
+        together(replace(TINY, weight_decay=0.0), [RATE, DECAY])
+
+
+def test_leave_one_out_drops_each_in_turn() -> None:
+    study = leave_one_out([RATE, DECAY], TINY)
+    assert study.base == replace(TINY, learning_rate=1.0, weight_decay=0.0)
+    assert study.same == ("all",)
+    assert study.arms == {
+        "without rate: high": replace(TINY, weight_decay=0.0),
+        "without decay: none": replace(TINY, learning_rate=1.0),
+        "none": TINY,
+    }
+    assert study.context == "rate: high, decay: none"
+    assert study.ablation.sources == ("https://example.org/rate", "https://example.org/decay")
+
+
+def test_pairs_have_each_alone_and_each_two() -> None:
+    study = pairs([RATE, DECAY, FLIPS], TINY)
+    assert study.base == TINY
+    assert set(study.arms) == {
+        "rate: high",
+        "decay: none",
+        "flips: twice",
+        "rate: high + decay: none",
+        "rate: high + flips: twice",
+        "decay: none + flips: twice",
+    }
+    assert len(study.ablation.claims) == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (["rate:high"], "two or more different tricks"),
+        (["rate:high", "rate: high"], "two or more different tricks"),
+        (["rate", "decay:none"], "must be ABLATION:VARIANT"),
+        (["rat:high", "decay:none"], "unknown ablation 'rat'.*rate"),
+    ],
+)
+def test_tricks_that_are_not_there(asked: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        tricks(asked, KNOWN)
+    with pytest.raises(UsageError, match=r"unknown variant of rate 'hihg'.*high"):
+        together(TINY, tricks(["rate:hihg", "decay:none"], KNOWN))
+
+
+@pytest.mark.parametrize(
+    ("both", "word", "interaction"),
+    [([74.0, 74.2, 73.8], "contradicted", -2.0), ([76.0, 76.2, 75.8], "supported", 0.0)],
+)
+def test_the_interaction_is_what_the_sum_of_both_lacks(both: list[float], word: str, interaction: float) -> None:
+    """Baseline 70, one trick 72, the other 74: together 76 if they add up."""
+    study = pairs([RATE, DECAY], TINY)
+    scores = {"": [70.0, 70.2, 69.8], "rate: high": [72.0, 72.2, 71.8], "decay: none": [74.0, 74.2, 73.8]}
+    scores["rate: high + decay: none"] = both
+    planned = {
+        "ablation": "pairs",
+        "context": study.context,
+        "classes": 10,
+        "margin": 1.0,
+        "data": "toy",
+        "budget": "quick",
+        "fingerprint": "f",
+        "control": {"recipe": describe(TINY), "seeds": 3, "same": []},
+        "arms": [{"variant": name, "recipe": describe(arm), "seeds": 3} for name, arm in study.arms.items()],
+        "claims": [
+            {"name": c.name, "text": c.text, "context": None, "kind": "additive", **vars(c.holds)}
+            for c in study.ablation.claims
+        ],
+    }
+    texts = {"": describe(TINY)} | {name: describe(arm) for name, arm in study.arms.items()}
+    found = {
+        ("f", texts[name]): [{"status": "done", "test_accuracy": each / 100, "step_ms": 1.0} for each in accuracies]
+        for name, accuracies in scores.items()
+    }
+    (judged,) = judgements(table(planned, found, {}))
+    assert judged.effect == pytest.approx(interaction)
+    assert judged.word == word
+    assert judged.comparison == "rate: high + decay: none ≈ sum of each"
+
+
+def test_a_contrast_by_hand() -> None:
+    """Variances of the means 1/3, 1/3 and 4/3 of 4 numbers each: error sqrt(2); Welch and Satterthwaite's freedom."""
+    low, middle, high = [0.0, 1.0, 2.0], [3.0, 4.0, 5.0], [6.0, 8.0, 10.0]
+    found = contrast([(1, high), (-1, middle), (-1, low)])
+    assert found.mean == pytest.approx(3)
+    assert found.error == pytest.approx(2**0.5)
+    assert found.freedom == pytest.approx(2**2 / ((1 / 3) ** 2 / 2 + (1 / 3) ** 2 / 2 + (4 / 3) ** 2 / 2))
+
+
+def test_wrapping_tells_a_part_by_its_text() -> None:
+    """SGD with another momentum is another part, not one built on the first."""
+    first = ablation("sgd", lambda base: {"0": replace(base, optimiser=SGD(0.0, False))})
+    second = ablation("heavy", lambda base: {"1": replace(base, optimiser=SGD(0.99, True))})
+    with pytest.raises(UsageError, match="both set 'optimiser'"):
+        together(TINY, [Trick(first, "0"), Trick(second, "1")])

@@ -1,0 +1,58 @@
+"""What is to be trained of a request, by what a store has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+
+from conftest import TINY
+
+from benchmark.planning.grid import Grid, lacking
+from benchmark.planning.identity import Run
+from benchmark.running.executor import Outcome
+from benchmark.running.session import Session
+from benchmark.store.store import Store
+
+TASK = replace(TINY, data="toy6")
+OLD = Run(TASK, 0, "f6", keeps_weights=True)
+TUNED = [Run(replace(TINY, start_from=TASK, learning_rate=rate), 0, "f", OLD.key) for rate in (0.1, 0.2)]
+NOW = "2026-11-24T00:00:00.000+00:00"
+GRID = Grid([], [OLD], [TUNED], [], {}, [])
+
+
+class Failing:
+    """A trainer whose runs all fail."""
+
+    def __init__(self) -> None:
+        self.asked: list[Run] = []
+
+    def outcomes(self, runs: Iterator[Run]) -> Iterator[Outcome]:
+        for run in runs:
+            self.asked.append(run)
+            yield Outcome(run, None, "no such luck", {}, "", "")
+
+
+def with_runs(folder: Path, *runs: Run) -> Store:
+    """A store that has `runs`, and no weights, as one that came with git."""
+    store = Store(folder, 1)
+    with store.writing():
+        for run in runs:
+            store.add({"key": run.key, "status": "done", "recipe": "", "started": NOW, "finished": NOW})
+    return store
+
+
+def test_weights_are_made_again_only_where_something_is_still_to_start_from_them(tmp_path: Path) -> None:
+    assert lacking(GRID, with_runs(tmp_path / "nothing")) == [OLD, *TUNED]
+    assert lacking(GRID, with_runs(tmp_path / "all but the start", *TUNED)) == [OLD]
+    assert lacking(GRID, with_runs(tmp_path / "one is missing", OLD, TUNED[0])) == [OLD, TUNED[1]]
+    assert lacking(GRID, with_runs(tmp_path / "all", OLD, *TUNED)) == []
+
+
+def test_what_starts_from_a_failed_run_is_left(tmp_path: Path) -> None:
+    store, trainer = with_runs(tmp_path, OLD, TUNED[0]), Failing()
+    with store.writing():
+        ended = Session(store, trainer, {}, inf).complete(GRID)
+    assert trainer.asked == [OLD]
+    assert (ended.trained, len(ended.failed), ended.left) == (1, 1, 1)

@@ -1,0 +1,172 @@
+"""Stages: which rows get more seeds, how many, in which order, and when a table is looked at."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from math import ceil, sqrt
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from benchmark.evidence.comparison import SHARES
+from benchmark.evidence.tables import Table, tables
+from benchmark.planning.resolving import Look, Need, look, needs, news, next_seeds, promising_first, targets
+from benchmark.store.store import Store
+
+WORTH = {"large": 8.0, "small": 0.9, "noisy": 0.0, "alike": 0.0}
+SPREAD = {"noisy": 3.0, "alike": 0.05}
+
+
+FIRST = {"large": 3, "small": 3, "noisy": 3, "alike": 3, "baseline": 6}
+
+
+def made(folder: Path, looks: Sequence[Look] = (FIRST,)) -> Table:
+    """A table of four variants of three runs each, and an ensemble of none."""
+    arms = [{"variant": name, "recipe": name, "seeds": 3, "changes": {}} for name in WORTH]
+    arms.append({"variant": "two of them", "recipe": "two", "seeds": 1, "changes": {}, "kind": "ensemble"})
+    study = {
+        "ablation": "tricks",
+        "context": "",
+        "data": "cifar10",
+        "budget": "quick",
+        "fingerprint": "f",
+        "classes": 10,
+        "margin": 1.0,
+        "looks": list(looks),
+        "control": {"recipe": "baseline", "seeds": 6, "same": []},
+        "arms": arms,
+        "claims": [],
+    }
+    store = Store(folder, 1)
+    with store.writing():
+        store.save_studies([study])
+        for name in ("baseline", *WORTH):
+            for seed in range(6 if name == "baseline" else 3):
+                noise = Random(f"{name} {seed}").gauss(0, SPREAD.get(name, 0.4 if name == "small" else 0.1))
+                accuracy = (65 + WORTH.get(name, 0.0) + noise) / 100
+                record = {"key": f"{name}-{seed}", "status": "done", "fingerprint": "f", "seed": seed, "recipe": name}
+                store.add(record | {"test_accuracy": accuracy, "step_ms": 10.0})
+    return tables(store)[0]
+
+
+def test_only_rows_that_are_open_get_more(tmp_path: Path) -> None:
+    table = made(tmp_path)
+    words = {row.variant: row.verdict for row in table.rows}
+    assert words == {
+        "large": "helps",
+        "small": "unresolved",
+        "noisy": "unresolved",
+        "alike": "equivalent",
+        "two of them": "not run",
+    }
+    assert {need.variant: need.seeds for need in needs(table, 1000)} == {"small": 5, "noisy": 5}
+
+
+def test_no_row_gets_more_than_the_most(tmp_path: Path) -> None:
+    table = made(tmp_path)
+    assert {need.seeds for need in needs(table, 4)} == {4}
+    assert needs(table, 3) == []
+
+
+def test_there_are_as_many_stages_as_shares_of_the_error(tmp_path: Path) -> None:
+    assert [next_seeds(n, 999) for n in (3, 5, 8, 13, 21, 34, 55)] == [5, 8, 13, 21, 34, 55, 88]
+    spent = [{**FIRST, "small": n} for n in range(3 - len(SHARES) + 1, 4)]
+    assert [need.variant for need in needs(made(tmp_path, spent[1:]), 99)] == ["small", "noisy"]
+    spent = [{**FIRST, "small": n} for n in range(1, len(SHARES) + 1)]
+    assert [need.variant for need in needs(made(tmp_path, spent), 99)] == ["noisy"]
+
+
+def test_the_control_grows_with_the_rows_that_are_open(tmp_path: Path) -> None:
+    table = made(tmp_path)
+    wanted = targets(table, needs(table, 40))
+    assert wanted["baseline"] == ceil(5 * sqrt(2))
+    assert (wanted["large"], wanted["alike"], wanted["small"]) == (3, 3, 5)
+    assert targets(table, []) == {"large": 3, "small": 3, "noisy": 3, "alike": 3, "two of them": 0, "baseline": 6}
+
+
+def test_a_look_sees_arms_that_have_the_runs_they_wait_for(tmp_path: Path) -> None:
+    table = made(tmp_path, [])
+    assert look(table) == FIRST | {"two of them": 0}
+    assert news(table)
+    assert not news(made(tmp_path / "seen"))
+    half = replace(table, study={**table.study, "arms": [{**arm, "seeds": 5} for arm in table.study["arms"]]})
+    assert look(half)["small"] == 0  # two of its five runs are still to come
+    assert not news(replace(half, study=half.study | {"looks": [{**FIRST, "small": 2}]}))
+
+
+def test_the_most_promising_per_second_come_first(tmp_path: Path) -> None:
+    open_ = needs(made(tmp_path), 1000)
+    names = [
+        [need.variant for need in promising_first(open_, {"small": a, "noisy": b})] for a, b in ((1, 1e6), (1e6, 1))
+    ]
+    assert names == [["small", "noisy"], ["noisy", "small"]]
+    sharp = replace(open_[0].table, study=open_[0].table.study | {"margin": 0.01})
+    rows = [Need(sharp, name, 5) for name in ("alike", "large")]
+    assert [need.variant for need in promising_first(rows, {})] == ["large", "alike"]  # of equal price the plain one
+
+
+# --- by the command line, on a store that tests/test_command_line.py's fixtures fill
+
+
+def test_resolve_adds_seeds_where_they_matter(filled: Path, folder: Path, tmp_path: Path, tricks: Any) -> None:
+    store = shutil.copytree(filled, tmp_path / "store")
+    given = ["--data", "toy", "--data-dir", folder, "--budget", "quick", "--store", store, "--device", "cpu"]
+    given += ["--only", "warm_up", "--seeds", 2]
+    code, said = tricks("run", *given, "--jobs", 1, "--resolve", "--max-seeds", 5)
+    assert code == 0, said
+    (study,) = json.loads((store / "studies.json").read_text())["studies"]
+    with (store / "report" / "effects.csv").open() as file:
+        rows = {row["variant"]: row for row in csv.DictReader(file)}
+    open_ = {name for name, row in rows.items() if row["verdict"] == "unresolved"}
+    assert open_  # the baseline of toy data is as good as its variants
+    assert said.count("next stage: ") == 2  # 2 runs, then 4, then 5
+    assert [each[min(open_)] for each in study["looks"]] == [2, 4, 5]
+    assert {rows[name]["n"] for name in open_} == {"5"}
+    assert f"{len(open_)} of {len(rows)} rows stay unresolved" in said
+
+    code, said = tricks("run", *given, "--jobs", 1, "--resolve", "--max-seeds", 5)
+    assert code == 0
+    assert "0 to train" in said
+    assert "next stage" not in said
+    assert json.loads((store / "studies.json").read_text())["studies"] == [study]  # nothing new, nothing looked at
+    code, said = tricks("run", *given, "--jobs", 1, "--resolve", "--max-seeds", 6)
+    assert "next stage" in said  # who allows more gets more: the looks have their shares ahead of it
+    code, said = tricks("plan", *given)
+    assert "0 to train" in said
+
+
+def test_no_time_is_left_for_a_stage(filled: Path, folder: Path, tmp_path: Path, tricks: Any) -> None:
+    store = shutil.copytree(filled, tmp_path / "store")
+    given = ["--data", "toy", "--data-dir", folder, "--budget", "quick", "--store", store, "--device", "cpu"]
+    given += ["--only", "warm_up", "--seeds", 2, "--jobs", 1, "--resolve"]
+    code, said = tricks("run", *given, "--minutes", 0)
+    assert code == 0, said
+    assert "next stage" in said
+    assert "rows stay unresolved" in said
+    (study,) = json.loads((store / "studies.json").read_text())["studies"]
+    assert len(study["looks"]) == 1  # the runs of the stage that was not trained are no look
+
+
+def test_fewer_seeds_at_most_than_at_first(tricks: Any) -> None:
+    code, said = tricks("run", "--resolve", "--seeds", 5, "--max-seeds", 3)
+    assert code == 2
+    assert "--max-seeds must be at least --seeds (5), got 3" in said
+
+
+@pytest.fixture(scope="module")
+def filled(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a first stage."""
+    import subprocess
+    import sys
+
+    store = tmp_path_factory.mktemp("filled") / "store"
+    given = ["--data", "toy", "--data-dir", folder, "--budget", "quick", "--store", store, "--device", "cpu"]
+    command = [sys.executable, "-m", "benchmark", "run", *given, "--only", "warm_up", "--seeds", 2]
+    subprocess.run([*map(str, command)], check=True, capture_output=True)
+    return store

@@ -1,0 +1,96 @@
+"""Costs: measured in turns, kept in the store, shown in the tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY
+
+from benchmark.data.splits import DataSet
+from benchmark.errors import UsageError
+from benchmark.evidence.tables import table
+from benchmark.running.cost import ROUNDS, STEPS, Turns, entry, in_turns, step_seconds, step_turns
+from benchmark.store.store import Store
+
+CPU = torch.device("cpu")
+SLOW = replace(TINY, epochs=3)
+
+
+def test_a_machine_that_slows_down_slows_both() -> None:
+    """Times of a machine that loses a tenth of its speed at each turn: the variant takes 3 times the control's."""
+    slower = (1 + 0.1 * turn for turn in range(100))
+    turns = in_turns(lambda: 3 * next(slower), lambda: next(slower))
+    found = turns.cost()
+    assert (len(turns.variant), len(turns.control)) == (ROUNDS, ROUNDS + 1)
+    assert (found.ratio, found.low, found.high) == pytest.approx((3, 3, 3))
+    assert (found.step_ms, found.control_step_ms) == pytest.approx((3 * 1500, 1500))  # medians of 1.1 ... 1.9, 1 ... 2
+
+
+def test_one_slow_turn_moves_the_range_and_not_the_ratio() -> None:
+    found = Turns(variant=(2.0, 2.0, 8.0), control=(1.0, 1.0, 1.0, 1.0)).cost()
+    assert (found.ratio, found.low, found.high) == (2, 2, 8)
+    found = Turns(variant=(2.0, 2.0, 2.0), control=(1.0, 1.0, 3.0, 1.0)).cost()
+    assert (found.ratio, found.low, found.high) == (1, 1, 2)
+
+
+def test_two_recipes_take_turns(toy: DataSet) -> None:
+    turns = step_turns(SLOW, TINY, toy, CPU)
+    assert all(0 < each < 1 for each in [*turns.variant, *turns.control])
+
+
+def test_steps_are_timed_from_the_first_weights(toy: DataSet) -> None:
+    calls: list[float] = []
+
+    def schedule(progress: float, history: object) -> float:
+        calls.append(progress)
+        return 1.0
+
+    recipe = replace(TINY, schedule=schedule, batch_size=12)
+    assert 0 < step_seconds(recipe, toy, CPU) < 1
+    assert len(calls) == STEPS
+
+
+def test_a_recipe_that_starts_from_another_is_timed_without_its_weights(toy: DataSet) -> None:
+    assert 0 < step_seconds(replace(TINY, start_from=SLOW), toy, CPU) < 1
+
+
+def test_a_table_takes_the_measured_cost_before_that_of_the_runs(tmp_path: Path) -> None:
+    store = Store(tmp_path, 1)
+    store.save_cost({"recipe": "r", "control": "c", "ratio": 1.5, "low": 1.4, "high": 1.6})
+    run = {"status": "done", "test_accuracy": 0.5, "seed": 0}
+    found = {
+        ("f", "r"): [{**run, "step_ms": 9.0}],
+        ("f", "s"): [{**run, "step_ms": 4.0}],
+        ("f", "c"): [{**run, "step_ms": 2.0}],
+    }
+    arms = [{"variant": name, "recipe": name, "seeds": 1} for name in ("r", "s")]
+    study = {"ablation": "a", "context": "", "data": "d", "budget": "b", "fingerprint": "f", "classes": 10}
+    study |= {"margin": 1.0, "control": {"recipe": "c", "seeds": 1}, "arms": arms}
+    rows = table(study, found, store.costs()).rows
+    assert [row.step_ms_ratio for row in rows] == [1.5, 2.0]
+
+
+def test_a_measurement_replaces_that_of_its_pair_and_keeps_the_others(tmp_path: Path) -> None:
+    store = Store(tmp_path, 1)
+    for variant, control, ratio in (("r", "c", 1.5), ("r", "d", 1.2), ("s", "c", 1.0), ("r", "c", 1.6)):
+        store.save_cost({"recipe": variant, "control": control, "ratio": ratio})
+    assert Store(tmp_path, 1).costs() == {("r", "c"): 1.6, ("r", "d"): 1.2, ("s", "c"): 1.0}
+
+
+def test_what_a_store_keeps_of_a_measurement(tmp_path: Path) -> None:
+    found = Turns(variant=(2.0,), control=(1.0, 1.0)).cost()
+    kept = entry(SLOW, TINY, found, "cpu")
+    assert kept["recipe"] != kept["control"]
+    assert (kept["ratio"], kept["step_ms"], kept["environment"]["device"]) == (2, 2000, "cpu")
+    Store(tmp_path, 1).save_cost(kept)
+    assert Store(tmp_path, 1).costs() == {(kept["recipe"], kept["control"]): 2}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"costs": [1]}', '{"costs": [{"recipe": "r"}]}'])
+def test_damaged_costs_are_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "costs.json").write_text(text)
+    with pytest.raises(UsageError, match=r"costs.json is damaged; delete it"):
+        Store(tmp_path, 1).costs()
