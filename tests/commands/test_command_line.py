@@ -241,7 +241,7 @@ def test_list_is_readable_by_people_and_programs(tricks: Any) -> None:
     code, said = tricks("list")
     assert code == 0
     assert "activation: " in said
-    code, said = tricks("list", "--json")
+    code, said = tricks("list", "--variants", "--json")
     listed = {entry["name"]: entry for entry in json.loads(said)["ablations"]}
     assert {"activation", "augmentation", "initialisation", "schedule"} <= set(listed)
     assert {"question", "variants", "contexts", "sources"} <= set(listed["activation"])

@@ -244,7 +244,7 @@ def test_fractal10_is_drawn_and_then_cached(
         calls.append(1)
         return make()
 
-    monkeypatch.setitem(sys.modules, "benchmark.fractals", SimpleNamespace(fractal10=draw))
+    monkeypatch.setitem(sys.modules, "benchmark.data.fractals", SimpleNamespace(fractal10=draw))
     first, second = load.load("fractal10", tmp_path / "new"), load.load("fractal10", tmp_path / "new")
     assert same(first, second)
     assert len(calls) == 1
@@ -492,7 +492,7 @@ def test_a_damaged_cache_is_made_anew_or_refused_if_the_source_is_gone(
     def spoil() -> None:
         whole = cache.read_bytes()
         if damage == "old":
-            monkeypatch.setattr(cache, "CACHE_FORMAT", cache.CACHE_FORMAT + "+")
+            monkeypatch.setattr("benchmark.data.cache.CACHE_FORMAT", "of another time")
         elif damage == "foreign":
             np.savez(cache, **arrays)
         else:
