@@ -67,12 +67,12 @@ def settle(
     """Every `auto` replaced by what it means here. Raises UsageError for what is not to be had."""
     # Only now, as torch takes seconds to import and a command that reads a named store needs none of it.
     from benchmark.data.load import choose
-    from benchmark.engine.machine import cores, devices
+    from benchmark.engine.machine import cores, devices, has_fast_bf16
 
     found = devices(device)
     on_gpu = found[0].startswith("cuda")
-    if budget == "auto":
-        budget = "standard" if on_gpu else "quick"
+    if budget == "auto":  # without bfloat16 in hardware `standard` takes several times as long on a GPU
+        budget = "quick" if not on_gpu else "standard" if all(map(has_fast_bf16, found)) else "small"
     if budget not in BUDGETS:
         raise unknown("budget", budget, [*BUDGETS, "auto"])
     if jobs_per_gpu != AUTO and not (jobs_per_gpu.isdecimal() and int(jobs_per_gpu)):

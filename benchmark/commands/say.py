@@ -22,8 +22,11 @@ def duration(seconds: float) -> str:
 
 def opening(asked: Request) -> str:
     """The first line of what a command says."""
+    from benchmark.engine.machine import unused_gpu  # here, as torch takes seconds to import
+
     what = f"data {asked.data} ({asked.data_choice}); budget {asked.budget}"
-    return f"{what}; {workers(asked)}; results in {asked.store}"
+    idle = unused_gpu()
+    return f"{what}; {workers(asked)}; results in {asked.store}{f'; no GPU is used: {idle}' if idle else ''}"
 
 
 def workers(asked: Request) -> str:

@@ -6,15 +6,20 @@ import ctypes
 import os
 import platform
 import resource
+import subprocess
 import sys
 import time
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from benchmark.errors import UsageError
 from benchmark.store.provenance import commit
+
+NVIDIA = Path("/proc/driver/nvidia")  # there where NVIDIA's driver is loaded
 
 
 def cores() -> int:
@@ -37,17 +42,54 @@ def devices(wanted: str) -> list[str]:
     if wanted in found:
         return [wanted]
     if wanted.split(":")[0] == "cuda":
-        there = f"it sees {', '.join(found)}" if found else "it sees no GPU"
+        there = f"it sees {', '.join(found)}" if found else unused_gpu() or "it sees no GPU"
         raise UsageError(
             f"device {wanted!r} is not to be had: torch {torch.__version__} says {there}; try --device cpu"
         )
     raise UsageError(f"unknown device {wanted!r}; there are: auto, cpu, cuda, cuda:0, cuda:1, ...")
 
 
+def unused_gpu() -> str:
+    """Returns why torch sees no GPU although an NVIDIA driver is there; empty if it sees one, or there is none."""
+    if torch.cuda.is_available() or not NVIDIA.exists():
+        return ""
+    if torch.version.cuda is None:
+        return f"an NVIDIA GPU is there, but torch {torch.__version__} is built without CUDA"
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as reason:
+        return f"an NVIDIA GPU is there, but torch cannot use it: {str(reason).splitlines()[0]}"
+    return "an NVIDIA driver is there, but it shows this process no GPU (CUDA_VISIBLE_DEVICES may hide it)"
+
+
+def check_gpu(device: str) -> None:
+    """Raises UsageError if a GPU that torch sees cannot run a convolution, which every training needs."""
+    try:
+        images = torch.ones(1, 3, 8, 8, device=device)
+        torch.nn.functional.conv2d(images, images).sum().item()
+    except RuntimeError as reason:
+        name, made_for = torch.cuda.get_device_name(device), ", ".join(torch.cuda.get_arch_list())
+        said = str(reason).splitlines()[0]
+        raise UsageError(
+            f"{device} ({name}, compute capability {capability(device)}) cannot be used: {said}. This torch"
+            f" {torch.__version__} is built for {made_for or 'no GPU'}. Another process may hold the GPU alone"
+            " (nvidia-smi shows it), or another build of torch may suit it (https://pytorch.org/get-started/locally);"
+            " --device takes another GPU or the CPU"
+        ) from reason
+
+
+def capability(device: str) -> str:
+    """The compute capability of a GPU, such as 8.0 of an A100: https://developer.nvidia.com/cuda-gpus."""
+    return ".".join(map(str, torch.cuda.get_device_capability(device)))
+
+
 def has_fast_bf16(device: str) -> bool:
-    """Whether bfloat16 arithmetic is done by the hardware; elsewhere it is emulated, and slow."""
+    """Whether bfloat16 arithmetic is done by the hardware; elsewhere it is emulated, and slow.
+
+    NVIDIA's GPUs have it from compute capability 8.0 on: https://docs.nvidia.com/cuda/ampere-compatibility-guide.
+    """
     if device.startswith("cuda"):
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        return torch.version.hip is not None or torch.cuda.get_device_capability(device) >= (8, 0)
     check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # no public name as of torch 2.14
     return bool(check and check())
 
@@ -62,6 +104,8 @@ def settle(device: str) -> None:
         torch.cuda.set_device(device)
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.allow_tf32 = False  # else convolutions in "fp32" keep 10 bits of the significand's 23
+        torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def keep_memory() -> None:
@@ -116,14 +160,42 @@ def peak_memory_mb(device: torch.device) -> float:
 @lru_cache
 def environment(device: str) -> dict[str, str | int]:
     """What a result depends on beside its recipe, for the record."""
+    on_gpu = device.startswith("cuda")
     return {
         "torch": torch.__version__,
+        "torchvision": version("torchvision"),
+        "numpy": np.__version__,
         "python": platform.python_version(),
-        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
+        "os": platform.platform(),
+        "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",
         "cpu": processor(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),  # the instructions that torch's kernels take
         "threads": torch.get_num_threads(),
         "git_commit": commit(),
+        **(gpu(device) if on_gpu else {}),
     }
+
+
+def gpu(device: str) -> dict[str, str | int]:
+    """What a GPU's numbers depend on beside its name."""
+    return {
+        "cuda": torch.version.cuda or f"ROCm {torch.version.hip}",
+        "cudnn": torch.backends.cudnn.version() or 0,
+        "driver": driver(),
+        "capability": capability(device),
+        "gpu_memory_mb": torch.cuda.get_device_properties(device).total_memory // 10**6,
+        "multiprocessors": torch.cuda.get_device_properties(device).multi_processor_count,
+    }
+
+
+def driver() -> str:
+    """The version of NVIDIA's driver; empty where nvidia-smi does not tell."""
+    asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return told.partition("\n")[0].strip()
 
 
 def processor() -> str:

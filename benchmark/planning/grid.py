@@ -106,8 +106,8 @@ def without(table: Study, data: Container[str]) -> Study:
 
 
 def base_of(asked: Request) -> Recipe:
-    """The baseline, in the precision that the device is fast in."""
-    return baseline(asked.data, asked.budget, "bf16" if has_fast_bf16(asked.devices[0]) else "fp32")
+    """The baseline, in the precision that every one of the devices is fast in."""
+    return baseline(asked.data, asked.budget, "bf16" if all(map(has_fast_bf16, set(asked.devices))) else "fp32")
 
 
 def lacking(grid: Grid, results: Store) -> list[Run]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import torch
 
-from benchmark.engine.machine import glibc
+from benchmark.engine import machine
+from benchmark.engine.machine import check_gpu, devices, environment, glibc, has_fast_bf16, unused_gpu
+from benchmark.errors import UsageError
 
 SETTLED = """
 import resource, torch
-from benchmark.machine import peak_memory_mb, reset_peak_memory, settle
+from benchmark.engine.machine import peak_memory_mb, reset_peak_memory, settle
 settle("cpu")
 here = torch.device("cpu")
 """
@@ -57,3 +61,89 @@ print(before - peak_memory_mb(here))
 """)
         > 380
     )
+
+
+class Properties:
+    total_memory = 16_900_000_000
+    multi_processor_count = 80
+
+
+V100 = {
+    "get_device_name": lambda device: "Tesla V100-SXM2-16GB",
+    "get_device_capability": lambda device: (7, 0),
+    "get_arch_list": lambda: ["sm_75", "sm_80", "sm_90"],
+    "get_device_properties": lambda device: Properties,
+}
+
+
+@pytest.fixture
+def v100(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, stand in V100.items():
+        monkeypatch.setattr(torch.cuda, name, stand)
+
+
+@pytest.mark.usefixtures("v100")
+def test_a_gpu_that_torch_has_no_kernels_for_is_named_with_those_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_kernel(*_: object, **__: object) -> None:
+        raise torch.AcceleratorError("CUDA error: no kernel image is available for execution on the device\nAdvice")
+
+    monkeypatch.setattr(torch, "ones", no_kernel)
+    with pytest.raises(UsageError) as reason:
+        check_gpu("cuda:1")
+    said = str(reason.value)
+    assert said.startswith(
+        "cuda:1 (Tesla V100-SXM2-16GB, compute capability 7.0) cannot be used: CUDA error: no kernel"
+    )
+    assert "is built for sm_75, sm_80, sm_90" in said
+    assert "--device takes another GPU or the CPU" in said
+    assert "Advice" not in said
+
+
+def test_a_device_that_can_be_used_is_not_remarked_on() -> None:
+    check_gpu("cpu")  # the same convolution
+
+
+def test_a_driver_that_torch_cannot_use_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def too_old() -> None:
+        raise RuntimeError("The NVIDIA driver on your system is too old (found version 11040).\nPlease update")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(machine, "NVIDIA", tmp_path / "absent")
+    assert unused_gpu() == ""
+    monkeypatch.setattr(machine, "NVIDIA", tmp_path)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "init", too_old)
+    assert unused_gpu().endswith("cannot use it: The NVIDIA driver on your system is too old (found version 11040).")
+    assert devices("auto") == ["cpu"]
+    with pytest.raises(UsageError, match="too old"):
+        devices("cuda")
+    monkeypatch.setattr(torch.version, "cuda", None)
+    assert "is built without CUDA" in unused_gpu()
+
+
+def test_bfloat16_is_asked_of_the_device_that_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"cuda:0": (9, 0), "cuda:1": (7, 5)}
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: known[device])
+    assert has_fast_bf16("cuda:0")
+    assert not has_fast_bf16("cuda:1")
+
+
+@pytest.mark.usefixtures("v100")
+def test_a_gpus_record_has_what_its_numbers_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "driver", lambda: "580.65.06")
+    found = environment.__wrapped__("cuda:0")
+    assert (found["device"], found["capability"], found["driver"]) == ("Tesla V100-SXM2-16GB", "7.0", "580.65.06")
+    assert (found["gpu_memory_mb"], found["multiprocessors"]) == (16_900, 80)
+    assert {"cuda", "cudnn", "torchvision", "numpy", "os", "cpu_capability"} <= found.keys()
+    assert "driver" not in environment("cpu")
+
+
+def test_float32_is_float32_on_a_gpu() -> None:
+    """By itself torch lets cuDNN convolve in TF32, whose significand has 10 bits."""
+    settings = """
+torch.cuda.set_device = lambda device: None
+before = torch.backends.cudnn.allow_tf32
+settle("cuda:0")
+print(10 * before + torch.backends.cudnn.allow_tf32 + torch.backends.cuda.matmul.allow_tf32)
+"""
+    assert printed(settings) == 10
