@@ -78,6 +78,24 @@ def check_gpu(device: str) -> None:
         ) from reason
 
 
+def is_broken(device: str) -> bool:
+    """Whether a GPU does nothing any more for this process, as after an illegal access to its memory.
+
+    Every later call of the process then fails too: cudaErrorIllegalAddress,
+    https://docs.nvidia.com/cuda/cuda-runtime-api.
+    """
+    if not device.startswith("cuda"):
+        return False
+    try:
+        torch.cuda.synchronize(device)
+        torch.ones(8, device=device).sum().item()
+    except torch.OutOfMemoryError:
+        return False
+    except RuntimeError:
+        return True
+    return False
+
+
 def capability(device: str) -> str:
     """The compute capability of a GPU, such as 8.0 of an A100: https://developer.nvidia.com/cuda-gpus."""
     return ".".join(map(str, torch.cuda.get_device_capability(device)))

@@ -90,6 +90,18 @@ OUTSIDE: dict[str, Any] = {  # what a captured network does not depend on
 _kept: dict[object, Network] = {}  # the last network captured by this process: neighbours in a round share it
 
 
+def captured_part(recipe: Recipe) -> Recipe:
+    """The recipe with what its captured network does not depend on put aside: equal where runs share graphs."""
+    return replace(recipe, **OUTSIDE)
+
+
+def forget_captured(device: torch.device) -> None:
+    """Gives the memory of the last captured network back, and what torch keeps for the next one."""
+    _kept.clear()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
 def ready(
     recipe: Recipe,
     seed: int,
@@ -102,7 +114,7 @@ def ready(
     network = build(recipe, seed, data, device, start)
     if not (capture and captures(device)):
         return network
-    key = replace(recipe, **OUTSIDE), data.fingerprint, device
+    key = captured_part(recipe), data.fingerprint, device
     if key not in _kept:
         _kept.clear()
         _kept[key] = network.captured()

@@ -15,6 +15,7 @@ import torch
 from benchmark.data.splits import DataSet
 from benchmark.planning.identity import Run
 from benchmark.recipe import Recipe
+from benchmark.running.executor import Outcome
 from benchmark.running.workers import Processes, Worker, dismiss, give
 
 GAIN = 0.05  # of throughput that one more worker must bring
@@ -82,7 +83,7 @@ def trained(worker: Worker) -> float | None:
         return None
     if isinstance(outcome, Exception):
         raise outcome
-    return outcome.result.train_seconds if outcome.result else None
+    return outcome.result.train_seconds if isinstance(outcome, Outcome) and outcome.result else None
 
 
 def memory_in_use(device: str) -> float:

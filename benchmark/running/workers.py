@@ -6,6 +6,8 @@ import os
 import signal
 import threading
 import traceback
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -21,18 +23,44 @@ import torch
 from safetensors.torch import load_file
 
 from benchmark.data.load import load
-from benchmark.engine.machine import environment, settle
+from benchmark.engine.capture import CaptureError
+from benchmark.engine.machine import check_gpu, environment, is_broken, settle
+from benchmark.engine.network import captured_part, forget_captured
 from benchmark.engine.training import Result, train
 from benchmark.errors import UsageError
 from benchmark.planning.checkpoints import weights_of
 from benchmark.planning.identity import Run
-from benchmark.recipe import Checkpoint
+from benchmark.recipe import Checkpoint, Recipe
 from benchmark.running.executor import Outcome
 from benchmark.running.preload import preload
 from benchmark.store.files import weights_file
 from benchmark.store.records import timestamp
 
-ATTEMPTS = 2  # at a run whose worker died: it may have been another's fault, such as a lack of memory
+ATTEMPTS = 2  # at a run whose worker died or lacked memory: it may have been another's fault
+FUTILE = 6  # deaths of workers, before any of them finished a run, that end the command
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is given."""
+
+    run: Run
+    capture: bool = True  # whether its network may run as CUDA graphs
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A worker's last word: a run left its process unusable."""
+
+    error: str
+    captured: bool = True  # False: a failed capture did it
+
+
+@dataclass(frozen=True)
+class Starved:
+    """A run for which the GPU had too little memory."""
+
+    error: str
 
 
 @dataclass
@@ -53,7 +81,9 @@ Training = Callable[..., Result]  # called as `train` is
 class Processes:
     """Worker processes, one for each entry of `devices`; each has the data set `data` of `folder`.
 
-    A worker starts when there is first work for it and stays for later calls of `outcomes`, until the `with` ends.
+    A worker starts when there is first work for it and stays for later calls of `outcomes`, until the `with` ends. One
+    that dies, or whose GPU fails for good, is replaced, and its run tried once more. A run that a GPU had too little
+    memory for is tried once more at the end, alone.
     """
 
     devices: Sequence[str]
@@ -63,6 +93,8 @@ class Processes:
     training: Training = train  # benchmarks put one in its place that does nothing
     context: SpawnContext | ForkServerContext = field(default=get_context("forkserver"), repr=False)
     _workers: list[Worker] = field(default_factory=list, repr=False)
+    _uncaptured: set[Recipe] = field(default_factory=set, repr=False)  # networks whose capture failed
+    _seen: Counter[str] = field(default_factory=Counter, repr=False)  # deaths of workers, and outcomes
 
     def __enter__(self) -> Self:
         preload()
@@ -72,26 +104,39 @@ class Processes:
         dismiss(self._workers)
 
     def outcomes(self, runs: Iterator[Run]) -> Iterator[Outcome]:
-        """Train `runs`, each on the next worker that is free."""
-        workers = self._workers
+        """Train `runs`, each on the next worker that is free. Raises UsageError if workers cannot start."""
+        starved: list[Run] = []
         try:
-            for n, device in enumerate(self.devices):
-                if (run := next(runs, None)) is None:
-                    break
-                if n == len(workers):
-                    workers.append(self.hire(device))
-                give(workers[n], run)
-            while any(worker.run for worker in workers):
-                ready = wait([w.pipe for w in workers if w.run])
-                for worker in [w for w in workers if w.pipe in ready]:
-                    outcome = self.hear(worker, workers)
-                    if outcome:
-                        if (following := next(runs, None)) is not None:
-                            give(worker, following)
-                        yield outcome
+            yield from self._trained(runs, self.devices, starved)
+            if starved:
+                dismiss(self._workers)  # so that nothing else takes the GPU's memory
+                yield from self._trained(iter(starved), self.devices[:1], None, attempt=ATTEMPTS)
         finally:
-            if any(worker.run for worker in workers):  # stopped on the way
-                dismiss(workers)
+            if any(worker.run for worker in self._workers):  # stopped on the way
+                dismiss(self._workers)
+
+    def _trained(
+        self, runs: Iterator[Run], devices: Sequence[str], starved: list[Run] | None, attempt: int = 1
+    ) -> Iterator[Outcome]:
+        workers = self._workers
+        for n, device in enumerate(devices):
+            if (run := next(runs, None)) is None:
+                break
+            if n == len(workers):
+                workers.append(self.hire(device))
+            self.assign(workers[n], run, attempt)
+        while any(worker.run for worker in workers):
+            ready = wait([w.pipe for w in workers if w.run])
+            for worker in [w for w in workers if w.pipe in ready]:
+                outcome = self.hear(worker, starved)
+                if not worker.run and (following := next(runs, None)) is not None:
+                    self.assign(worker, following, attempt)
+                if outcome:
+                    yield outcome
+
+    def assign(self, worker: Worker, run: Run, attempt: int) -> None:
+        """Set a worker to a run, without CUDA graphs if an earlier capture of its network failed."""
+        give(worker, run, attempt, capture=captured_part(run.recipe) not in self._uncaptured)
 
     def hire(self, device: str) -> Worker:
         """A new worker for `device`."""
@@ -106,34 +151,58 @@ class Processes:
         theirs.close()  # so that the pipe ends when the worker does
         return Worker(process, ours)
 
-    def hear(self, worker: Worker, workers: list[Worker]) -> Outcome | None:
-        """What a worker says; if it died, None after putting another in its place, or the failure."""
+    def hear(self, worker: Worker, starved: list[Run] | None) -> Outcome | None:
+        """The outcome of a worker's run. None if the run is tried again, or goes to `starved`, where there is a list.
+
+        A worker that died, or cannot go on, is replaced. Raises UsageError if workers cannot start.
+        """
         run = worker.run
         assert run is not None
         try:
-            outcome: Outcome | UsageError = worker.pipe.recv()
-            if isinstance(outcome, UsageError):
-                raise outcome
-            worker.run = None
-            return outcome
+            said: Outcome | Starved | Lost | UsageError = worker.pipe.recv()
         except (EOFError, ConnectionError):
             worker.process.join()
-            death = f"its worker died with exit code {worker.process.exitcode}, {worker.attempt} of {ATTEMPTS} times"
-            device = self.devices[workers.index(worker)]
-            successor = self.hire(device)
-            worker.process, worker.pipe = successor.process, successor.pipe
-            if worker.attempt < ATTEMPTS:
-                give(worker, run, worker.attempt + 1)
-                return None
-            worker.run = None
-            return Outcome(run, None, death, {}, worker.started, timestamp())
+            said = Lost(f"its worker died with exit code {worker.process.exitcode}")
+        if isinstance(said, UsageError):
+            raise said
+        if isinstance(said, Lost):
+            return self.replaced(worker, run, said)
+        worker.run = None
+        self._seen["outcomes"] += 1
+        if isinstance(said, Outcome):
+            return said
+        if starved is not None:
+            starved.append(run)
+            return None
+        return Outcome(run, None, f"{said.error}, also alone on its GPU", {}, worker.started, timestamp())
+
+    def replaced(self, worker: Worker, run: Run, loss: Lost) -> Outcome | None:
+        """Puts another process in a worker's place and tries its run again, or gives the failure."""
+        self._seen["deaths"] += 1
+        if not self._seen["outcomes"] and self._seen["deaths"] >= FUTILE:
+            raise UsageError(
+                f"{FUTILE} workers were lost before one of them finished a run; the last: {loss.error}."
+                " If memory is short, --jobs 1 starts one worker alone; --device cpu leaves the GPU out"
+            )
+        if not loss.captured:
+            self._uncaptured.add(captured_part(run.recipe))
+            warnings.warn(f"{loss.error}; a new worker goes on without CUDA graphs, so slower", stacklevel=2)
+        worker.process.join()
+        successor = self.hire(self.devices[self._workers.index(worker)])
+        worker.process, worker.pipe = successor.process, successor.pipe
+        if worker.attempt < ATTEMPTS:
+            self.assign(worker, run, worker.attempt + 1)
+            return None
+        worker.run = None
+        error = f"{loss.error}, {worker.attempt} of {ATTEMPTS} times"
+        return Outcome(run, None, error, {}, worker.started, timestamp())
 
 
-def give(worker: Worker, run: Run, attempt: int = 1) -> None:
+def give(worker: Worker, run: Run, attempt: int = 1, capture: bool = True) -> None:
     """Set a worker to a run."""
     worker.run, worker.attempt, worker.started = run, attempt, timestamp()
     with suppress(BrokenPipeError):  # it died just now: hear() will find out
-        worker.pipe.send(run)
+        worker.pipe.send(Job(run, capture))
 
 
 def dismiss(workers: list[Worker]) -> None:
@@ -154,25 +223,49 @@ def work(
     store: Path | None,
     training: Training,
 ) -> None:
-    """A worker's life: train each run it is given, until its parent is gone."""
+    """A worker's life: train each run it is given, until its parent is gone. What keeps it from starting is sent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     threading.Thread(target=end_with_parent, daemon=True).start()
-    settle(device)
     try:
+        settle(device)
+        if device.startswith("cuda"):
+            check_gpu(device)
         loaded(name, folder)
     except UsageError as reason:
         pipe.send(reason)
         return
+    except Exception as reason:
+        pipe.send(UsageError(f"a worker on {device} cannot start: {in_words(reason)}"))
+        return
     while True:
-        run: Run = pipe.recv()
-        started = timestamp()
-        try:
-            data = loaded(run.recipe.data, folder)
-            result = training(run.recipe, run.seed, data, torch.device(device), **beginning(run, store))
-            result, error = result if run.keeps_weights else replace(result, weights=None), ""
-        except Exception as reason:  # whatever a trick raises is recorded, and stops no other run
-            result, error = None, f"{type(reason).__name__}: {reason} ({place(reason)})"
-        pipe.send(Outcome(run, result, error, environment(device), started, timestamp()))
+        said = outcome_of(pipe.recv(), device, folder, store, training)
+        pipe.send(said)
+        if isinstance(said, Starved):
+            forget_captured(torch.device(device))
+        if isinstance(said, Lost):
+            os._exit(1)  # at once: what a broken GPU is asked on the way out may never return
+
+
+def outcome_of(
+    job: Job, device: str, folder: Path, store: Path | None, training: Training
+) -> Outcome | Starved | Lost:
+    """Trains a run. Whatever a trick raises is recorded, and stops no other run."""
+    run, started = job.run, timestamp()
+    result, error = None, ""
+    try:
+        data = loaded(run.recipe.data, folder)
+        options = beginning(run, store) | ({} if job.capture else {"capture": False})
+        result = training(run.recipe, run.seed, data, torch.device(device), **options)
+        result = result if run.keeps_weights else replace(result, weights=None)
+    except torch.OutOfMemoryError as reason:
+        return Starved(in_words(reason))
+    except CaptureError as reason:
+        return Lost(f"a CUDA graph cannot be captured: {reason}", captured=False)
+    except Exception as reason:
+        error = in_words(reason)
+        if is_broken(device):
+            return Lost(f"{error} left the GPU unusable for its process")
+    return Outcome(run, result, error, environment(device), started, timestamp())
 
 
 loaded = lru_cache(maxsize=2)(load)  # a pre-training and what follows it may be of two data sets
@@ -194,7 +287,7 @@ def end_with_parent() -> None:
     os._exit(1)
 
 
-def place(reason: Exception) -> str:
-    """Where an error was raised."""
+def in_words(reason: Exception) -> str:
+    """An error and where it was raised."""
     frame = traceback.extract_tb(reason.__traceback__)[-1]
-    return f"{Path(frame.filename).name}, line {frame.lineno}"
+    return f"{type(reason).__name__}: {reason} ({Path(frame.filename).name}, line {frame.lineno})"
