@@ -2,39 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from benchmark import report as reports
 from benchmark.commands.say import say
 from benchmark.errors import UsageError
-from benchmark.evidence import log as logs
 from benchmark.evidence.diagnosis import diagnose
+from benchmark.evidence.log_columns import Columns
+from benchmark.evidence.log_files import read
 from benchmark.evidence.sweeps import log_of
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
 
 
+def column(what: str, *names: str) -> Any:
+    """Returns the option that names a column of a log."""
+    return typer.Option(*names, metavar="COLUMN", help=f"{what}. [found by its name]", rich_help_panel="Columns")
+
+
 def command(
     log: Annotated[
-        Path | None, typer.Argument(help="CSV: step, loss; epoch, train_accuracy, validation_accuracy.")
+        Path | None, typer.Argument(help="A CSV file as Lightning, Keras, timm, W&B, TensorBoard or you wrote it.")
     ] = None,
     run: Annotated[str, typer.Option("--run", help="Key of a stored run, or its beginning, instead of a log.")] = "",
     store: Annotated[Path | None, typer.Option("--store", help="Folder of the results, with --run.")] = None,
+    classes: Annotated[int | None, typer.Option("--classes", min=2, help="Number of classes: tells chance.")] = None,
+    schedule: Annotated[
+        str, typer.Option("--schedule", help="falling or constant, where the log has no learning rate.")
+    ] = "",
+    step: Annotated[str, column("The number of the step", "--step")] = "",
+    epoch: Annotated[str, column("The number of the epoch", "--epoch")] = "",
+    loss: Annotated[str, column("The loss of the training", "--loss", "--train-loss")] = "",
+    validation_loss: Annotated[str, column("The validation loss", "--validation-loss")] = "",
+    train_accuracy: Annotated[str, column("The accuracy in training", "--train-accuracy")] = "",
+    validation_accuracy: Annotated[str, column("The validation accuracy", "--validation-accuracy")] = "",
+    learning_rate: Annotated[str, column("The learning rate", "--learning-rate")] = "",
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder of the picture. [beside the log, or STORE]")
     ] = None,
 ) -> None:
     """Say what the curves of one training tell of its learning rate, batch and fit, and draw them.
 
-    Example: python -m benchmark diagnose log.csv --out /tmp/diagnosis
+    Examples: python -m benchmark diagnose log.csv --out /tmp/diagnosis
+    python -m benchmark diagnose metrics.csv --loss train_nll --classes 10 --schedule falling
     """
     if (log is None) == (not run) or bool(run) != (store is not None):
         raise UsageError("diagnose takes either a LOG.csv, or --run KEY with the --store that it is in")
+    if schedule not in ("", "falling", "constant"):
+        raise UsageError(f"--schedule must be falling or constant, got {schedule!r}")
     if log:
-        name, curves, place = log.stem, logs.read(log), log.parent
+        names = {"step": step, "epoch": epoch, "loss": loss, "validation_loss": validation_loss}
+        names |= {"train_accuracy": train_accuracy, "validation_accuracy": validation_accuracy}
+        names |= {"learning_rate": learning_rate}
+        reading = read(log, Columns(**{part: (name,) for part, name in names.items() if name}), classes)
+        name, curves, place = log.stem, reading.log, log.parent
+        say("\n".join(["read:", *(f"  {sentence}" for sentence in reading.said)]))
     else:
         results = Store(Path(store or ""), ENGINE)
         found = [record for key, record in results.records.items() if key.startswith(run)]
@@ -43,14 +69,14 @@ def command(
                 f"{len(found)} runs in {store} have a key that begins with {run!r}; `runs.jsonl` has them"
             )
         name, curves, place = found[0]["key"], log_of(found[0], results), results.folder
-    for about, finding in diagnose(curves).items():
+        curves = replace(curves, classes=classes or curves.classes)
+    if schedule:
+        curves = replace(curves, constant_rate=schedule == "constant")
+    told = diagnose(curves)
+    if not told:
+        raise UsageError(f"{name} holds nothing that tells of a training; a loss or a validation accuracy would")
+    for about, finding in told.items():
         say(f"{about}: {finding.word}\n  {finding.numbers}\n  {finding.remedy}")
-    if curves.losses and curves.constant_rate is None:
-        say(
-            "The learning rate is taken to fall towards zero: the log has no column learning_rate that says otherwise."
-        )
-    if curves.losses and curves.constant_rate:
-        say("Under a constant learning rate the shape of the loss does not tell a low rate from a high one.")
     if run:
         say("The last training accuracy is that on the images as they are, the others those of the augmented batches.")
     say(f"picture: {reports.draw_log(curves, name, (out or place) / f'{name}-diagnosis')}.png, .svg")

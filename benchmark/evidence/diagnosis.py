@@ -9,9 +9,10 @@ report of a sweep of learning rates counts how often the word is right, on that 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 from statistics import fmean
 
 from benchmark.evidence.curves import PARTS, band, last_epoch, levels
@@ -26,18 +27,24 @@ WIDE = 0.22  # relative width of the band: 0.18 with batches of 32 images, 0.26 
 GAP = 0.10  # of accuracy between training and validation
 CLOSE = 0.05  # of accuracy: two that differ by less are close
 LEARNT = 0.90  # of the training images: who knows fewer could have learned more
+HUGE = 1e30  # a loss beyond it has diverged, though it is still a finite number
+OFF_CHANCE = 0.97  # of ln(classes): a loss that ends above it is that of a network that knows nothing
+RISEN = 0.10  # of its lowest value: a validation loss that ends by more above it has turned
 REMEDIES = {
     "too high": "lower the learning rate, by a factor of 10 at first",
     "high": "lower the learning rate, by a factor of 2 to 5",
     "good": "keep the learning rate",
     "low": "raise the learning rate, by a factor of 2 to 5",
+    "nothing learned": "try a tenth of the learning rate and ten times as much; check the labels and the inputs",
+    "loss of zero": "check the labels (a single class? all masked?), and what the loss is multiplied with",
+    "cannot tell": "train with half and with twice the learning rate and compare",
     "too small": "enlarge the batch (and the learning rate in proportion) if the loss is to be told from its noise",
     "large enough": "keep the batch",
     "over-fitting": "regularise more: weight decay, dropout, augmentation, more images",
     "under-fitting": "give the network more capacity, or train it longer",
     "neither": "keep the capacity",
 }
-RATES = ("too high", "high", "good", "low")  # what a learning rate can be
+RATES = ("too high", "high", "good", "low", "nothing learned")  # what a learning rate can be
 
 
 @dataclass(frozen=True)
@@ -50,39 +57,89 @@ class Finding:
 
 
 def diagnose(log: Log) -> dict[str, Finding]:
-    """What a log tells, by what it is about."""
-    epochs = len(log.validation_accuracy)
-    found = {
-        "learning rate": rate(log.losses, bool(log.constant_rate)),
-        "batch": batch(band(last_epoch(log.losses, epochs or None))),
-        "fit": fit(log.train_accuracy[-1], log.validation_accuracy[-1]) if epochs else None,
-    }
+    """Returns what a log tells, by what it is about."""
+    losses = log.losses or log.train_loss
+    of_rate = rate(losses, log.constant_rate, learnt(log)) if losses else chance_by_accuracy(log)
+    found = {"learning rate": of_rate}
+    if not (of_rate and of_rate.word in ("nothing learned", "loss of zero")):
+        finite = [loss if abs(loss) < HUGE else nan for loss in log.losses]
+        found |= {"batch": batch(band(last_epoch(finite, log.epochs))), "fit": fit_of(log)}
     return {about: finding for about, finding in found.items() if finding}
 
 
-def rate(losses: Sequence[float], constant: bool = False) -> Finding | None:
-    """The learning rate, from the losses of all steps in order; None for fewer than PARTS, unless one is not finite.
+def learnt(log: Log) -> bool | None:
+    """Returns whether the network knows more than the frequencies of the classes; None where the log does not tell.
 
-    What decides is `half_way`. Where the rate comes down to zero, as in the recipes of this suite, the curve of a good
-    rate falls to the very end; a low one has done most of its fall half-way, since its rate only sinks from there, and
-    a high one sticks until its rate has come down. Under a constant rate it decides nothing, and nothing is said
-    unless the loss does not fall: from 0.001 to 1 the curves were alike in shape then, 0.69 to 0.74 done half-way.
+    With the number of classes, the last validation accuracy decides, or else the last twentieth of the loss against
+    ln(classes), the cross-entropy of equal probabilities. Without it, only what is better than any guess among two.
     """
-    broken = [step for step, loss in enumerate(losses, start=1) if not isfinite(loss)]
-    if broken:
+    accuracy = next((each for each in reversed(log.validation_accuracy) if isfinite(each)), None)
+    level = levels(log.losses or log.train_loss)
+    if accuracy is not None:
+        return accuracy > chance(log.classes or 2) or (False if log.classes else None)
+    if not level or not isfinite(level[-1]):
+        return None
+    if log.classes:
+        return level[-1] < OFF_CHANCE * math.log(log.classes)
+    return level[-1] < OFF_CHANCE * math.log(2) < level[0] or None
+
+
+def chance(classes: int) -> float:
+    """Returns the accuracy up to which a network of so many classes may be guessing, 0 to 1."""
+    return 1 / classes + min(0.05, 0.5 / classes)
+
+
+def chance_by_accuracy(log: Log) -> Finding | None:
+    """Returns that nothing was learned, where the validation accuracy alone says so; None where it does not."""
+    if learnt(log) is not False:
+        return None
+    return judged("nothing learned", f"the validation accuracy ends at chance among {log.classes} classes")
+
+
+def rate(losses: Sequence[float], constant: bool | None = False, learnt: bool | None = True) -> Finding | None:
+    """Returns what the losses tell of the learning rate: those of all steps in order, levels, or those of epochs.
+
+    `constant` says whether the rate stays where it is rather than fall to zero, `learnt` whether the network is better
+    than chance; None where that is not known. None is returned for no losses.
+
+    What decides is `half_way`. Where the rate comes down to zero the curve of a good rate falls to the very end; a low
+    one has done most of its fall half-way, since its rate only sinks from there, and a high one sticks until its rate
+    has come down. Under a constant rate the curves of all rates that learn are alike in shape, and nothing is said.
+    """
+    if broken := [step for step, loss in enumerate(losses, start=1) if not abs(loss) < HUGE]:
         return judged("too high", f"the loss left the finite numbers at loss {broken[0]} of {len(losses)}")
-    if len(losses) < PARTS:
-        return None
     level = levels(losses)
-    numbers = f"the loss is {level[0]:.2f} in the first twentieth and {level[-1]:.2f} in the last"
-    if 1 - level[-1] / level[0] < NO_FALL:
-        rise = climb(level)
-        return judged("too high" if rise > CLIMB else "low", f"{numbers}, and climbs by {rise:.0%} on the way")
-    if constant:
+    if not level:
         return None
+    part = "twentieth" if len(losses) >= PARTS else "epoch"
+    numbers = f"the loss is {level[0]:.2f} in the first {part} and {level[-1]:.2f} in the last"
+    if 0 in level:
+        return judged("loss of zero", f"{numbers}, and exactly zero over a whole {part}")
+    if min(level) < 0:
+        remedy = "log the cross-entropy, or add a constant that puts the lowest possible loss at zero"
+        return Finding("cannot tell", f"{numbers}; the rules need losses above zero, as cross-entropies are", remedy)
+    rise = climb(level)
+    if learnt is False or 1 - level[-1] / level[0] < NO_FALL:
+        if rise > CLIMB:
+            return judged("too high", f"{numbers}, and climbs by {rise:.0%} on the way")
+        if not learnt:
+            return judged("nothing learned", f"{numbers}{'' if learnt is None else ', and the network is at chance'}")
+        return judged("cannot tell", f"{numbers}: the network knows something, but did not learn it here")
+    if learnt is None:
+        remedy = "give the number of classes with --classes"
+        return Finding("cannot tell", f"{numbers}, which may be chance: the number of classes is not known", remedy)
+    if len(level) < PARTS:
+        remedy = "log the loss of each step"
+        return Finding("cannot tell", f"{numbers}: it learns, but its course takes {PARTS} losses or more", remedy)
     share = half_way(level)
+    numbers = f"{numbers}; half-way {share:.0%} of its later fall is done"
+    if constant:
+        return judged("cannot tell", f"{numbers}, which tells nothing under a constant rate")
     word = "high" if share < STUCK else "low" if share > SLOW else "good"
-    return judged(word, f"{numbers}; half-way {share:.0%} of its later fall is done")
+    if constant is None:
+        remedy = "say with --schedule whether the rate falls, or log it in a column learning_rate"
+        return Finding("cannot tell", f"{numbers}: {word}, if the rate falls to zero", remedy)
+    return judged(word, numbers)
 
 
 def climb(level: Sequence[float]) -> float:
@@ -105,6 +162,27 @@ def batch(width: float | None) -> Finding | None:
     if width is None:
         return None
     return judged("too small" if width > WIDE else "large enough", f"single batches lie ±{width:.0%} about the loss")
+
+
+def fit_of(log: Log) -> Finding | None:
+    """Returns over-fitting or under-fitting, from accuracies where there are any, else from losses."""
+    both = [
+        (train, validation)
+        for train, validation in zip(log.train_accuracy, log.validation_accuracy, strict=False)
+        if isfinite(train) and isfinite(validation)
+    ]
+    if both:
+        return fit(*both[-1])
+    losses = [each for each in log.validation_loss if isfinite(each)]
+    if len(losses) < 2 or min(losses) <= 0:
+        return None
+    least = min(losses)
+    numbers = f"the validation loss is lowest, {least:.2f}, after epoch {losses.index(least) + 1} of {len(losses)}"
+    numbers = f"{numbers}, and ends at {losses[-1]:.2f}"
+    if losses[-1] > (1 + RISEN) * least:
+        return judged("over-fitting", numbers)
+    remedy = "log the accuracy in training and in validation"
+    return Finding("cannot tell", f"{numbers}: no over-fitting so far, and losses alone tell no more", remedy)
 
 
 def fit(train: float, validation: float) -> Finding:

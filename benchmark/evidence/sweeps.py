@@ -16,7 +16,7 @@ from statistics import fmean
 
 from benchmark.errors import UsageError
 from benchmark.evidence.curves import band, last_epoch, levels
-from benchmark.evidence.diagnosis import Finding, batch, fit, judged, rate
+from benchmark.evidence.diagnosis import Finding, batch, chance, fit, judged, rate
 from benchmark.evidence.log import Log
 from benchmark.evidence.tables import Table, is_ensemble
 from benchmark.store.records import Record
@@ -25,7 +25,6 @@ from benchmark.store.store import Store
 CONTROL = "baseline"  # as in recipe.py, whose import would bring torch into a report
 FIELDS = ("learning_rate", "batch_size", "network")
 FEWEST = 3  # different values make a sweep
-CHANCE = 0.05  # of validation accuracy above guessing: who is no better has learned nothing
 GOOD = 0.03  # of validation accuracy below the best rate's: twice the standard error of 1,000 images' accuracy
 
 
@@ -70,6 +69,7 @@ class Sweep:
         """Runs of the learning rates whose diagnosis is the truth, and all that have one; of all seeds if None."""
         found = [
             finding.word == self.truth[arm.variant]
+            or (finding.word == "nothing learned" and arm.accuracy <= chance(self.classes))
             for arm in self.arms
             for run, finding in zip(arm.runs, arm.findings, strict=True)
             if finding and (seeds is None or run["seed"] in seeds)
@@ -80,14 +80,14 @@ class Sweep:
 def outcomes(arms: Sequence[Arm], classes: int) -> list[str]:
     """What the rates of a sweep are, from what became of them all; curves do not matter here, nor test images.
 
-    Too high: the mean validation accuracy is within CHANCE of guessing, above the best rate. Good: within GOOD of the
-    best. High: above the rates that are good; low: below them.
+    Too high: the mean validation accuracy is that of chance, above the best rate. Good: within GOOD of the best. High:
+    above the rates that are good; low: below them.
     """
     accuracies = [arm.accuracy for arm in arms]
     best = accuracies.index(max(accuracies))
     good = [at for at, accuracy in enumerate(accuracies) if accuracy >= accuracies[best] - GOOD]
     return [
-        "good" if at in good else "low" if at < best else "too high" if accuracy <= 1 / classes + CHANCE else "high"
+        "good" if at in good else "low" if at < best else "too high" if accuracy <= chance(classes) else "high"
         for at, accuracy in enumerate(accuracies)
     ]
 
@@ -105,25 +105,28 @@ def sweep(table: Table, store: Store) -> Sweep | None:
     for field in FIELDS:
         found = [arm for arm in table.study["arms"] if set(arm["changes"]) == {field} and table.arms[arm["variant"]]]
         if len(found) >= FEWEST - 1 and table.control:
-            arms = [arm_of(field, arm["variant"], arm["recipe"], table.arms[arm["variant"]], store) for arm in found]
-            arms.append(arm_of(field, CONTROL, table.study["control"]["recipe"], table.control, store))
+            classes = table.study["classes"]
+            sides = [(arm["variant"], arm["recipe"], table.arms[arm["variant"]]) for arm in found]
+            sides.append((CONTROL, table.study["control"]["recipe"], table.control))
+            arms = [arm_of(field, *side, store, classes) for side in sides]
             if len({arm.value for arm in arms}) >= FEWEST:
-                return Sweep(field, table.study["classes"], sorted(arms, key=lambda arm: arm.value))
+                return Sweep(field, classes, sorted(arms, key=lambda arm: arm.value))
     return None
 
 
-def arm_of(field: str, variant: str, recipe: str, runs: list[Record], store: Store) -> Arm:
+def arm_of(field: str, variant: str, recipe: str, runs: list[Record], store: Store, classes: int) -> Arm:
     """One value of a sweep."""
     value = float(runs[0]["parameters"]) if field == "network" else number_in(recipe, field)
-    return Arm(variant, value, runs, [finding(field, run, store) for run in runs])
+    return Arm(variant, value, runs, [finding(field, run, store, classes) for run in runs])
 
 
-def finding(field: str, run: Record, store: Store) -> Finding | None:
+def finding(field: str, run: Record, store: Store, classes: int) -> Finding | None:
     """What a stored run tells of a field."""
     if field == "learning_rate":
         if run["status"] == "diverged":
             return judged("too high", run["reason"])
-        return rate(course(run, store), constant="schedule=" not in run["recipe"])  # defaults are not in the text
+        constant = "schedule=" not in run["recipe"]  # defaults are not in the text
+        return rate(course(run, store), constant, run["validation_accuracy"][-1] > chance(classes))
     if field == "batch_size":
         return batch(width(run, store))
     return None if run["status"] == "diverged" else fit(run["train_accuracy"], run["validation_accuracy"][-1])
@@ -148,6 +151,12 @@ def width(run: Record, store: Store) -> float | None:
     return band(last_epoch(losses(run, store), len(run["epoch_train_accuracy"])))
 
 
+def classes_of(run: Record, store: Store) -> int | None:
+    """The number of classes that a run's network answers for; None where its answers were not kept."""
+    answers = store.arrays(run["key"]).get("logits")
+    return None if answers is None else int(answers.shape[1])
+
+
 def log_of(run: Record, store: Store) -> Log:
     """A stored run as a log. Raises UsageError for one that has no curves."""
     if run["status"] == "failed":
@@ -161,5 +170,7 @@ def log_of(run: Record, store: Store) -> Log:
         losses=losses(run, store),
         train_accuracy=train if run["train_accuracy"] is None else [*train[:-1], run["train_accuracy"]],
         validation_accuracy=run["validation_accuracy"],
+        epochs=len(run["epoch_train_accuracy"]),
         constant_rate="schedule=" not in run["recipe"],
+        classes=classes_of(run, store),
     )

@@ -7,6 +7,7 @@ https://cs231n.github.io/neural-networks-3/#baby; the last panel of each says ho
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import isfinite, log
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from benchmark.evidence.curves import PARTS
-from benchmark.evidence.diagnosis import RATES
+from benchmark.evidence.diagnosis import HUGE, RATES
 from benchmark.evidence.log import Log
 from benchmark.evidence.sweeps import CONTROL, Arm, Sweep, course, losses, width
 from benchmark.evidence.tables import Table
@@ -29,9 +30,12 @@ from benchmark.report.text import number, subtitle, title
 from benchmark.store.records import Record
 from benchmark.store.store import Store
 
-FATES = dict(zip(RATES, ("hurts", "arm1", "equivalent", "helps"), strict=True))  # the colour of a learning rate
-MARKS = dict(zip(RATES, ("X", "^", "o", "v"), strict=True))
+FATES = dict(
+    zip(RATES, ("hurts", "arm1", "equivalent", "helps", "muted"), strict=True)
+)  # the colour of a learning rate
+MARKS = dict(zip(RATES, ("X", "^", "o", "v", "s"), strict=True))
 TRAINING, VALIDATION, LOSS = LIGHT["arm0"], LIGHT["arm3"], LIGHT["arm0"]
+DRAWN = 4000  # losses drawn at most: more than a picture has room for
 SMALL, WIDER, TALL = 1.9, 2.6, 2.4  # inches: a panel among several, one by itself, the height of all
 Values = npt.NDArray[np.float64]
 
@@ -49,20 +53,61 @@ def draw(table: Table, sweep: Sweep, store: Store, folder: Path, name: str) -> d
 
 
 def draw_log(log_: Log, name: str, path: Path) -> None:
-    """Write the figure of one log to `path`.svg and `path`.png."""
-    kinds = [kind for kind, there in (("loss", log_.losses), ("accuracy", log_.validation_accuracy)) if there]
-    epochs = len(log_.validation_accuracy)
+    """Writes the figure of one log to `path`.svg and `path`.png: losses by step or epoch, accuracies by epoch."""
+    by_epoch = [
+        (values, *side)
+        for values, side in zip(
+            (log_.train_loss, log_.validation_loss), (("training", TRAINING), ("validation", VALIDATION)), strict=True
+        )
+        if len(values)
+    ]
+    accuracies = bool(log_.train_accuracy or log_.validation_accuracy)
+    kinds = [*(["loss"] if log_.losses or by_epoch else []), *(["accuracy"] if accuracies else [])]
+    panels_of = [bool(log_.losses), bool(by_epoch), accuracies]
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
-        edges = 0.62, 0.95 if epochs else 0.3, 0.88, 0.5
-        figure, panels = canvas(name, " and ".join(kinds), [3.6] * len(kinds), TALL, edges, between=0.75)
+        edges = 0.62, 0.3 if panels_of == [True, False, False] else 0.95, 0.88, 0.5
+        figure, found = canvas(name, " and ".join(kinds), [3.6] * sum(panels_of), TALL, edges, between=1.2)
+        panels = iter(found)
         if log_.losses:
-            draw_batches(panels[0], log_.losses, epochs or None)
-            panels[0].set_ylabel("loss")
-        if epochs:
-            draw_gap(panels[-1], np.array([log_.train_accuracy]), np.array([log_.validation_accuracy]))
-            panels[-1].set_ylabel("accuracy, %")
-            name_gap(panels[-1], log_.train_accuracy[-1], log_.validation_accuracy[-1])
+            draw_batches(panel := next(panels), log_.losses, log_.epochs)
+            panel.set_ylabel("loss")
+        if by_epoch:
+            draw_epochs(panel := next(panels), by_epoch, 1)
+            panel.set_ylabel("mean loss")
+        if accuracies:
+            panel = next(panels)
+            if complete(log_.train_accuracy) and complete(log_.validation_accuracy):
+                draw_gap(panel, np.array([log_.train_accuracy]), np.array([log_.validation_accuracy]))
+                name_gap(panel, log_.train_accuracy[-1], log_.validation_accuracy[-1])
+            else:
+                sides = (
+                    (log_.train_accuracy, "training", TRAINING),
+                    (log_.validation_accuracy, "validation", VALIDATION),
+                )
+                draw_epochs(panel, [side for side in sides if len(side[0])], 100)
+            panel.set_ylabel("accuracy, %")
         save(figure, path)
+
+
+def complete(values: Sequence[float]) -> bool:
+    """Returns whether there are values and all are finite."""
+    return len(values) > 0 and all(map(isfinite, values))
+
+
+def draw_epochs(axes: Axes, curves: Sequence[tuple[Sequence[float], str, str]], factor: float) -> None:
+    """Values by epoch, times a factor, each curve with its name at its end; epochs without a value are skipped."""
+    ends = []
+    for values, name, colour in curves:
+        known = [(at, factor * value) for at, value in enumerate(values, start=1) if isfinite(value)]
+        if known:
+            places, heights = zip(*known, strict=True)
+            axes.plot(places, heights, color=colour, linewidth=1.6, marker="o" if len(known) == 1 else "")
+            ends.append((heights[-1], name, colour))
+    axes.set_xlim(1, max(2, *(len(values) for values, _, _ in curves)))
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    write_ends(axes, ends)
+    tidy(axes)
 
 
 def by_rate(table: Table, sweep: Sweep, store: Store) -> Figure:
@@ -223,26 +268,50 @@ def whole(arm: Arm) -> list[Record]:
 
 
 def draw_batches(axes: Axes, values: Sequence[float], epochs: int | None) -> None:
-    """The loss of every batch, its running mean over a twentieth of the training, and the band about it."""
-    loss = np.array([value if isfinite(value) else np.nan for value in values])
-    at = np.arange(1, len(loss) + 1) * ((epochs or len(loss)) / len(loss))
-    axes.plot(at, loss, color=LOSS, alpha=0.35, linewidth=0.6)
-    mean, deviation = running(loss, max(2, len(loss) // PARTS))
-    axes.fill_between(at, mean - deviation, mean + deviation, color=LOSS, alpha=0.2, linewidth=0)
-    axes.plot(at, mean, color=LIGHT["ink"], linewidth=1.3)
-    axes.set_xlim(0, at[-1])
+    """The loss of every batch, its running mean over a twentieth of the training, and the band about it.
+
+    Of more than DRAWN losses the lowest and highest of each of DRAWN / 2 equal parts are drawn.
+    """
+    loss = np.array(values, np.float64)
+    loss[~(np.abs(loss) < HUGE)] = np.nan
+    scale = (epochs or len(loss)) / len(loss)
+    shown = extremes(loss, DRAWN // 2)
+    axes.plot((shown + 1) * scale, loss[shown], color=LOSS, alpha=0.35, linewidth=0.6)
+    at = np.unique(np.linspace(0, len(loss) - 1, min(len(loss), DRAWN)).round().astype(np.int64))
+    mean, deviation = running(loss, at, max(2, len(loss) // PARTS))
+    axes.fill_between((at + 1) * scale, mean - deviation, mean + deviation, color=LOSS, alpha=0.2, linewidth=0)
+    axes.plot((at + 1) * scale, mean, color=LIGHT["ink"], linewidth=1.3)
+    axes.set_xlim(0, len(loss) * scale)
     axes.set_xlabel("epoch" if epochs else "step")
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     tidy(axes)
 
 
-def running(values: Values, window: int) -> tuple[Values, Values]:
-    """Mean and standard deviation about each place, over `window` values where there are so many."""
+def extremes(values: Values, parts: int) -> npt.NDArray[np.int64]:
+    """The places, in order, of the lowest and highest value of each part; all places of at most two in each part."""
+    if len(values) <= 2 * parts:
+        return np.arange(len(values))
+    edges = np.linspace(0, len(values), parts + 1).round().astype(np.int64)
+    found = set()
+    for start, end in pairwise(edges):
+        part = values[start:end]
+        if np.isfinite(part).any():
+            found |= {start + int(np.nanargmin(part)), start + int(np.nanargmax(part))}
+        else:
+            found.add(start)
+    return np.array(sorted(found), np.int64)
+
+
+def running(values: Values, places: npt.NDArray[np.int64], window: int) -> tuple[Values, Values]:
+    """Mean and standard deviation about some places, over `window` values where there are so many."""
     half = window // 2
-    parts = [values[max(0, at - half) : at + half + 1] for at in range(len(values))]
-    parts = [part[np.isfinite(part)] for part in parts]
-    mean = np.array([part.mean() if len(part) else np.nan for part in parts])
-    return mean, np.array([part.std() if len(part) else np.nan for part in parts])
+    mean, deviation = np.full(len(places), np.nan), np.full(len(places), np.nan)
+    for at, place in enumerate(places):
+        part = values[max(0, place - half) : place + half + 1]
+        part = part[np.isfinite(part)]
+        if len(part):
+            mean[at], deviation[at] = part.mean(), part.std()
+    return mean, deviation
 
 
 def draw_gap(axes: Axes, train: Values, validation: Values) -> None:

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import record, study
+from builders import BOTH, record, study
 
 from benchmark import report
 from benchmark.commands.app import main
-from benchmark.errors import UsageError
-from benchmark.evidence.curves import PARTS, band, last_epoch, levels
-from benchmark.evidence.diagnosis import REMEDIES, batch, climb, diagnose, fit, half_way, rate
-from benchmark.evidence.log import Log, read
+from benchmark.evidence.curves import band, last_epoch, levels
+from benchmark.evidence.diagnosis import REMEDIES, batch, chance, climb, diagnose, fit, half_way, learnt, rate
+from benchmark.evidence.log import Log
 from benchmark.evidence.sweeps import Arm, outcomes, sweep
 from benchmark.evidence.tables import tables
+from benchmark.report.sweep_plots import extremes, running
 from benchmark.store.store import Store
 
 STEPS = 700
@@ -52,14 +52,77 @@ def test_a_loss_that_leaves_the_finite_numbers() -> None:
 
 
 def test_a_loss_that_does_not_move() -> None:
-    found = rate([2.3] * STEPS)
+    for known, word in ((False, "nothing learned"), (None, "nothing learned"), (True, "cannot tell")):
+        found = rate([2.3] * STEPS, learnt=known)
+        assert found
+        assert found.word == word
+
+
+def test_chance_is_a_word_of_its_own() -> None:
+    # Falls like a good rate's curve, but ends at ln(10) = 2.30, or with validation at chance.
+    falling = [4.0 - 1.7 * at / 700 for at in range(700)]
+    for log in (
+        Log(falling, classes=10, constant_rate=False),
+        Log(curve("good"), validation_accuracy=[0.1, 0.11], classes=10, constant_rate=False),
+        Log(curve("low"), validation_accuracy=[0.1, 0.14], classes=10),
+        Log(train_loss=[2.31, 2.30], classes=10),
+        Log(train_accuracy=[0.1, 0.1], validation_accuracy=[0.1, 0.1], classes=10),
+    ):
+        found = diagnose(log)
+        assert list(found) == ["learning rate"]
+        assert found["learning rate"].word == "nothing learned"
+    assert diagnose(Log(curve("too high"), classes=10))["learning rate"].word == "too high"
+    assert (learnt(Log(curve("good"), classes=10)), learnt(Log(curve("good")))) == (True, None)
+    assert learnt(Log(curve("good"), validation_accuracy=[0.56])) is True
+    assert chance(10) == pytest.approx(0.15)
+    assert (chance(2), chance(100)) == (0.55, 0.015)
+
+
+@pytest.mark.parametrize(
+    ("losses", "word"),
+    [
+        ([0.0] * 200, "loss of zero"),
+        ([0.5] * 80 + [0.0] * 40 + [0.5] * 80, "loss of zero"),
+        ([0.0] * 20 + [0.1] * 180, "loss of zero"),
+        ([-0.5 - at / 70 for at in range(200)], "cannot tell"),
+        ([2.0] * 100 + [1e308] * 100, "too high"),
+        ([1e308] * 200, "too high"),
+        ([2.0, -inf] + [2.0] * 198, "too high"),
+    ],
+)
+def test_losses_that_are_zero_negative_or_huge(losses: list[float], word: str) -> None:
+    found = diagnose(Log(losses, classes=10, constant_rate=False))
+    assert found["learning rate"].word == word
+
+
+def test_a_rate_of_which_the_schedule_is_not_known_is_not_judged() -> None:
+    found = rate(curve("good"), constant=None)
     assert found
-    assert found.word == "low"
+    assert found.word == "cannot tell"
+    assert "good, if the rate falls to zero" in found.numbers
+
+
+def test_the_fit_by_losses() -> None:
+    rising = diagnose(Log(train_loss=[2.0, 1.0, 0.5], validation_loss=[1.5, 1.0, 1.2]))["fit"]
+    assert (rising.word, rising.numbers[:43]) == ("over-fitting", "the validation loss is lowest, 1.00, after ")
+    assert diagnose(Log(train_loss=[2.0, 1.0], validation_loss=[1.5, 1.05]))["fit"].word == "cannot tell"
+    assert "fit" not in diagnose(Log(train_loss=[2.0, 1.0], validation_loss=[1.5]))
+
+
+def test_running_mean_and_extremes_by_hand() -> None:
+    values = np.array([1.0, 2.0, nan, 4.0, 9.0])
+    mean, deviation = running(values, np.array([0, 2, 4]), 2)
+    assert mean == pytest.approx([1.5, 3.0, 6.5])
+    assert deviation == pytest.approx([0.5, 1.0, 2.5])
+    assert extremes(np.array([3.0, 1.0, 2.0, nan, nan, nan, 5.0, 9.0, 7.0]), 3).tolist() == [0, 1, 3, 6, 7]
+    assert extremes(values, 3).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_what_a_loss_does_not_tell() -> None:
-    assert rate([2.0] * (PARTS - 1)) is None
-    assert rate(curve("good"), constant=True) is None
+    assert rate([]) is None
+    found = rate(curve("good"), constant=True)
+    assert found
+    assert found.word == "cannot tell"
     assert batch(None) is None
     assert band([1.0]) is None
     assert band([1.0, nan]) is None
@@ -113,91 +176,6 @@ def test_the_outcome_of_a_sweep_says_what_its_rates_are() -> None:
     assert outcomes([*arms, diverged], 10)[-1] == "too high"
 
 
-BOTH = """step,loss,epoch,train_accuracy,validation_accuracy
-""" + "".join(
-    f"{step},{2 - step / 100},,,\n"
-    + (f",,{step // 20},{0.3 + step / 200},{0.3 + step / 230}\n" if not step % 20 else "")
-    for step in range(1, 101)
-)
-
-
-def test_a_log_of_steps_and_epochs(tmp_path: Path) -> None:
-    path = tmp_path / "log.csv"
-    path.write_text(BOTH)
-    found = read(path)
-    assert (len(found.losses), found.losses[0], found.losses[-1]) == (100, 1.99, 1.0)
-    assert found.train_accuracy == pytest.approx([0.4, 0.5, 0.6, 0.7, 0.8])
-    assert found.validation_accuracy == pytest.approx([0.3 + step / 230 for step in (20, 40, 60, 80, 100)])
-    assert found.constant_rate is None
-    assert list(diagnose(found)) == ["learning rate", "batch", "fit"]
-
-
-def test_other_columns_spaces_and_the_order_of_rows_do_not_matter(tmp_path: Path) -> None:
-    path = tmp_path / "log.csv"
-    rows = [f"x, {step}, {step / 10},{0.1 if step < 50 else 0.0}\n" for step in range(100)]
-    path.write_text("\ufeffnote, Step, LOSS, learning_rate\n\n" + "".join(reversed(rows)), encoding="utf-8")
-    found = read(path)
-    assert list(found.losses) == [step / 10 for step in range(100)]
-    assert found.constant_rate is False
-    path.write_text(path.read_text().replace(",0.0\n", ",0.1\n"))
-    assert read(path).constant_rate is True
-
-
-def test_a_loss_of_nan_is_a_divergence(tmp_path: Path) -> None:
-    path = tmp_path / "log.csv"
-    path.write_text("step,loss\n1,2.3\n2,7.5\n3,NaN\n")
-    found = diagnose(read(path))
-    assert found["learning rate"].numbers == "the loss left the finite numbers at loss 3 of 3"
-
-
-MANY = "".join(f"{step},1.0\n" for step in range(50))
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "is empty"),
-        ("\n\n", "is empty"),
-        ("step,loss\n", "a header and no numbers"),
-        ("a,b\n1,2\n", "no columns that tell of a training.*has: a, b"),
-        ("Once upon a time.\n", "no columns that tell"),
-        ("loss\n1\n", "no column step, which loss goes with"),
-        ("epoch,train_accuracy\n1,0.5\n2,0.5\n", "no column validation_accuracy, which train_accuracy goes with"),
-        ("validation_accuracy\n0.5\n", "no column epoch and no train_accuracy"),
-        ("step,loss,loss\n1,2,3\n", "column loss twice"),
-        (f"step,loss\n{MANY}50,fast\n", "line 52, column loss: 'fast' is no number"),
-        (f"step,loss\n{MANY},2.0\n", "line 52, column step: nothing there"),
-        (f"step,loss\n{MANY}nan,2.0\n", "line 52, column step: 'nan' is no finite number"),
-        (f"step,loss\n{MANY}7,2.0\n", "line 52: step 7 a second time"),
-        (f"step,loss\n{MANY}50,1,1\n", "line 52: 3 cells for 2 columns"),
-        ("step,loss\n1,2\n2,1\n", "has 2 losses; a diagnosis needs 20"),
-        ("epoch,train_accuracy,validation_accuracy\n1,0.5,0.5\n", "single epoch"),
-        ("epoch,train_accuracy,validation_accuracy\n1,0.5,0.5\n2,,0.5\n", "line 3, column train_accuracy: nothing"),
-        ("epoch,train_accuracy,validation_accuracy\n1,0.5,0.5\n2,51,50\n", "line 3.*from 0 to 1, got 51"),
-        (
-            "epoch,train_accuracy,validation_accuracy\n1,0.5,0.5\n2,0.5,nan\n",
-            "line 3, column validation_accuracy: 'nan'",
-        ),
-        ('step,loss\n1,"2', "is no CSV file"),
-    ],
-)
-def test_a_log_that_cannot_be_understood(tmp_path: Path, text: str, said: str) -> None:
-    path = tmp_path / "log.csv"
-    path.write_text(text)
-    with pytest.raises(UsageError, match=said) as raised:
-        read(path)
-    assert "\n" not in str(raised.value)
-
-
-def test_what_is_no_text_and_what_is_not_there(tmp_path: Path) -> None:
-    path = tmp_path / "log.csv"
-    path.write_bytes(b"\x89PNG\r\n\xff\xfe")
-    with pytest.raises(UsageError, match="is no CSV file"):
-        read(path)
-    with pytest.raises(UsageError, match=r"cannot read .*No such file"):
-        read(tmp_path / "none.csv")
-
-
 def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: object) -> tuple[int, str]:
     """`diagnose` in this process: its exit code and all that it said."""
     monkeypatch.setattr("sys.argv", ["benchmark", "diagnose", *map(str, words)])
@@ -211,9 +189,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     (tmp_path / "log.csv").write_text(BOTH)
     code, said = call(capsys, monkeypatch, tmp_path / "log.csv", "--out", tmp_path / "new" / "out")
     assert code == 0
-    assert "learning rate: good" in said
+    assert "loss of each step: loss" in said
+    assert "learning rate: cannot tell" in said
     assert "fit: neither" in said
-    assert "no column learning_rate" in said
+    assert "--schedule" in said
     names = sorted(path.name for path in (tmp_path / "new" / "out").iterdir())
     assert names == ["log-diagnosis.png", "log-diagnosis.svg"]
 

@@ -1,0 +1,208 @@
+"""Trains the networks that the thresholds of `diagnose` are fitted on, and others that they are tested on.
+
+    python -m speed.diagnosis_trainings OUT.csv [--minutes 30]
+
+One process with one thread. Each line of OUT.csv is one training: what was trained, the mean losses of twenty equal
+parts of it, the band of its last epoch, its accuracies. Started again, the script continues where it stopped.
+
+Fitted on: a small VGG with batch norm and a perceptron, on CIFAR-10. Tested on: a plain convolutional network without
+norm and a residual network with batch norm, on other images of CIFAR-10 and on the first 20 classes of CIFAR-100.
+Each with SGD and Adam, four schedules and seven learning rates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import cos, pi
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from benchmark.baseline import SGD, WarmUpAndDecay, baseline
+from benchmark.data.load import load
+from benchmark.data.splits import DataSet, Split
+from benchmark.engine.training import train
+from benchmark.networks import VGG, GlobalAverage
+from benchmark.recipe import Parts, Recipe, Validation, absent, constant
+
+IMAGES, EPOCHS, BATCH = 1600, 8, 32
+CLASSES = 20  # of CIFAR-100
+COLUMNS = ("purpose", "network", "data", "classes", "optimiser", "schedule", "rate", "levels", "band")
+MEASURED = ("train_accuracy", "validation_accuracy", "validation_loss")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One training."""
+
+    purpose: str  # "fit" or "test"
+    network: str
+    data: str
+    optimiser: str
+    schedule: str
+    rate: float  # the peak
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Returns what identifies the training in the table."""
+        return (self.purpose, self.network, self.data, self.optimiser, self.schedule, f"{self.rate:g}")
+
+
+def perceptron(parts: Parts) -> nn.Module:
+    """Two hidden layers of 128 units on the flattened pixels, without norm."""
+    hidden = (nn.Flatten(), nn.Linear(3072, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU())
+    return nn.Sequential(OrderedDict(features=nn.Sequential(*hidden), head=nn.Linear(128, parts.classes)))
+
+
+class Block(nn.Module):
+    """Two convolutions with norm and a shortcut: He et al. 2016, https://arxiv.org/abs/1512.03385."""
+
+    def __init__(self, parts: Parts, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.change = nn.Conv2d(inputs, outputs, 1, bias=False)
+        layers = (parts.convolution(inputs, outputs, False), nn.BatchNorm2d(outputs), nn.ReLU())
+        self.body = nn.Sequential(*layers, parts.convolution(outputs, outputs, False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (n, inputs, h, w) to (n, outputs, h, w)."""
+        return torch.relu(self.change(x) + self.body(x))
+
+
+def residual(parts: Parts) -> nn.Module:
+    """Three residual blocks of 8, 16 and 32 channels."""
+    stem = (parts.convolution(3, 8, False), parts.pool(8), nn.BatchNorm2d(8), nn.ReLU())
+    first, second, third = (Block(parts, *sizes) for sizes in ((8, 8), (8, 16), (16, 32)))
+    layers = (*stem, first, parts.pool(8), second, parts.pool(16), third, GlobalAverage())
+    return nn.Sequential(OrderedDict(features=nn.Sequential(*layers), head=nn.Linear(32, parts.classes)))
+
+
+def cosine(progress: float, history: Sequence[Validation]) -> float:
+    """Half a cosine from 1 to 0: Loshchilov & Hutter 2017, https://arxiv.org/abs/1608.03983."""
+    return (1 + cos(pi * progress)) / 2
+
+
+def steps(progress: float, history: Sequence[Validation]) -> float:
+    """A tenth from half of the training on, a hundredth from three quarters on."""
+    return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
+
+
+def adam(groups: Iterable[dict[str, Any]]) -> Optimizer:
+    """Kingma & Ba 2015, https://arxiv.org/abs/1412.6980."""
+    return torch.optim.Adam(list(groups), lr=0.0)
+
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "vgg": {"network": VGG(((8, 1), (16, 1), (32, 1)))},
+    "perceptron": {"network": perceptron, "norm": absent},
+    "plain": {"network": VGG(((16, 1), (24, 1), (32, 2))), "norm": absent},
+    "residual": {"network": residual},
+}
+OPTIMISERS: dict[str, Any] = {"sgd": SGD(momentum=0.9, nesterov=True), "adam": adam}
+RATES = {"sgd": (5e-4, 3e-3, 0.02, 0.1, 0.4, 1.5, 6.0), "adam": (1e-5, 1e-4, 5e-4, 2e-3, 0.01, 0.05, 0.3)}
+SCHEDULES: dict[str, Any] = {
+    "constant": constant,
+    "linear": WarmUpAndDecay(0.2),
+    "cosine": cosine,
+    "steps": steps,
+}
+SETS = {"fit": (("vgg", "perceptron"), ("cifar10",)), "test": (("plain", "residual"), ("cifar10", "cifar100"))}
+
+
+def cases() -> Iterator[Case]:
+    """Yields the trainings: all of one sweep of rates after each other, fit and test sweeps mixed."""
+    for schedule in SCHEDULES:
+        for optimiser in OPTIMISERS:
+            for purpose, (networks, sets) in SETS.items():
+                for network in networks:
+                    for data in sets:
+                        for rate in RATES[optimiser]:
+                            yield Case(purpose, network, data, optimiser, schedule, rate)
+
+
+def images(case: Case, folder: Path) -> DataSet:
+    """Returns the images of a case: IMAGES to train on, 1,000 to validate on, and ten to test on, not looked at."""
+    whole = load(case.data, folder)
+    classes = whole.classes[:CLASSES]
+    splits = []
+    for split in (whole.train, whole.validation, whole.test):
+        kept = split.labels < len(classes)
+        splits.append(Split(split.images[kept], split.labels[kept]))
+    learned, validated, tested = splits
+    start = IMAGES if case.purpose == "test" else 0
+    chosen = slice(start, start + IMAGES)
+    return replace(
+        whole,
+        classes=classes,
+        train=Split(learned.images[chosen], learned.labels[chosen]),
+        validation=Split(validated.images[:1000], validated.labels[:1000]),
+        test=Split(tested.images[:10], tested.labels[:10]),
+    )
+
+
+def recipe(case: Case) -> Recipe:
+    """Returns the recipe of a case: the baseline's but for what the case names."""
+    return replace(
+        baseline(case.data, "quick"),
+        images=None,
+        validation_images=None,
+        epochs=EPOCHS,
+        batch_size=BATCH,
+        learning_rate=case.rate,
+        schedule=SCHEDULES[case.schedule],
+        optimiser=OPTIMISERS[case.optimiser],
+        precision="fp32",
+        **NETWORKS[case.network],
+    )
+
+
+def line(case: Case, data: DataSet) -> dict[str, Any]:
+    """Trains a case; returns its line of the table, lists of numbers parted by spaces."""
+    found = train(recipe(case), 0, data, torch.device("cpu"))
+    columns = dict(zip(("purpose", "network", "data", "optimiser", "schedule", "rate"), case.key, strict=True))
+    curves = {
+        "levels": found.levels,
+        "train_accuracy": found.epoch_train_accuracy,
+        "validation_accuracy": found.validation_accuracy,
+        "validation_loss": found.validation_loss,
+    }
+    numbers = {name: " ".join(f"{value:.4g}" for value in values) for name, values in curves.items()}
+    return columns | {"classes": len(data.classes), "band": found.band and f"{found.band:.4g}"} | numbers
+
+
+def main() -> None:
+    """Trains what the table lacks, until the time is up."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--data-dir", type=Path, default=Path("data"))
+    parser.add_argument("--minutes", type=float, default=60.0)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    known = set()
+    if asked.out.exists():
+        with asked.out.open(encoding="utf-8", newline="") as file:
+            known = {tuple(row[name] for name in Case.__dataclass_fields__) for row in csv.DictReader(file)}
+    end, kept = time.monotonic() + 60 * asked.minutes, {}
+    with asked.out.open("a", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, (*COLUMNS, *MEASURED))
+        if not known:
+            table.writeheader()
+        for case in cases():
+            if case.key in known or time.monotonic() > end:
+                continue
+            if (case.purpose, case.data) not in kept:
+                kept[case.purpose, case.data] = images(case, asked.data_dir)
+            table.writerow(line(case, kept[case.purpose, case.data]))
+            file.flush()
+    print(f"{sum(1 for _ in cases())} trainings in {asked.out}")
+
+
+if __name__ == "__main__":
+    main()
