@@ -6,6 +6,7 @@ standardised inputs, random crops and flips, SGD with Nesterov momentum, L2, lin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +16,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
-from benchmark.budgets import BUDGETS
+from benchmark.budgets import BUDGETS, asked_side
 from benchmark.errors import unknown
 from benchmark.networks import VGG
 from benchmark.recipe import Batch, Recipe, Transform, Validation, takes_bytes
@@ -164,6 +165,15 @@ class SGD:
         return torch.optim.SGD(groups, lr=0.0, momentum=self.momentum, nesterov=self.nesterov, fused=True)
 
 
+def at_side(stages: tuple[tuple[int, int], ...], side: int) -> tuple[tuple[int, int], ...]:
+    """Returns the stages for images of `side` pixels: as many as bring them to maps of about 4 x 4, the last repeated.
+
+    At 32 pixels they are as they are, at 64 there is one more, at 16 one fewer.
+    """
+    count = max(1, round(math.log2(side / 4)))
+    return (stages + stages[-1:] * count)[:count]
+
+
 def baseline(data: str, budget: str, precision: Literal["fp32", "bf16"] = "bf16") -> Recipe:
     """The baseline of a budget on a data set. Raises UsageError for an unknown budget, with the nearest names."""
     if budget not in BUDGETS:
@@ -175,7 +185,7 @@ def baseline(data: str, budget: str, precision: Literal["fp32", "bf16"] = "bf16"
         validation_images=given.validation_images,
         augment=InTurn((Crop(4), flip)),
         preprocess=standardise,
-        network=VGG(given.stages),
+        network=VGG(at_side(given.stages, asked_side(data) or 32)),
         activation=relu,
         norm=batch_norm,
         initialise=he_normal,

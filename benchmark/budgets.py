@@ -5,6 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+def bare_name(data: str) -> str:
+    """Returns the name of a data set without the size that its images are resized to: `flowers` of `flowers@64`."""
+    name, mark, side = data.rpartition("@")
+    return name if mark and side.isdecimal() else data
+
+
+def asked_side(data: str) -> int | None:
+    """Returns the pixels that images are resized to, 64 for `flowers@64`; None if they stay as they are."""
+    return int(data.rpartition("@")[2]) if bare_name(data) != data else None
+
+
 @dataclass(frozen=True)
 class Budget:
     """How much training a run gets. The seconds are only for planning, until the store knows better."""

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from benchmark import report as reports
-from benchmark.commands.options import BudgetName, Data, DataDir, DeviceName, Only, Seeds, StoreDir, opened, settle
+from benchmark.commands.options import (
+    BudgetName,
+    Data,
+    DataDir,
+    DeviceName,
+    ImageSize,
+    Only,
+    Seeds,
+    StoreDir,
+    opened,
+    settle,
+)
 from benchmark.commands.run import combined
 from benchmark.commands.say import leave, say
 from benchmark.errors import UsageError
@@ -20,6 +31,7 @@ from benchmark.running.ended import Ended
 def command(
     data: Data = "auto",
     data_dir: DataDir = Path("data"),
+    image_size: ImageSize = None,
     budget: BudgetName = "auto",
     only: Only = "",
     seeds: Seeds = 3,
@@ -31,7 +43,7 @@ def command(
 
     Example: python -m benchmark combine --store results/cifar10-quick --seeds 5
     """
-    asked = settle(data, data_dir, budget, store, 1, "1", device, seeds)
+    asked = settle(data, data_dir, budget, store, 1, "1", device, seeds, image_size)
     results = opened(asked.store)
     grid = planned(asked, only, stages=stages_of(results))
     check(grid.ensembles, results)

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from benchmark.commands.options import BudgetName, Data, DataDir, DeviceName, Only, StoreDir, settle
+from benchmark.commands.options import BudgetName, Data, DataDir, DeviceName, ImageSize, Only, StoreDir, settle
 from benchmark.commands.say import leave, say
 from benchmark.data.load import load
 from benchmark.engine.machine import settle as prepare
@@ -22,6 +22,7 @@ from benchmark.store.version import ENGINE
 def command(
     data: Data = "auto",
     data_dir: DataDir = Path("data"),
+    image_size: ImageSize = None,
     budget: BudgetName = "auto",
     only: Only = "",
     store: StoreDir = None,
@@ -31,7 +32,7 @@ def command(
 
     Example: python -m benchmark cost --store results/cifar10-quick
     """
-    asked = settle(data, data_dir, budget, store, 1, "1", device, 1)
+    asked = settle(data, data_dir, budget, store, 1, "1", device, 1, image_size)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; one thread on {asked.devices[0]}")
     grid = planned(asked, only)
     prepare(asked.devices[0])

@@ -13,6 +13,7 @@ from benchmark.commands.options import (
     Data,
     DataDir,
     DeviceName,
+    ImageSize,
     Jobs,
     JobsPerGpu,
     Only,
@@ -36,6 +37,7 @@ from benchmark.store.version import ENGINE
 def command(
     data: Data = "auto",
     data_dir: DataDir = Path("data"),
+    image_size: ImageSize = None,
     budget: BudgetName = "auto",
     only: Only = "",
     folds: Annotated[int, typer.Option("--folds", min=2, help="Parts of the training images.")] = 5,
@@ -50,7 +52,7 @@ def command(
     Example: python -m benchmark folds --only learning_rate --folds 5
     """
     deadline = deadline_in(minutes)
-    asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, 1)
+    asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, 1, image_size)
     say(opening(asked))
     grid = planned(asked, only)
     images = load(asked.data, asked.data_dir)

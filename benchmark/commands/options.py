@@ -20,6 +20,10 @@ HISTORY = Path("results") / "history.csv"
 AUTO = "auto"  # of --jobs-per-gpu: measured ahead of the first run
 
 Data = Annotated[str, typer.Option("--data", help="auto, cifar10, cifar100, fractal10, or a set in the data folder.")]
+ImageSize = Annotated[
+    int | None,
+    typer.Option("--image-size", min=8, max=512, help="Resize the images of a set of your own to so many pixels."),
+]
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the data sets.")]
 BudgetName = Annotated[str, typer.Option("--budget", help=f"auto, {', '.join(BUDGETS)}.")]
 Only = Annotated[str, typer.Option("--only", help="Ablations, separated by commas; all if not given.")]
@@ -63,6 +67,7 @@ def settle(
     jobs_per_gpu: str,
     device: str,
     seeds: int,
+    image_size: int | None = None,
 ) -> Request:
     """Every `auto` replaced by what it means here. Raises UsageError for what is not to be had."""
     # Only now, as torch takes seconds to import and a command that reads a named store needs none of it.
@@ -80,7 +85,7 @@ def settle(
     places = found * (cores() if not on_gpu else 1 if jobs_per_gpu == AUTO else int(jobs_per_gpu))
     if jobs:
         places = (places * jobs)[:jobs]
-    name, why = choose(data, data_dir)
+    name, why = choose(f"{data}@{image_size}" if image_size else data, data_dir)
     return Request(
         data=name,
         data_choice=f"{'auto: ' if data == 'auto' else ''}{why}",

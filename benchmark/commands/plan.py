@@ -12,6 +12,7 @@ from benchmark.commands.options import (
     DataDir,
     DesignName,
     DeviceName,
+    ImageSize,
     Jobs,
     JobsPerGpu,
     Only,
@@ -32,6 +33,7 @@ from benchmark.store.version import ENGINE
 def command(
     data: Data = "auto",
     data_dir: DataDir = Path("data"),
+    image_size: ImageSize = None,
     budget: BudgetName = "auto",
     only: Only = "",
     design: DesignName = ADD_ONE,
@@ -47,7 +49,7 @@ def command(
 
     Example: python -m benchmark plan --seeds 10
     """
-    asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
+    asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds, image_size)
     say(opening(asked))
     results = Store(asked.store, ENGINE)
     grid = planned(asked, only, design, trick or (), weights, stages_of(results))

@@ -18,6 +18,7 @@ from benchmark.commands.options import (
     DataDir,
     DesignName,
     DeviceName,
+    ImageSize,
     Jobs,
     JobsPerGpu,
     Only,
@@ -46,6 +47,7 @@ from benchmark.store.version import ENGINE
 def command(
     data: Data = "auto",
     data_dir: DataDir = Path("data"),
+    image_size: ImageSize = None,
     budget: BudgetName = "auto",
     only: Only = "",
     design: DesignName = ADD_ONE,
@@ -75,7 +77,7 @@ def command(
     if resolve and max_seeds < seeds:
         raise UsageError(f"--max-seeds must be at least --seeds ({seeds}), got {max_seeds}")
     deadline = deadline_in(minutes)
-    asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds)
+    asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds, image_size)
     say(opening(asked))
     results = Store(asked.store, ENGINE)
     stages = stages_of(results)

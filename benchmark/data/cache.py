@@ -10,9 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.canonical import ARRAYS, Arrays, check, difference
+from benchmark.budgets import asked_side
+from benchmark.data.canonical import SIDE, SPLITS, Arrays, check, difference, splits_in
 from benchmark.errors import UsageError
 
+TREES = "2"  # raise it whenever pictures in folders are read in another way
+DEPTH = 3  # of an image folder: split, class, file
 CACHE_FORMAT = "1"  # raise it whenever what the cache holds changes its meaning
 
 
@@ -24,14 +27,26 @@ def cache_file(name: str, folder: Path) -> Path:
 
 
 def signature(source: Path) -> str:
-    """Changes when a file of the source is added, removed or written: sha256 of names, sizes and times."""
-    tree = os.walk(source, followlinks=True)
-    files = [source] if source.is_file() else [Path(at, name) for at, _, names in tree for name in names]
+    """Changes when a file of the source is added, removed or written: sha256 of names, sizes and times.
+
+    It also changes with TREES, the way that pictures are read.
+    """
+    files = [source] if source.is_file() else files_within(source, DEPTH)
     lines = [
         f"{path.relative_to(source.parent).as_posix()} {path.stat().st_size} {path.stat().st_mtime_ns}"
         for path in sorted(files)
     ]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    lines += [f"pictures {TREES}"] if any((source / split).is_dir() for split in SPLITS) else []
+    return hashlib.sha256(os.fsencode("\n".join(lines))).hexdigest()
+
+
+def files_within(place: Path, depth: int) -> list[Path]:
+    """The files in a folder and `depth` - 1 levels below, by links too: no further, as links may lead in a circle."""
+    found = list(place.iterdir())
+    inside = [path for path in found if depth > 1 and path.is_dir()]
+    return [path for path in found if not path.is_dir()] + [
+        file for path in inside for file in files_within(path, depth - 1)
+    ]
 
 
 def read_cache(path: Path, name: str, source: Path | None) -> Arrays | None:
@@ -41,8 +56,10 @@ def read_cache(path: Path, name: str, source: Path | None) -> Arrays | None:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if file["format"] != CACHE_FORMAT or (source and file["signature"] != signature(source)):
                 return None
-            arrays = {key: file[key] for key in (*ARRAYS, "train_fingerprint", "test_fingerprint")}
-            check(arrays, path)
+            arrays = {key: file[key] for key in file.files if key not in ("format", "signature")}
+            check(arrays, path, asked_side(name) or SIDE)
+            if not all(f"{split}_fingerprint" in arrays for split in splits_in(arrays)):
+                return None
     except Exception:  # zipfile and numpy raise nearly anything on a damaged file, which is made anew
         return None
     return None if difference(name, arrays) else arrays

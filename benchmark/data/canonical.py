@@ -31,11 +31,17 @@ FINGERPRINTS: dict[str, dict[str, tuple[int, str]]] = {
 }
 SPLITS = ("train", "test")
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels", "classes")
+VALIDATION = "validation"  # a third split, where the source has one of its own
 SIDE = 32  # pixels
 
 
-def check(arrays: Arrays, source: Path) -> None:
-    """Raises UsageError unless the arrays have the types, shapes and label range of a data set."""
+def splits_in(arrays: Arrays) -> tuple[str, ...]:
+    """Returns the splits that a source has."""
+    return (*SPLITS, *((VALIDATION,) if f"{VALIDATION}_images" in arrays else ()))
+
+
+def check(arrays: Arrays, source: Path, side: int = SIDE) -> None:
+    """Raises UsageError unless the arrays have the types, shapes and label range of a data set of `side` pixels."""
 
     def demand(fine: bool, key: str, wanted: str, found: object) -> None:
         if not fine:
@@ -45,12 +51,19 @@ def check(arrays: Arrays, source: Path) -> None:
         return f"{array.dtype} {array.shape}"
 
     classes = arrays["classes"]
-    fine = classes.dtype.kind == "U" and classes.ndim == 1 and 1 <= len(set(classes)) == len(classes) <= 256
-    demand(fine, "classes", "text (n,), 1 to 256 different names", kind(classes))
-    for split, least in (("train", 10), ("test", 1)):  # a tenth of the training images is held out
+    fine = classes.dtype.kind == "U" and classes.ndim == 1 and 2 <= len(set(classes)) == len(classes) <= 256
+    demand(
+        fine,
+        "classes",
+        "text (n,), 2 to 256 different names",
+        f"{kind(classes)}: {', '.join(map(str, classes.flat[:3]))}",
+    )
+    least_of = {"train": 10}  # a tenth of the training images is held out
+    for split in splits_in(arrays):
+        least = least_of.get(split, 1)
         images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
-        fine = images.dtype == np.uint8 and images.ndim == 4 and images.shape[1:] == (SIDE, SIDE, 3)
-        demand(fine, f"{split}_images", f"uint8 (n, {SIDE}, {SIDE}, 3)", kind(images))
+        fine = images.dtype == np.uint8 and images.ndim == 4 and images.shape[1:] == (side, side, 3)
+        demand(fine, f"{split}_images", f"uint8 (n, {side}, {side}, 3)", kind(images))
         demand(len(images) >= least, f"{split}_images", f"at least {least}", len(images))
         fine = labels.dtype.kind in "iu" and labels.shape == images.shape[:1]
         demand(fine, f"{split}_labels", f"integers ({len(images)},), one per image", kind(labels))
@@ -77,13 +90,27 @@ def canonical(images: Array, labels: Array) -> tuple[Array, Array, str]:
 
 
 def put_in_order(arrays: Arrays) -> Arrays:
-    """Both splits in canonical form, with the fingerprints as further arrays."""
-    ordered = {"classes": arrays["classes"]}
-    for split in SPLITS:
+    """All splits in canonical form, with the fingerprints as further arrays."""
+    ordered: Arrays = {key: arrays[key] for key in ("classes", "remarks") if key in arrays}
+    for split in splits_in(arrays):
         images, labels, fingerprint = canonical(arrays[f"{split}_images"], arrays[f"{split}_labels"])
         ordered |= {f"{split}_images": images, f"{split}_labels": labels}
         ordered[f"{split}_fingerprint"] = np.array(fingerprint)
     return ordered
+
+
+def seen_twice(arrays: Arrays) -> str:
+    """Returns a sentence about test images that are among the training or validation images too, or ""."""
+    learned = {digest for split in splits_in(arrays) if split != "test" for digest in digests(arrays, split)}
+    tested = digests(arrays, "test")
+    both = sum(digest in learned for digest in tested)
+    known = f"{both} of {len(tested)} test images are among the training or validation images too"
+    return f"{known}; their accuracy is flattered" if both else ""
+
+
+def digests(arrays: Arrays, split: str) -> list[bytes]:
+    """Returns the sha256 of each image of a split, whatever its label."""
+    return [hashlib.sha256(image.tobytes()).digest() for image in arrays[f"{split}_images"]]
 
 
 def difference(name: str, arrays: Arrays) -> str:

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
-from benchmark.data.canonical import ARRAYS, SIDE, SPLITS, Array, Arrays, check
+from benchmark.budgets import asked_side, bare_name
+from benchmark.data.canonical import ARRAYS, SIDE, SPLITS, VALIDATION, Array, Arrays, check, splits_in
+from benchmark.data.pictures import read_tree
 from benchmark.errors import UsageError
 
 # torchvision's class, and the archive's name unpacked and packed (asking torchvision would take a second).
@@ -24,7 +26,6 @@ CIFAR = {
     "cifar100": ("CIFAR100", "cifar-100-python", "cifar-100-python.tar.gz"),
 }
 PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
-PICTURES = {".png", ".jpg", ".jpeg"}
 PROBE_SECONDS = 5.0  # a reachable host answers far sooner; a dead network must not hang the program
 STALL_SECONDS = 30.0  # a download that brings nothing for so long is given up
 
@@ -33,75 +34,50 @@ STALL_SECONDS = 30.0  # a download that brings nothing for so long is given up
 
 
 def read(name: str, source: Path) -> Arrays:
-    """The checked ARRAYS of a source, rows in its own order."""
-    if source.name == f"{name}.npz":
-        arrays = read_npz(source)
-    elif source.name == name:
-        arrays = read_tree(source)
+    """The checked ARRAYS of a source, rows in its own order, and its remarks and validation images if it has any."""
+    bare, side = bare_name(name), asked_side(name)
+    if source.name == f"{bare}.npz":
+        arrays = read_npz(source, side)
+    elif source.name == bare:
+        arrays = read_tree(source, side)
     elif name in CIFAR:
         arrays = read_archive(name, source.parent)
     else:
         from benchmark.data.fractals import fractal10  # only this set needs it
 
         arrays = fractal10()
-    check(arrays, source)
+    check(arrays, source, side or SIDE)
     return arrays
 
 
-def read_npz(path: Path) -> Arrays:
-    """The ARRAYS in an .npz file."""
+def read_npz(path: Path, side: int | None = None) -> Arrays:
+    """The ARRAYS in an .npz file, images resized to `side` pixels unless that is None."""
     try:
         with zipfile.ZipFile(path):  # np.load takes a file that is no zip for a pickle, and says so
             pass
         with np.load(path, allow_pickle=False) as file:
             missing = [key for key in ARRAYS if key not in file]
-            arrays = {key: file[key] for key in ARRAYS if key not in missing}
+            more = [key for key in (f"{VALIDATION}_images", f"{VALIDATION}_labels") if key in file]
+            arrays = {key: file[key] for key in (*ARRAYS, *more) if key not in missing}
     except Exception as error:  # zipfile and numpy raise nearly anything on a damaged file
         raise UsageError(f"{path} cannot be read: {error}; replace or remove it") from error
     if missing:
         raise UsageError(f"{path} lacks {', '.join(missing)}; it must hold {', '.join(ARRAYS)}")
+    if len(more) == 1:
+        raise UsageError(
+            f"{path} has {more[0]} without the other of {VALIDATION}_images and {VALIDATION}_labels; add it"
+        )
+    for split in splits_in(arrays) if side else ():
+        arrays[f"{split}_images"] = resized(arrays[f"{split}_images"], side or SIDE)
     return arrays
 
 
-def read_tree(tree: Path) -> Arrays:
-    """The ARRAYS of an image folder; classes are the sorted names of the folders in train."""
-    for split in SPLITS:
-        if not (tree / split).is_dir():
-            raise UsageError(f"{tree} has no folder {split!r}; it must hold {{train,test}}/CLASS/*.png")
-    classes = sorted(path.name for path in class_folders(tree / "train"))
-    if not classes:
-        raise UsageError(f"{tree / 'train'} has no class folders; it must hold CLASS/*.png")
-    arrays = {"classes": np.array(classes)}
-    for split in SPLITS:
-        images, labels = [], []
-        for place in class_folders(tree / split):
-            if place.name not in classes:
-                raise UsageError(f"{place}: there is no class {place.name!r} in train; add or remove it")
-            files = sorted(path for path in place.iterdir() if path.suffix.lower() in PICTURES)
-            if not files:
-                raise UsageError(f"{place} has no .png, .jpg or .jpeg file; add images or remove the folder")
-            images += [read_picture(path) for path in files]
-            labels += [classes.index(place.name)] * len(files)
-        arrays[f"{split}_images"] = np.array(images, np.uint8).reshape(-1, SIDE, SIDE, 3)  # also of none
-        arrays[f"{split}_labels"] = np.array(labels, np.int64)
-    return arrays
-
-
-def class_folders(place: Path) -> list[Path]:
-    return sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def read_picture(path: Path) -> Array:
-    """One image, uint8 (32, 32, 3)."""
-    try:
-        with Image.open(path) as picture:
-            size = picture.size
-            pixels = np.asarray(picture.convert("RGB")) if size == (SIDE, SIDE) else None
-    except Exception as error:  # Pillow raises nearly anything on a damaged file
-        raise UsageError(f"{path} cannot be read as an image: {error}; replace or remove it") from error
-    if pixels is None:
-        raise UsageError(f"{path} is {size[0]} x {size[1]} pixels; resize all images to {SIDE} x {SIDE}")
-    return pixels
+def resized(images: Array, side: int) -> Array:
+    """Images uint8 (n, h, w, 3), cut to squares at the middle and resized to `side` pixels; others as they are."""
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or images.shape[1:3] == (side, side):
+        return images
+    pictures = (ImageOps.fit(Image.fromarray(each), (side, side), Image.Resampling.BICUBIC) for each in images)
+    return np.stack([np.asarray(each) for each in pictures]) if len(images) else images.reshape(0, side, side, 3)
 
 
 # The official archive

@@ -30,6 +30,7 @@ class DataSet:
     validation: Split
     test: Split
     fingerprint: str
+    remarks: tuple[str, ...] = ()  # sentences about how the images were read, for the user
 
 
 # Splits
@@ -44,10 +45,10 @@ def interleaved(labels: Array) -> Array:
     return np.argsort((rank + 0.5) / counts[labels], kind="stable")
 
 
-def hold_out(images: Array, labels: Array) -> tuple[Split, Split]:
-    """The training and the validation split of training images in canonical order."""
+def hold_out(images: Array, labels: Array, share: int = 10) -> tuple[Split, Split]:
+    """The training and the validation split of training images in canonical order: one in `share`, 0 for none."""
     order = interleaved(labels)
-    size = len(order) // 10
+    size = len(order) // share if share else 0
     train, validation = order[size:], order[:size]
     return as_split(images[train], labels[train]), as_split(images[validation], labels[validation])
 

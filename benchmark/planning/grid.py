@@ -58,7 +58,9 @@ def planned(
     tables = [replace(table, wanted=stages.wanted.get(full_name(table, asked), {})) for table in tables]
     kept = [as_json(table, asked, data) | stages.about(full_name(table, asked)) for table in tables]
     rounds = plan(tables, asked.seeds, data.fingerprint, prints)
-    unavailable = [f"left out: what starts from {name}, since {why}" for name, why in why_not.items()]
+    unavailable = [*data.remarks] + [
+        f"left out: what starts from {name}, since {why}" for name, why in why_not.items()
+    ]
     ensembles = combinations(tables, asked.seeds, data.fingerprint)
     return Grid(tables, origins(rounds, prints), rounds, kept, left_out, unavailable, ensembles)
 

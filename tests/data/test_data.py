@@ -264,7 +264,7 @@ def test_fractal10_is_drawn_and_then_cached(
         ({"test_labels": np.zeros(9)}, "found float64 (9,)"),
         ({"train_labels": np.full(60, 3)}, "train_labels must be 0 to 2, as there are 3 classes, found 3"),
         ({"train_labels": np.full(60, -1)}, "found -1"),
-        ({"classes": np.array(["a", "b", "a"])}, "classes must be text (n,), 1 to 256 different names"),
+        ({"classes": np.array(["a", "b", "a"])}, "classes must be text (n,), 2 to 256 different names"),
         ({"classes": np.arange(3)}, "found int64 (3,)"),
         ({"test_labels": np.array([None] * 9)}, "allow_pickle"),
         (make(train=9), "train_images must be at least 10, found 9"),
@@ -314,9 +314,12 @@ def test_image_folders_that_are_no_data_set_are_refused(tmp_path: Path) -> None:
     (tree / "test").mkdir()
     assert "train has no class folders" in refusal()
     (tree / "train/cat").mkdir()
+    assert "train has a single class, 'cat'; add a folder" in refusal()
+    (tree / "train/dog").mkdir()
     assert "cat has no .png, .jpg or .jpeg file" in refusal()
     for i in range(10):
         Image.new("RGB", (32, 32), (i, 0, 0)).save(tree / f"train/cat/{i}.png")
+    Image.new("RGB", (32, 32), (0, 9, 0)).save(tree / "train/dog/0.png")
     assert "test_images must be at least 1, found 0" in refusal()
     (tree / "test/yak").mkdir()
     assert "there is no class 'yak' in train" in refusal()
@@ -326,7 +329,7 @@ def test_image_folders_that_are_no_data_set_are_refused(tmp_path: Path) -> None:
         (tree / "test/cat/a.png").write_bytes(broken)
         assert f"{tree / 'test/cat/a.png'} cannot be read as an image" in refusal()
     (tree / "test/cat/a.png").write_bytes(whole)
-    assert load.load("mine", tmp_path).classes == ("cat",)
+    assert load.load("mine", tmp_path).classes == ("cat", "dog")
     Image.new("RGB", (33, 32)).save(tree / "train/cat/2.png")
     Image.new("RGB", (99, 32)).save(tree / "train/cat/3.png")
     assert f"{tree / 'train/cat/2.png'} is 33 x 32 pixels; resize" in refusal()
@@ -383,7 +386,7 @@ def test_auto_takes_cifar10_where_it_is_there_and_fractal10_where_it_cannot_be_h
 ) -> None:
     name, why = load.choose("auto", tmp_path)
     assert name == "fractal10"
-    assert why.startswith(f"no CIFAR-10 in {tmp_path} and no network: https://")
+    assert why.startswith(f"there is no cifar10 in {tmp_path} and no network: https://")
     assert "nobody answers" in why
     save(tmp_path / "cifar10.npz")
     assert load.choose("auto", tmp_path) == ("cifar10", f"found in {tmp_path}")
@@ -431,6 +434,17 @@ def test_a_failed_download_says_so_and_is_tried_again(
     assert socket.getdefaulttimeout() == before
     packed.write_bytes(whole)
     assert load.load("cifar10", folder).fingerprint == combined(make())
+
+
+@pytest.mark.parametrize("content", [b"half", b"<html>not found</html>"])
+def test_an_archive_that_is_damaged_is_named(tmp_path: Path, offline: None, content: bytes) -> None:
+    packed = tmp_path / "cifar-10-python.tar.gz"
+    packed.write_bytes(content)
+    said = f"{packed} is damaged or not downloaded to its end ({len(content)} bytes, and its checksum differs)"
+    with pytest.raises(UsageError) as caught:
+        load.load("cifar10", tmp_path)
+    assert str(caught.value).startswith(said)
+    assert load.choose("auto", tmp_path)[1].startswith(said)
 
 
 def test_a_half_unpacked_archive_is_mended_from_the_packed_one(
