@@ -2,8 +2,8 @@
 
     python -m speed.choose_budget standard --rates 0.2,0.4,0.8 --batches 512,1024 --epochs 11 --out choice.json
 
-A tenth of the training images validates; the test images are not evaluated. The file is written after each training and
-says which candidates are done: the same command goes on from there. One process, on a GPU or on all cores.
+A tenth of the training images validates; the test images are not evaluated. The file is written after each training
+and says which candidates are done: the same command goes on from there. One process, on a GPU or on all cores.
 """
 
 from __future__ import annotations

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from benchmark.data.splits import DataSet
 from benchmark.engine.training import train
-from benchmark.planning.identity import Run
+from benchmark.planning.identity import Run, describe
+from benchmark.recipe import Recipe
 from benchmark.running.executor import Outcome
 from benchmark.store.records import Record, timestamp
 from benchmark.store.store import Store
@@ -156,3 +159,19 @@ BOTH = """step,loss,epoch,train_accuracy,validation_accuracy
     + (f",,{step // 20},{0.3 + step / 200},{0.3 + step / 230}\n" if not step % 20 else "")
     for step in range(1, 101)
 )
+
+
+def start_of(recipe: Recipe, data: DataSet) -> dict[str, Tensor] | None:
+    """Weights for a recipe that starts from trained ones, learned on the CPU from `data`, whatever the recipe names."""
+    if not isinstance(recipe.start_from, Recipe):
+        return None
+    begun = replace(recipe.start_from, data=data.name, epochs=1)
+    known = describe(begun), data.fingerprint
+    if known not in _starts:
+        weights = train(begun, 0, data, torch.device("cpu")).weights
+        assert weights is not None
+        _starts[known] = {name: torch.from_numpy(array) for name, array in weights.items()}
+    return _starts[known]
+
+
+_starts: dict[tuple[str, str], dict[str, Tensor]] = {}  # many recipes start from the same

@@ -14,9 +14,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from builders import start_of
 from conftest import TINY
 from pretended_gpu.trial import Trials
-from torch import Tensor
 
 from benchmark.baseline import baseline
 from benchmark.claim import CONTROL
@@ -92,15 +92,6 @@ def test_arms_of_a_table_differ_from_one_another() -> None:
     for table in studies(discover()[0], TINY)[0]:
         texts = [describe(arm) for arm in table.arms.values()]
         assert len(set(texts)) == len(texts), table.ablation.name
-
-
-def start_of(arm: Recipe, data: DataSet) -> dict[str, Tensor] | None:
-    """Weights for an arm that starts from trained ones; learned from a toy set, whatever the arm says."""
-    if not isinstance(arm.start_from, Recipe):
-        return None
-    weights = train(replace(arm.start_from, data=data.name, epochs=1), 0, data, CPU).weights
-    assert weights is not None
-    return {name: torch.from_numpy(array) for name, array in weights.items()}
 
 
 @pytest.mark.parametrize("arm", arms(TINY))

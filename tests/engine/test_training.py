@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from builders import start_of
 from conftest import TINY
 from torch import Generator, Tensor, nn
 
@@ -507,7 +508,8 @@ def test_every_ablation_trains_on_a_gpu(toy: DataSet) -> None:
 
     for table in studies(discover()[0], TINY)[0]:
         for recipe in table.runs_of(1):
-            assert train(recipe, 0, toy, torch.device("cuda:0")).status == "done", describe(recipe)
+            run = train(recipe, 0, toy, torch.device("cuda:0"), start_of(recipe, toy))
+            assert run.status == "done", describe(recipe)
 
 
 @pytest.mark.parametrize("augment", [flip, Crop(2), InTurn((Crop(2), flip))])

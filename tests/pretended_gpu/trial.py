@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from builders import start_of
 
 from benchmark.data.load import load
 from benchmark.data.splits import DataSet
 from benchmark.engine import evaluation, network, training
-from benchmark.planning.identity import describe
 from benchmark.recipe import Recipe
 
 IMAGES, VALIDATION, EVALUATED = 64, 24, 24  # two steps of TINY: each graph is replayed twice and more
@@ -139,21 +139,6 @@ def raised(reason: Exception) -> str:
 
     ours = [f for f in traceback.extract_tb(reason.__traceback__) if not f.filename.startswith(NOT_THE_CALLER)]
     return f"{Path(ours[-1].filename).name}:{ours[-1].lineno} {ours[-1].name}" if ours else ""
-
-
-def start_of(recipe: Recipe, data: DataSet) -> dict[str, torch.Tensor] | None:
-    """Weights for a recipe that starts from trained ones, learned on the CPU from `data`, whatever the recipe says."""
-    if not isinstance(recipe.start_from, Recipe):
-        return None
-    text = describe(recipe.start_from)
-    if text not in _starts:
-        begun = replace(recipe.start_from, data=data.name, epochs=1)
-        weights = training.train(begun, 0, data, torch.device("cpu")).weights or {}
-        _starts[text] = {name: torch.from_numpy(array) for name, array in weights.items()}
-    return _starts[text]
-
-
-_starts: dict[str, dict[str, torch.Tensor]] = {}
 
 
 def serve(pipe: Connection, folder: Path) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from conftest import TINY
 
 from benchmark.data.splits import DataSet
+from benchmark.engine.network import Network
+from benchmark.engine.training import Curves, fit
 from benchmark.errors import UsageError
 from benchmark.evidence.tables import table
-from benchmark.running.cost import ROUNDS, STEPS, Turns, entry, in_turns, step_seconds, step_turns
+from benchmark.running import cost
+from benchmark.running.cost import ROUNDS, STEPS, Turns, entry, in_turns, step_seconds, step_turns, stepper
 from benchmark.store.store import Store
 
 CPU = torch.device("cpu")
@@ -41,6 +45,40 @@ def test_two_recipes_take_turns(toy: DataSet) -> None:
     assert all(0 < each < 1 for each in [*turns.variant, *turns.control])
 
 
+def test_steps_are_those_of_a_run_captured_where_a_device_captures(
+    toy: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replayed and not launched one by one: the shares of what lies within and without the graph are others there."""
+    captured: list[Network] = []
+
+    def remembered(network: Network) -> Network:
+        captured.append(network)
+        return network
+
+    monkeypatch.setattr(Network, "captured", remembered)
+    step_seconds(TINY, toy, CPU)
+    assert not captured
+    monkeypatch.setattr(cost, "captures", lambda device: True)
+    step_seconds(TINY, toy, CPU)
+    assert len(captured) == 1
+
+
+def test_each_turn_takes_the_same_steps(toy: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses: list[list[float]] = []
+
+    def watched(*given: Any) -> Curves:
+        curves = fit(*given)
+        losses.append(curves.losses.tolist())
+        return curves
+
+    monkeypatch.setattr(cost, "fit", watched)
+    seconds = stepper(replace(TINY, batch_size=12), toy, CPU)
+    seconds()
+    seconds()
+    assert len(losses) == 3  # the first is not timed
+    assert losses[0] == losses[1] == losses[2]
+
+
 def test_steps_are_timed_from_the_first_weights(toy: DataSet) -> None:
     calls: list[float] = []
 
@@ -50,7 +88,7 @@ def test_steps_are_timed_from_the_first_weights(toy: DataSet) -> None:
 
     recipe = replace(TINY, schedule=schedule, batch_size=12)
     assert 0 < step_seconds(recipe, toy, CPU) < 1
-    assert len(calls) == STEPS
+    assert len(calls) == 2 * STEPS  # the first ones are not timed
 
 
 def test_a_recipe_that_starts_from_another_is_timed_without_its_weights(toy: DataSet) -> None:
