@@ -162,7 +162,7 @@ BOTH = """step,loss,epoch,train_accuracy,validation_accuracy
 
 
 def start_of(recipe: Recipe, data: DataSet) -> dict[str, Tensor] | None:
-    """Weights for a recipe that starts from trained ones, learned on the CPU from `data`, whatever the recipe names."""
+    """Weights for a recipe that starts from trained ones, learned on the CPU from `data`, whatever it names."""
     if not isinstance(recipe.start_from, Recipe):
         return None
     begun = replace(recipe.start_from, data=data.name, epochs=1)

@@ -79,9 +79,9 @@ def step_seconds(recipe: Recipe, data: DataSet, device: torch.device, steps: int
 def stepper(recipe: Recipe, data: DataSet, device: torch.device, steps: int | None = None) -> Callable[[], float]:
     """A function that gives the mean seconds of so many training steps, always the same ones.
 
-    Steps are as in a run: on a GPU they are replayed as a CUDA graph where they can be captured. They start from random
-    weights: trained ones take no longer. All were taken once before, untimed, so that every shape is captured and every
-    library has chosen its kernels.
+    Steps are as in a run: on a GPU they are replayed as a CUDA graph where they can be captured. They start from
+    random weights: trained ones take no longer. All were taken once before, untimed, so that every shape is captured
+    and every library has chosen its kernels.
     """
     train_split, validation, _ = resident(data, device)
     once = replace(recipe, epochs=1, start_from=None)
