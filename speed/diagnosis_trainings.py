@@ -1,9 +1,10 @@
 """Trains the networks that the thresholds of `diagnose` are fitted on, and others that they are tested on.
 
-    python -m speed.diagnosis_trainings OUT.csv [--minutes 30]
+    python -m speed.diagnosis_trainings speed/reference/diagnosis.csv [--minutes 30]
 
-One process with one thread. Each line of OUT.csv is one training: what was trained, the mean losses of twenty equal
-parts of it, the band of its last epoch, its accuracies. Started again, the script continues where it stopped.
+One process with one thread. Each line of the table is one training: what was trained, the mean losses of twenty equal
+parts of it, the early rise of its loss, its accuracies. Started again, the script continues where it stopped. At the
+end it prints how often `diagnose` is right: of the learning rate, judged by what became of the other rates.
 
 Fitted on: a small VGG with batch norm and a perceptron, on CIFAR-10. Tested on: a plain convolutional network without
 norm and a residual network with batch norm, on other images of CIFAR-10 and on the first 20 classes of CIFAR-100.
@@ -15,10 +16,10 @@ from __future__ import annotations
 import argparse
 import csv
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import cos, pi
+from math import cos, isfinite, pi
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,15 @@ from benchmark.baseline import SGD, WarmUpAndDecay, baseline
 from benchmark.data.load import load
 from benchmark.data.splits import DataSet, Split
 from benchmark.engine.training import train
+from benchmark.evidence.diagnosis import chance, early_rise, learnt, rate
+from benchmark.evidence.log import Log
+from benchmark.evidence.sweeps import GOOD
 from benchmark.networks import VGG, GlobalAverage
 from benchmark.recipe import Parts, Recipe, Validation, absent, constant
 
 IMAGES, EPOCHS, BATCH = 1600, 8, 32
 CLASSES = 20  # of CIFAR-100
-COLUMNS = ("purpose", "network", "data", "classes", "optimiser", "schedule", "rate", "levels", "band")
+COLUMNS = ("purpose", "network", "data", "classes", "optimiser", "schedule", "rate", "levels", "rise")
 MEASURED = ("train_accuracy", "validation_accuracy", "validation_loss")
 
 
@@ -113,6 +117,7 @@ SCHEDULES: dict[str, Any] = {
     "cosine": cosine,
     "steps": steps,
 }
+SWEEP = ("network", "data", "optimiser", "schedule")
 SETS = {"fit": (("vgg", "perceptron"), ("cifar10",)), "test": (("plain", "residual"), ("cifar10", "cifar100"))}
 
 
@@ -123,8 +128,8 @@ def cases() -> Iterator[Case]:
             for purpose, (networks, sets) in SETS.items():
                 for network in networks:
                     for data in sets:
-                        for rate in RATES[optimiser]:
-                            yield Case(purpose, network, data, optimiser, schedule, rate)
+                        for peak in RATES[optimiser]:
+                            yield Case(purpose, network, data, optimiser, schedule, peak)
 
 
 def images(case: Case, folder: Path) -> DataSet:
@@ -166,6 +171,7 @@ def recipe(case: Case) -> Recipe:
 def line(case: Case, data: DataSet) -> dict[str, Any]:
     """Trains a case; returns its line of the table, lists of numbers parted by spaces."""
     found = train(recipe(case), 0, data, torch.device("cpu"))
+    rise = early_rise(found.losses.tolist())
     columns = dict(zip(("purpose", "network", "data", "optimiser", "schedule", "rate"), case.key, strict=True))
     curves = {
         "levels": found.levels,
@@ -174,7 +180,65 @@ def line(case: Case, data: DataSet) -> dict[str, Any]:
         "validation_loss": found.validation_loss,
     }
     numbers = {name: " ".join(f"{value:.4g}" for value in values) for name, values in curves.items()}
-    return columns | {"classes": len(data.classes), "band": found.band and f"{found.band:.4g}"} | numbers
+    return columns | {"classes": len(data.classes), "rise": "" if rise is None else f"{rise:.4g}"} | numbers
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A training of the table, what its learning rate is by the outcome, and what `diagnose` says of it."""
+
+    purpose: str
+    schedule: str
+    truth: str  # low, good, high, at chance
+    word: str
+
+
+def judged(path: Path) -> list[Judged]:
+    """Returns the trainings of a table. The best rate is that of the highest validation accuracy at the end.
+
+    At chance: validation at chance, or diverged. Good: within GOOD of the best. High: above the good ones; low: below.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    sweeps: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for row in rows:
+        sweeps.setdefault(tuple(row[name] for name in ("purpose", *SWEEP)), []).append(row)
+    return [each for sweep in sweeps.values() for each in of_sweep(sweep)]
+
+
+def of_sweep(rows: list[dict[str, str]]) -> Iterator[Judged]:
+    """Yields the trainings of a sweep of rates, which rise from row to row."""
+    courses = [numbers(row["levels"]) for row in rows]
+    validations = [numbers(row["validation_accuracy"]) for row in rows]
+    ends = [
+        accuracy[-1] if accuracy and all(map(isfinite, course)) else 0.0
+        for course, accuracy in zip(courses, validations, strict=True)
+    ]
+    best = ends.index(max(ends))
+    for at, (row, course, validation, end) in enumerate(zip(rows, courses, validations, ends, strict=True)):
+        classes, rise = int(row["classes"]), float(row["rise"]) if row["rise"] else None
+        known = learnt(Log(train_loss=course, validation_accuracy=validation, classes=classes))
+        found = rate(course, row["schedule"] == "constant", known, rise)
+        truth = "good" if end >= ends[best] - GOOD else "low" if at < best else "high"
+        truth = "at chance" if end <= chance(classes) else truth
+        yield Judged(row["purpose"], row["schedule"], truth, found.word if found else "")
+
+
+def numbers(cell: str) -> list[float]:
+    """Returns the numbers of a cell."""
+    return [float(each) for each in cell.split()]
+
+
+def confusion(rows: Sequence[Judged], title: str) -> str:
+    """Returns a table in Markdown: what rates are by the outcome against the words, by kind of schedule."""
+    words = ("low", "good", "high", "too high", "nothing learned", "cannot tell")
+    lines = [f"| {title} | {' | '.join(words)} |", "|-" * (len(words) + 1) + "|"]
+    for kind, constantly in (("falling", False), ("constant", True)):
+        for truth in ("low", "good", "high", "at chance"):
+            of_kind = [row for row in rows if (row.schedule == "constant") == constantly]
+            counts = Counter(row.word for row in of_kind if row.truth == truth)
+            lines.append(f"| {truth}, {kind} | {' | '.join(str(counts[word]) for word in words)} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -201,7 +265,8 @@ def main() -> None:
                 kept[case.purpose, case.data] = images(case, asked.data_dir)
             table.writerow(line(case, kept[case.purpose, case.data]))
             file.flush()
-    print(f"{sum(1 for _ in cases())} trainings in {asked.out}")
+    for purpose in SETS:
+        print(confusion([row for row in judged(asked.out) if row.purpose == purpose], purpose))
 
 
 if __name__ == "__main__":

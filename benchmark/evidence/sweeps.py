@@ -65,14 +65,14 @@ class Sweep:
         """What each learning rate is, by the outcome: see `outcomes`."""
         return dict(zip((arm.variant for arm in self.arms), outcomes(self.arms, self.classes), strict=True))
 
-    def hits(self, seeds: Sequence[int] | None = None) -> tuple[int, int]:
-        """Runs of the learning rates whose diagnosis is the truth, and all that have one; of all seeds if None."""
+    def hits(self) -> tuple[int, int]:
+        """Runs of the learning rates whose diagnosis is the truth, and all that have one."""
         found = [
             finding.word == self.truth[arm.variant]
             or (finding.word == "nothing learned" and arm.accuracy <= chance(self.classes))
             for arm in self.arms
-            for run, finding in zip(arm.runs, arm.findings, strict=True)
-            if finding and (seeds is None or run["seed"] in seeds)
+            for finding in arm.findings
+            if finding
         ]
         return sum(found), len(found)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import floor, log10
 from typing import Any
 
-from benchmark.evidence.diagnosis import CHOSEN_ON, Finding
+from benchmark.evidence.diagnosis import Finding
 from benchmark.evidence.factors import Factors, factors
 from benchmark.evidence.judgements import Judgement, counted, judgements
 from benchmark.evidence.sweeps import Arm, Sweep
@@ -216,12 +216,9 @@ def diagnosed(arm: Arm, finding: Finding, count: int) -> Diagnosed:
 
 
 def hits(sweep: Sweep) -> str:
-    """How often the curve of one run told what its learning rate is, apart from the seed that chose the thresholds."""
-    others = sorted({run["seed"] for arm in sweep.arms for run in arm.runs} - {CHOSEN_ON})
-    parts = [(f"seed {CHOSEN_ON}, on which its thresholds were chosen", sweep.hits([CHOSEN_ON]))]
-    parts.append(("the other seeds", sweep.hits(others)))
-    told = [f"{right} of {all_} runs of {what} ({right / all_:.0%})" for what, (right, all_) in parts if all_]
-    return " and ".join(told)
+    """How often the curve of one run told what its learning rate is."""
+    right, all_ = sweep.hits()
+    return f"{right} of {all_} runs ({right / all_:.0%})" if all_ else ""
 
 
 def with_unit(judged: Judgement, digits: int) -> str:

@@ -13,13 +13,27 @@ from builders import BOTH, record, study
 from benchmark import report
 from benchmark.commands.app import main
 from benchmark.evidence.curves import band, last_epoch, levels
-from benchmark.evidence.diagnosis import REMEDIES, batch, chance, climb, diagnose, fit, half_way, learnt, rate
+from benchmark.evidence.diagnosis import (
+    REMEDIES,
+    batch,
+    chance,
+    climb,
+    diagnose,
+    early_rise,
+    fit,
+    half_way,
+    late_fall,
+    learnt,
+    rate,
+)
 from benchmark.evidence.log import Log
 from benchmark.evidence.sweeps import Arm, outcomes, sweep
 from benchmark.evidence.tables import tables
 from benchmark.report.sweep_plots import extremes, running
 from benchmark.store.store import Store
+from speed.diagnosis_trainings import judged
 
+ROOT = Path(__file__).resolve().parents[2]
 STEPS = 700
 # Under a rate that falls in a line, the rate's sum reaches t (2 - t) at the share t of the training.
 CURVES = {
@@ -107,6 +121,30 @@ def test_the_fit_by_losses() -> None:
     assert (rising.word, rising.numbers[:43]) == ("over-fitting", "the validation loss is lowest, 1.00, after ")
     assert diagnose(Log(train_loss=[2.0, 1.0], validation_loss=[1.5, 1.05]))["fit"].word == "cannot tell"
     assert "fit" not in diagnose(Log(train_loss=[2.0, 1.0], validation_loss=[1.5]))
+
+
+def test_early_rise_and_late_fall_by_hand() -> None:
+    losses = [1.0, 1.0, 1.0, 2.0, 3.0, 3.0, 1.0, *[0.5] * 193]
+    assert early_rise(losses) == pytest.approx((1 + 2 + 3 + 3 + 1) / 5)
+    assert [early_rise(each) for each in ([1.0] * 99, [0.0] * 100, [1.0, nan, *losses], [1e308] * 200)] == [None] * 4
+    assert late_fall([9.0] * 8 + [3.0, 2.0, 4.0] + [9.0] * 7 + [1.0, 2.0]) == pytest.approx((3 - 1.5) / 1.5)
+    risen = rate(curve("good"), rise=1.2)
+    stalled = rate([2.0 + (at < 200) for at in range(700)], constant=True)
+    assert (risen and risen.word, stalled and stalled.word) == ("high", "high")
+
+
+def test_the_kept_trainings_are_judged_as_the_notes_say() -> None:
+    """The thresholds were fitted on the first 112 and have not seen the others."""
+    found = judged(ROOT / "speed" / "reference" / "diagnosis.csv")
+    at_chance = [each.word for each in found if each.truth == "at chance"]
+    assert (len(found), len(at_chance)) == (336, 113)
+    assert set(at_chance) == {"too high", "nothing learned"}
+    for purpose, right, among in (("fit", 55, 61), ("test", 73, 107)):
+        falling = [each for each in found if each.purpose == purpose and each.schedule != "constant"]
+        known = [each for each in falling if each.truth != "at chance"]
+        assert (sum(each.word == each.truth for each in known), len(known)) == (right, among)
+    constant = [each.word for each in found if each.schedule == "constant" and each.truth != "at chance"]
+    assert set(constant) == {"cannot tell", "high"}
 
 
 def test_running_mean_and_extremes_by_hand() -> None:
@@ -271,7 +309,7 @@ def test_tables_that_are_sweeps(made: Store) -> None:
     assert first
     assert [arm.value for arm in first.arms] == [0.001, 0.1, 3.0, 10.0]
     assert list(first.truth.values()) == ["low", "good", "high", "too high"]
-    assert (first.hits(), first.hits([0])) == ((8, 8), (4, 4))
+    assert first.hits() == (8, 8)
     assert [arm.majority and arm.majority[1] for arm in first.arms] == [2, 2, 2, 2]
 
 
@@ -280,7 +318,7 @@ def test_a_report_draws_each_sweep_and_says_what_it_tells(made: Store, tmp_path:
     for text in ((folder / "index.html").read_text(), (folder / "index.md").read_text()):
         for expected in (
             "the loss is",
-            "4 of 4 runs of the other seeds (100%)",
+            "8 of 8 runs (100%)",
             "too small",
             "under-fitting",
             "raise the learning rate",
