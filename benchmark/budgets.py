@@ -18,11 +18,10 @@ def asked_side(data: str) -> int | None:
 
 @dataclass(frozen=True)
 class Budget:
-    """How much training a run gets. The seconds are only for planning, until the store knows better."""
+    """How much training a run gets."""
 
     purpose: str
     margin: float  # points of accuracy; differences surely below it are equivalent
-    run_seconds: float  # of one run on one worker, measured as NOTES.md says
     stages: tuple[tuple[int, int], ...]
     epochs: int
     batch_size: int
@@ -35,7 +34,6 @@ BUDGETS = {
     "quick": Budget(
         purpose="a laptop's CPU: 4,500 images",
         margin=1.0,
-        run_seconds=13.0,
         stages=((16, 1), (32, 2), (64, 2)),
         epochs=10,
         batch_size=64,
@@ -46,16 +44,22 @@ BUDGETS = {
     "small": Budget(
         purpose="all of CIFAR-10 on a CPU",
         margin=0.5,
-        run_seconds=80.0,
         stages=((16, 1), (48, 2), (96, 2)),
         epochs=5,
         batch_size=128,
         learning_rate=0.3,
     ),
     "standard": Budget(
-        purpose="a GPU: the real thing",
+        purpose="a GPU: 0.4 PFLOP a run, so that a grid can have many seeds",
         margin=0.2,
-        run_seconds=10.0,
+        stages=((64, 2), (256, 2), (256, 2)),
+        epochs=11,
+        batch_size=512,
+        learning_rate=0.8,
+    ),
+    "long": Budget(
+        purpose="a GPU: 1.4 PFLOP a run, for what only long training shows",
+        margin=0.2,
         stages=((64, 2), (256, 2), (256, 2)),
         epochs=40,
         batch_size=512,

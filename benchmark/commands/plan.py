@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from benchmark.claim import CONTROL
-from benchmark.commands.forecast import expected
+from benchmark.commands.forecast import forecast
 from benchmark.commands.options import (
     BudgetName,
     Data,
@@ -23,9 +24,11 @@ from benchmark.commands.options import (
     settle,
 )
 from benchmark.commands.say import leave, opening, say
-from benchmark.planning.grid import lacking, planned, stages_of
+from benchmark.data.load import load
+from benchmark.planning.grid import base_of, lacking, planned, stages_of
 from benchmark.planning.requests import ADD_ONE
 from benchmark.running.ended import Ended
+from benchmark.running.pace import image_flops, image_seconds
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
 
@@ -60,7 +63,11 @@ def command(
         say(f"{table.ablation.name}{context}: {', '.join(f'{name} x{count}' for name, count in runs.items())}")
     total, left = len(grid.before) + sum(map(len, grid.rounds)), lacking(grid, results)
     say(f"{total} distinct runs, {total - len(left)} stored, {len(left)} to train")
-    say(f"expected: {expected(asked, left, results)}")
+    base = base_of(asked)
+    flops = image_flops(base, load(asked.data, asked.data_dir))
+    seconds = partial(image_seconds, base, asked.data, asked.data_dir, asked.devices[0])
+    for sentence in forecast(asked, left, results, flops, seconds):
+        say(sentence)
     for sentence in grid.unavailable:
         say(sentence)
     leave(Ended(0, [], 0, False), grid.broken)

@@ -79,17 +79,16 @@ def longest_first(runs: Sequence[Run], known: Mapping[str, float]) -> list[Run]:
     return [runs[i] for i in sorted(range(len(runs)), key=lambda i: -seconds[i])]
 
 
-def expected_seconds(runs: Sequence[Run], known: Mapping[str, float], guess: float) -> list[float]:
+def expected_seconds(runs: Sequence[Run], known: Mapping[str, float], image_seconds: float) -> list[float]:
     """How long each run will take. `known` has the seconds of a run by recipe text.
 
-    Of other recipes, images x epochs are taken at the pace of the known ones; where none is known, at a pace that
-    makes a run of median length take `guess` seconds.
+    Of other recipes, images x epochs are taken at the pace of the known ones; where none is known, each image takes
+    `image_seconds`.
     """
     recipes = {describe(run.recipe): run.recipe for run in runs}
     paces = [known[text] / images_seen(recipe) for text, recipe in recipes.items() if text in known]
-    if not paces and runs:
-        paces = [guess / median(map(images_seen, recipes.values()))]
-    seconds = {text: known.get(text) or median(paces) * images_seen(recipe) for text, recipe in recipes.items()}
+    pace = median(paces) if paces else image_seconds
+    seconds = {text: known.get(text) or pace * images_seen(recipe) for text, recipe in recipes.items()}
     return [seconds[describe(run.recipe)] for run in runs]
 
 

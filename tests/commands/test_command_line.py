@@ -225,7 +225,8 @@ def test_plan_tells_what_is_stored_and_trains_nothing(ran: Path, folder: Path, t
 def test_plan_without_runs_says_where_its_expectation_comes_from(folder: Path, tmp_path: Path, tricks: Any) -> None:
     code, said = tricks("plan", *toy(folder, tmp_path / "none"))
     assert code == 0
-    assert "the budget's reference figure" in said
+    assert "GFLOP" in said
+    assert "from one step of the baseline: " in said
     assert not (tmp_path / "none").exists()
 
 

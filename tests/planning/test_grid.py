@@ -150,12 +150,12 @@ RUNS = [Run(recipe, seed, "f") for recipe in (A, B, C) for seed in range(2)]
 
 
 def test_without_records_a_run_takes_as_long_as_its_images() -> None:
-    assert expected_seconds(RUNS, {}, guess=30.0) == pytest.approx([20, 20, 30, 30, 50, 50])
+    assert expected_seconds(RUNS, {}, image_seconds=0.1) == pytest.approx([20, 20, 30, 30, 50, 50])
 
 
 def test_known_seconds_count_and_give_the_pace_of_the_others() -> None:
     known = {describe(A): 10.0, describe(C): 15.0, "a recipe of another grid": 1e9}  # 0.05 and 0.03 s an image
-    assert expected_seconds(RUNS, known, guess=1.0) == pytest.approx([10, 10, 300 * 0.04, 300 * 0.04, 15, 15])
+    assert expected_seconds(RUNS, known, image_seconds=1.0) == pytest.approx([10, 10, 300 * 0.04, 300 * 0.04, 15, 15])
 
 
 def test_the_longest_come_first_and_equals_keep_their_order() -> None:

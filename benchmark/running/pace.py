@@ -1,0 +1,49 @@
+"""What an image costs a recipe: operations, counted, and seconds of this machine, from one step."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark.data.load import load
+from benchmark.data.splits import DataSet
+from benchmark.engine.machine import settle
+from benchmark.engine.network import assembled
+from benchmark.recipe import Recipe
+from benchmark.running.cost import step_seconds
+from benchmark.running.preload import preload
+
+
+def image_flops(recipe: Recipe, data: DataSet) -> float:
+    """Floating point operations of one image, forward and backward, by torch's counter.
+
+    Counted on tensors without memory, so that nothing is computed.
+    """
+    side = data.train.images.shape[1]
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        scores = assembled(recipe, len(data.classes), [])(torch.empty(2, 3, side, side))
+        F.cross_entropy(scores, torch.zeros(2, dtype=torch.long)).backward()
+    return float(counter.get_total_flops()) / 2
+
+
+def image_seconds(recipe: Recipe, data: str, folder: Path, device: str) -> float:
+    """Seconds that one worker on `device` trains on an image, from one step after one to warm up.
+
+    The process that measures ends with it, and gives back what it held of a GPU.
+    """
+    preload()
+    with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as process:
+        return process.submit(image_seconds_here, recipe, data, folder, device).result()
+
+
+def image_seconds_here(recipe: Recipe, data: str, folder: Path, device: str) -> float:
+    """As `image_seconds`, in this process, which it settles as a worker is."""
+    settle(device)
+    images = load(data, folder)
+    batch = min(recipe.batch_size, len(images.train.labels))
+    return step_seconds(recipe, images, torch.device(device), steps=1) / batch

@@ -1,0 +1,61 @@
+"""What a plan says of its computing and its time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY
+
+from benchmark.commands.forecast import A_GPU, expected, forecast
+from benchmark.data.splits import DataSet
+from benchmark.engine.evaluation import step_flops
+from benchmark.engine.network import build, first, resident
+from benchmark.planning.identity import Run
+from benchmark.planning.requests import Request
+from benchmark.running.pace import image_flops, image_seconds
+from benchmark.store.store import Store
+
+CPU = torch.device("cpu")
+
+
+def test_operations_are_those_that_a_run_counts(toy: DataSet) -> None:
+    batch = first(resident(toy, CPU)[0], 32)
+    assert image_flops(TINY, toy) == step_flops(build(TINY, 0, toy, CPU), batch) / 32
+
+
+def test_a_step_is_timed_in_a_process_of_its_own(toy: DataSet, folder: Path) -> None:
+    threads = torch.get_num_threads()
+    assert 0 < image_seconds(TINY, "toy", folder, "cpu") < 1
+    assert torch.get_num_threads() == threads
+
+
+def asking(store: Path, *devices: str) -> Request:
+    return Request("toy", "asked for by name", store, "standard", devices, store, 3)
+
+
+RUNS = [Run(replace(TINY, images=None, epochs=10), seed, "f") for seed in range(4)]  # of 45,000 images
+
+
+def test_without_runs_a_measured_step_tells_and_a_gpu_is_assumed(tmp_path: Path) -> None:
+    """1.8 million images of 0.8 GFLOP are 1.44 PFLOP: on two workers of 0.4 TFLOP/s half an hour."""
+    said = forecast(asking(tmp_path, "cpu", "cpu"), RUNS, Store(tmp_path, 1), 0.8e9, lambda: 0.002)
+    assert said == [
+        "about 1.4 PFLOP: 1,800,000 images at the baseline's 0.8 GFLOP",
+        "expected: 30 min 0 s (from one step of the baseline: 0.4 TFLOP/s a worker, without evaluation)",
+        "on one H100: 0 min 15 s, assumed that it does the 94 TFLOP/s that airbench94 does on an A100; not measured",
+    ]
+    assert pytest.approx(94e12) == A_GPU
+
+
+def test_on_a_gpu_nothing_is_assumed_of_another(tmp_path: Path) -> None:
+    said = forecast(asking(tmp_path, "cuda:0"), RUNS, Store(tmp_path, 1), 0.8e9, lambda: 1e-5)
+    assert len(said) == 2
+    assert said[1].startswith("expected: 0 min 18 s (from one step of the baseline: 80 TFLOP/s a worker")
+
+
+def test_run_measures_nothing_ahead(tmp_path: Path) -> None:
+    assert "once one has run" in expected(asking(tmp_path, "cpu"), RUNS, Store(tmp_path, 1))
+    assert expected(asking(tmp_path, "cpu"), [], Store(tmp_path, 1)).startswith("0 min 0 s")
