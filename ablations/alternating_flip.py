@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from benchmark.baseline import Crop, InTurn, flip
+from benchmark.baseline import Crop, InTurn, flip, then
 from benchmark.recipe import Better, Claim, Moment, Recipe
 
 
@@ -38,5 +38,5 @@ def variants(base: Recipe) -> dict[str, Recipe]:
     return {
         "no flip": replace(base, augment=Crop(4)),
         "random flip": replace(base, augment=InTurn((Crop(4), flip))),
-        "alternating flip": replace(base, augment=Crop(4), timed=alternate),
+        "alternating flip": replace(base, augment=Crop(4), timed=then(base.timed, alternate)),
     }

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmark.baseline import then
 from benchmark.recipe import Alike, Claim, Moment, Recipe
 
 
@@ -42,4 +43,4 @@ CLAIMS = [
 
 
 def variants(base: Recipe) -> dict[str, Recipe]:
-    return {f"from {start}": replace(base, timed=Growing(start, step=4)) for start in (24, 16)}
+    return {f"from {start}": replace(base, timed=then(base.timed, Growing(start, step=4))) for start in (24, 16)}

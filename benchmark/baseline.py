@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from benchmark.budgets import BUDGETS, asked_side
 from benchmark.errors import unknown
 from benchmark.networks import VGG
-from benchmark.recipe import Batch, Recipe, Transform, Validation, takes_bytes
+from benchmark.recipe import Batch, Moment, Recipe, Timed, Transform, Validation, takes_bytes, untimed
 
 
 def standardise(train_images: Tensor) -> Transform:
@@ -115,6 +115,22 @@ class InTurn:
         for part in self.parts:
             images, targets = part(images, targets, rng)
         return images, targets
+
+
+@dataclass(frozen=True)
+class Timely:
+    """Two changes of a batch that depend on the time, one after the other."""
+
+    first: Timed
+    second: Timed
+
+    def __call__(self, images: Tensor, moment: Moment) -> Tensor:
+        return self.second(self.first(images, moment), moment)
+
+
+def then(first: Timed, second: Timed) -> Timed:
+    """Returns `second` on top of `first`; by itself where the first does nothing."""
+    return second if first is untimed else Timely(first, second)
 
 
 def relu(channels: int) -> nn.Module:

@@ -46,6 +46,13 @@ Change = Callable[[Sequence[nn.Parameter]], None]  # of gradients or of weights,
 Average = Callable[[int, int], float]  # steps done, steps in all -> the newest weights' share in the average
 Rates = Callable[[int], float]  # layers with weights above this one -> factor on its rate; 0 leaves it as it begins
 Predict = Callable[[Transform, Tensor], Tensor]  # network, images (n, 3, h, w) in [0, 1] -> logits (n, classes)
+Teach = Callable[[Tensor, Tensor, Tensor], Tensor]  # logits, targets, the teacher's logits (n, classes) -> mean loss
+RateOf = Callable[[nn.Module, nn.Parameter], float]  # layer, one of its tensors -> factor on the rate of the tensor
+Decays = Callable[[nn.Module, nn.Parameter], bool]  # layer, one of its tensors -> whether the tensor decays
+Unfreeze = Callable[
+    [int, float], float
+]  # layers with weights above this one, progress in [0, 1) -> factor on its rate
+Growth = Callable[[float], int]  # progress at the beginning of an epoch -> factor on the batch size
 
 
 class Validation(NamedTuple):
@@ -56,6 +63,8 @@ class Validation(NamedTuple):
 
 
 Schedule = Callable[[float, Sequence[Validation]], float]  # progress in [0, 1), history -> factor on the rate
+Keep = Callable[[Sequence[Validation]], int]  # history -> place in it of the epoch whose weights are tested so far
+Draw = Callable[[Tensor, int, Generator], Tensor]  # labels (n,) on the CPU, batch size -> rows of an epoch (m,)
 
 
 class Moment(NamedTuple):
@@ -150,12 +159,50 @@ def alike(above: int) -> float:
     return 1.0
 
 
+def last_epoch(history: Sequence[Validation]) -> int:
+    """Returns the place of the last epoch."""
+    return len(history) - 1
+
+
+def shuffled(labels: Tensor, size: int, rng: Generator) -> Tensor:
+    """Returns every row once, in an order drawn for the epoch."""
+    return torch.randperm(len(labels), generator=rng)
+
+
+def equally(layer: nn.Module, parameter: nn.Parameter) -> float:
+    """Returns 1: one rate for all tensors of a layer."""
+    return 1.0
+
+
+def matrices(layer: nn.Module, parameter: nn.Parameter) -> bool:
+    """Returns whether the tensor has two and more dimensions: norms, biases and learned slopes have one."""
+    return parameter.ndim > 1
+
+
+def all_along(above: int, progress: float) -> float:
+    """Returns 1: a layer learns from the first step to the last."""
+    return 1.0
+
+
+def steady(progress: float) -> int:
+    """Returns 1: one batch size from the first epoch to the last."""
+    return 1
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Weights from a file of the user's: the same weights under another name are the same start."""
 
     digest: str  # first 16 hexadecimal digits of the file's SHA-256
     file: str = field(compare=False)  # a path to .safetensors
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A network, trained before, whose answers to each batch the loss sees too."""
+
+    recipe: Recipe  # of the run of the same seed
+    loss: Teach  # in place of the recipe's loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,8 +240,18 @@ class Recipe:
     constrain: Change = untouched  # bounds the weights, after each step
     average: Average | None = None  # what is evaluated is a running average of the weights; the weights if None
     predict: Predict = once  # at evaluation
-    weight_decay: float = 0.0  # L2 on tensors of two and more dimensions: not on norms, biases, slopes
+    weight_decay: float = 0.0  # L2
     precision: Literal["fp32", "bf16"] = "fp32"  # of convolutions and matrix products; weights stay float32
+    rate_of: RateOf = equally  # on top of `rates`; 0 leaves a tensor as it begins
+    decays: Decays = matrices  # which tensors `weight_decay` is for
+    unfreeze: Unfreeze = all_along  # on top of `rates` and of the schedule
+    growth: Growth = steady  # of the batch size
+    draw: Draw = shuffled  # which images an epoch goes through, in which order; what fills no batch is left out
+    imbalance: float = 1.0  # images of the most frequent class over those of the rarest, a geometric series between
+    views: int = 1  # images that `augment` makes of each that it is given; the loss sees the answers to all
+    teacher: Teacher | None = None
+    keep: Keep = last_epoch  # called after each epoch; never an earlier epoch than before
+    remeasure: bool = False  # batch norm's statistics, on training images, ahead of each evaluation
     snapshots: tuple[float, ...] = ()  # shares of the training after which its answers are kept too, at an epoch's end
     fold: tuple[int, int] | None = None  # (k, K): validate on the k-th of K parts of all training images, never test
 
@@ -212,8 +269,19 @@ class Recipe:
             raise ValueError(f"precision must be 'fp32' or 'bf16', got {self.precision!r}")
         if not all(0 < share <= 1 for share in self.snapshots):
             raise ValueError(f"snapshots must be shares in (0, 1], got {self.snapshots!r}")
+        if not self.imbalance >= 1:
+            raise ValueError(f"imbalance must be 1 or more, got {self.imbalance!r}")
+        if self.views < 1:
+            raise ValueError(f"views must be at least 1, got {self.views!r}")
+        if self.start_from and self.teacher:
+            raise ValueError("start_from and teacher cannot go together: a run gets the weights of one earlier run")
         if self.fold and not 0 <= self.fold[0] < self.fold[1] >= 2:
             raise ValueError(f"fold must be (k, K) with K at least 2 and k from 0 to K - 1, got {self.fold!r}")
+
+    @property
+    def before(self) -> Recipe | Checkpoint | None:
+        """What must have been trained before: whose weights it starts from, or its teacher."""
+        return self.teacher.recipe if self.teacher else self.start_from
 
     def epoch(self, share: float) -> int:
         """The epoch, from 1 on, at whose end a share of the training is over: the nearest one."""
@@ -250,7 +318,7 @@ class Member:
         """Raises ValueError, naming the field, its value and its range."""
         if self.seed_offset < 0:
             raise ValueError(f"Member.seed_offset must be 0 or more, got {self.seed_offset!r}")
-        if isinstance(self.recipe.start_from, Recipe):
+        if isinstance(self.recipe.before, Recipe):
             raise ValueError("Member.recipe must start from scratch or a file, not from another run's weights")
         if self.at not in (*self.recipe.snapshots, 1.0):
             raise ValueError(

@@ -162,10 +162,10 @@ BOTH = """step,loss,epoch,train_accuracy,validation_accuracy
 
 
 def start_of(recipe: Recipe, data: DataSet) -> dict[str, Tensor] | None:
-    """Weights for a recipe that starts from trained ones, learned on the CPU from `data`, whatever it names."""
-    if not isinstance(recipe.start_from, Recipe):
+    """Weights for a recipe that starts or learns from trained ones, learned on the CPU from `data`, whatever it names."""
+    if not isinstance(recipe.before, Recipe):
         return None
-    begun = replace(recipe.start_from, data=data.name, epochs=1)
+    begun = replace(recipe.before, data=data.name, epochs=1)
     known = describe(begun), data.fingerprint
     if known not in _starts:
         weights = train(begun, 0, data, torch.device("cpu")).weights

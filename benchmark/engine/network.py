@@ -7,14 +7,34 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from benchmark.data.splits import DataSet, Split
 from benchmark.engine.capture import Captured, captures
-from benchmark.recipe import Loss, Maker, Parts, Predict, Recipe, Transform, constant, unchanged, untimed, untouched
+from benchmark.recipe import (
+    Initialise,
+    Loss,
+    Maker,
+    Parts,
+    Predict,
+    Recipe,
+    Teach,
+    Teacher,
+    Transform,
+    all_along,
+    constant,
+    last_epoch,
+    matrices,
+    shuffled,
+    steady,
+    unchanged,
+    untimed,
+    untouched,
+)
 
 Weights = dict[str, Tensor]  # a network's parameters and buffers by name, on the CPU
 
@@ -30,6 +50,7 @@ class Network:
     predict: Predict
     precision: str
     graphs: tuple[Captured, Captured] | None = None  # of `_step` and of `_scores`, on a GPU
+    teacher: tuple[Network, Teach] | None = None  # evaluated on each batch, for the loss that takes its answers
 
     def __call__(self, images: Tensor) -> Tensor:
         """Logits (n, classes) float32 of images (n, 3, h, w) in [0, 1]."""
@@ -57,11 +78,19 @@ class Network:
 
     def _step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
         logits = self(images)
-        loss = self.loss(logits, targets)
+        loss = self.taught(images, logits, targets) if self.teacher else self.loss(logits, targets)
         for parameter in self.module.parameters():
             parameter.grad = None
         loss.backward()
         return loss.detach(), logits.detach()
+
+    def taught(self, images: Tensor, logits: Tensor, targets: Tensor) -> Tensor:
+        """The loss of the answers to a batch, given the teacher's."""
+        assert self.teacher
+        teacher, teach = self.teacher
+        with torch.no_grad():
+            answers = teacher(images)
+        return teach(logits, targets, answers)
 
     def _scores(self, images: Tensor) -> tuple[Tensor, ...]:
         return (self.predict(self, pixels(images)),)
@@ -86,6 +115,12 @@ OUTSIDE: dict[str, Any] = {  # what a captured network does not depend on
     "average": None,
     "weight_decay": 0.0,
     "snapshots": (),
+    "decays": matrices,
+    "unfreeze": all_along,
+    "growth": steady,
+    "draw": shuffled,
+    "keep": last_epoch,
+    "remeasure": False,
 }
 _kept: dict[object, Network] = {}  # the last network captured by this process: neighbours in a round share it
 
@@ -119,7 +154,7 @@ def ready(
         _kept.clear()
         _kept[key] = network.captured()
     with torch.no_grad():
-        for mine, fresh in zip(tensors(_kept[key].module), tensors(network.module), strict=True):
+        for mine, fresh in zip(all_tensors(_kept[key]), all_tensors(network), strict=True):
             mine.copy_(fresh)
     return _kept[key]
 
@@ -129,19 +164,58 @@ def tensors(module: nn.Module) -> list[Tensor]:
     return [*module.parameters(), *module.buffers()]
 
 
+def all_tensors(network: Network) -> list[Tensor]:
+    """Those of its module, and those of its teacher's."""
+    return [*tensors(network.module), *(tensors(network.teacher[0].module) if network.teacher else ())]
+
+
 def build(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start: Weights | None = None) -> Network:
     """The network before its first step, its weights drawn on the CPU: the same first weights on every device."""
     made: list[nn.Module] = []
-    preprocess = fitted(recipe.preprocess, data, recipe.images, device)
+    preprocess = fitted(recipe.preprocess, data, recipe.images, device, recipe.imbalance)
     torch.manual_seed(number(seed, "weights"))
     module = assembled(recipe, len(data.classes), made)
     sample = pixels(resident(data, device)[0].images[: recipe.batch_size])
     torch.manual_seed(number(seed, "initialisation"))
-    recipe.initialise(module, preprocess(sample).cpu())
+    initialised(module, recipe.initialise, preprocess(sample).cpu())
     if recipe.start_from:
         begin_with(module, start or {})
     module = module.to(device).to(memory_format=torch.channels_last)
-    return Network(module, tuple(made), preprocess, recipe.loss, recipe.predict, recipe.precision)
+    teacher = taught_by(recipe.teacher, seed, data, device, start) if recipe.teacher else None
+    return Network(module, tuple(made), preprocess, recipe.loss, recipe.predict, recipe.precision, teacher=teacher)
+
+
+def taught_by(
+    teacher: Teacher, seed: int, data: DataSet, device: torch.device, start: Weights | None
+) -> tuple[Network, Teach]:
+    """A teacher with the weights `start`, ready to be evaluated; with random ones if there are none."""
+    network = build(teacher.recipe, seed, data, device)
+    if start:
+        network.module.load_state_dict(start)
+    network.module.eval().requires_grad_(False)
+    return network, teacher.loss
+
+
+def initialised(module: nn.Module, initialise: Initialise, images: Tensor) -> None:
+    """Draws first weights by `initialise`, also for layers that compute their weight from other tensors.
+
+    Such a layer, of torch.nn.utils.parametrizations, shows a plain weight meanwhile, and takes over what it became.
+    Raises ValueError for a layer whose weight is computed in another way: what `initialise` draws would be lost.
+    """
+    layers = [layer for layer in module.modules() if parametrize.is_parametrized(layer, "weight")]
+    computed = [(layer, list(cast(Any, layer).parametrizations.weight)) for layer in layers]
+    for layer, _ in computed:
+        parametrize.remove_parametrizations(layer, "weight")
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear) and not isinstance(layer.weight, nn.Parameter):
+            raise ValueError(
+                f"{name}, a {type(layer).__name__}, computes its weight, so that first weights drawn for it would be "
+                "lost; make it by torch.nn.utils.parametrizations, or compute the weight in its forward"
+            )
+    initialise(module, images)
+    for layer, parts in computed:
+        for part in parts:
+            parametrize.register_parametrization(layer, "weight", part)
 
 
 def assembled(recipe: Recipe, classes: int, made: list[nn.Module]) -> nn.Module:
@@ -205,10 +279,34 @@ def resident(data: DataSet, device: torch.device) -> tuple[Split, Split, Split]:
 
 @lru_cache(maxsize=8)
 def fitted(
-    preprocess: Callable[[Tensor], Transform], data: DataSet, images: int | None, device: torch.device
+    preprocess: Callable[[Tensor], Transform],
+    data: DataSet,
+    images: int | None,
+    device: torch.device,
+    imbalance: float = 1.0,
 ) -> Transform:
     """The transform that the training images decide, worked out once for all runs of a worker."""
-    return preprocess(pixels(resident(data, device)[0].images[:images]))
+    return preprocess(pixels(learned(data, images, device, imbalance).images))
+
+
+def learned(data: DataSet, images: int | None, device: torch.device, imbalance: float = 1.0) -> Split:
+    """The training images (n, 3, h, w) uint8 that a recipe learns from, on the device."""
+    split = first(resident(data, device)[0], images)
+    return split if imbalance == 1 else long_tailed(split, imbalance, len(data.classes))
+
+
+def long_tailed(split: Split, imbalance: float, classes: int) -> Split:
+    """The first images of each class, of the c-th of C classes a share of imbalance^(-c / (C - 1)), at least one.
+
+    Cui et al. 2019, https://arxiv.org/abs/1901.05555, section 5.1: CIFAR-10 and CIFAR-100 with a long tail.
+    """
+    rows = []
+    for label in range(classes):
+        own = (split.labels == label).nonzero().flatten()
+        rows.append(own[: max(1, int(len(own) * imbalance ** (-label / max(1, classes - 1))))])
+    kept = torch.cat(rows).sort().values
+    by_pixel = split.images.permute(0, 2, 3, 1)  # as it lies in memory
+    return Split(by_pixel.index_select(0, kept).permute(0, 3, 1, 2), split.labels.index_select(0, kept))
 
 
 def first(split: Split, count: int | None) -> Split:

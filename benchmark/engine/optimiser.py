@@ -6,9 +6,10 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from benchmark.engine.network import Network, tensors
-from benchmark.recipe import Rates, Recipe
+from benchmark.engine.network import Network, pixels, tensors
+from benchmark.recipe import Decays, RateOf, Rates, Recipe, equally, matrices
 
 
 class Look:
@@ -49,27 +50,58 @@ def blend(average: nn.Module, newest: nn.Module, share: float) -> None:
             mine.copy_(theirs)
 
 
-def parameter_groups(network: nn.Module, weight_decay: float, rates: Rates) -> list[dict[str, Any]]:
-    """Parameters by their factor on the rate and by whether they decay; those of factor 0 are frozen, and left out.
+def parameter_groups(
+    network: nn.Module,
+    weight_decay: float,
+    rates: Rates,
+    rate_of: RateOf = equally,
+    decays: Decays = matrices,
+    by_layer: bool = False,
+) -> list[dict[str, Any]]:
+    """Parameters by their factor on the rate, by whether they decay and, if asked, by the layers above theirs.
 
-    L2 is for tensors of two and more dimensions: not for norms, biases and learned slopes.
+    What is frozen, by a factor of 0 or since it needs no gradient, is left out: no optimiser meets it.
     """
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
-    for factor in dict.fromkeys(factor for factor, _ in by_factor(network, rates)):
-        groups |= {(factor, True): [], (factor, False): []}
-    for factor, parameter in by_factor(network, rates):
-        groups[factor, parameter.ndim > 1].append(parameter)
+    groups: dict[tuple[float, int, bool], list[nn.Parameter]] = {}
+    for above, layer, parameter in layered(network):
+        factor = rates(above) * rate_of(layer, parameter)
         parameter.requires_grad_(parameter.requires_grad and factor > 0)
+        if parameter.requires_grad:
+            place = factor, above if by_layer else 0
+            for decaying in (True, False):
+                groups.setdefault((*place, decaying), [])
+            groups[*place, decays(layer, parameter)].append(parameter)
     return [
-        {"params": parameters, "weight_decay": weight_decay if decays else 0.0, "factor": factor}
-        for (factor, decays), parameters in groups.items()
-        if factor > 0
+        {"params": parameters, "weight_decay": weight_decay if decaying else 0.0, "factor": factor, "above": above}
+        for (factor, above, decaying), parameters in groups.items()
     ]
 
 
-def by_factor(network: nn.Module, rates: Rates) -> list[tuple[float, nn.Parameter]]:
-    """Each parameter with its layer's factor; what has no weights of its own, as a norm, goes with the layer below."""
+def layered(network: nn.Module) -> list[tuple[int, nn.Module, nn.Parameter]]:
+    """Each parameter with its layer and the number of layers with weights above that one.
+
+    A layer without weights of its own, such as a norm, counts as the layer below it.
+    """
     owners = [module for module in network.modules() if next(module.parameters(recurse=False), None) is not None]
     weighty = [any(p.ndim > 1 for p in module.parameters(recurse=False)) for module in owners]
-    above = [max(0, sum(weighty[i + 1 :])) for i in range(len(owners))]
-    return [(rates(n), p) for module, n in zip(owners, above, strict=True) for p in module.parameters(recurse=False)]
+    above = [sum(weighty[i + 1 :]) for i in range(len(owners))]
+    return [(n, module, p) for module, n in zip(owners, above, strict=True) for p in module.parameters(recurse=False)]
+
+
+@torch.no_grad()
+def remeasure(network: Network, images: Tensor, size: int) -> None:
+    """Replaces the running statistics of batch norms by their means over batches of uint8 images (n, 3, h, w).
+
+    As torch.optim.swa_utils.update_bn does, but no other layer is put into training: none draws random numbers.
+    """
+    network.module.eval()
+    norms = [layer for layer in network.module.modules() if isinstance(layer, _BatchNorm) and not is_frozen(layer)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches
+        norm.train()
+    for batch in images.split(size):
+        network(pixels(batch))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum

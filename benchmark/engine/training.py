@@ -19,10 +19,10 @@ from torch import Tensor
 from benchmark.data.splits import DataSet, Split, folded
 from benchmark.engine.evaluation import accuracy, evaluate, fitness, shifted, step_flops
 from benchmark.engine.machine import now, peak_memory_mb, reset_peak_memory
-from benchmark.engine.network import Network, Weights, first, number, pixels, ready, resident
-from benchmark.engine.optimiser import Look, blend, is_frozen, parameter_groups
-from benchmark.evidence.curves import band, last_epoch, levels
-from benchmark.recipe import Augment, Batch, Moment, Recipe, Validation
+from benchmark.engine.network import Network, Weights, first, learned, number, pixels, ready, resident
+from benchmark.engine.optimiser import Look, blend, is_frozen, parameter_groups, remeasure
+from benchmark.evidence.curves import band, levels
+from benchmark.recipe import Batch, Moment, Recipe, Validation, all_along, last_epoch
 
 NEAR_ZERO = 1e-3  # weights within this of zero could as well be zero
 TRAIN_SAMPLE = 5000  # images on which the final training accuracy is measured: the first ones, stratified
@@ -63,12 +63,14 @@ class Result:
 class Curves:
     """What the loop saw, and what came out of it."""
 
-    trained: Network  # with averaged weights, where the recipe averages
+    trained: Network  # of the epoch that the recipe keeps; with averaged weights, where it averages
     losses: Tensor  # (steps,) float32, on the CPU
+    steps: list[int]  # of each epoch
+    batches: list[int]  # images in each batch of each epoch
     seconds: list[float]  # of each epoch's training
     accuracies: list[float]  # of each epoch's batches
     history: list[Validation]  # one shorter where the last epoch diverged
-    answers: Tensor  # the last epoch's logits of the validation images
+    answers: Tensor  # that epoch's logits of the validation images
     kept: dict[int, Network]  # by epoch, from 1 on; those whose answers the recipe wants too
 
 
@@ -82,17 +84,21 @@ def train(
 ) -> Result:
     """Train `recipe` from `seed` on `data`; same seed, machine and threads: same bits.
 
-    `start` are the weights that `recipe.start_from` stands for. `capture` says whether a GPU may run steps as graphs.
+    `start` are the weights that `recipe.before` stands for. `capture` says whether a GPU may run steps as graphs.
 
-    Whatever a part of the recipe raises goes through. A loss that is not finite ends the run as `diverged`.
+    Whatever a part of the recipe raises goes through. A loss that is not finite ends the run as `diverged`. Raises
+    ValueError if the recipe has a teacher and there are no weights for it.
     """
+    if recipe.teacher and not start:
+        raise ValueError("a recipe with a teacher needs the weights of the teacher's run, got none")
     data = folded(data, *recipe.fold) if recipe.fold else data
-    train_split, validation, test = resident(data, device)
-    train_split, validation = first(train_split, recipe.images), first(validation, recipe.validation_images)
+    _, validation, test = resident(data, device)
+    train_split = learned(data, recipe.images, device, recipe.imbalance)
+    validation = first(validation, recipe.validation_images)
     reset_peak_memory(device)
     network = ready(recipe, seed, data, device, start, capture)
     first_batch = first(train_split, recipe.batch_size)
-    flops = step_flops(network, first_batch)
+    flops = step_flops(network, first_batch) * recipe.views
     first_deviation = evaluate(network, first_batch.images).std().item()
     curves = fit(recipe, seed, network, train_split, validation, len(data.classes))
     finite = curves.losses.isfinite()
@@ -102,6 +108,8 @@ def train(
     logits = None if diverged or recipe.fold else evaluate(trained, test.images)
     kept = {} if diverged else curves.kept
     weights = [p.detach() for p in trained.module.parameters() if p.ndim > 1]
+    images = sum(steps * size for steps, size in zip(curves.steps, curves.batches, strict=True))
+    growth = images / (curves.batches[0] * len(curves.losses))  # of the mean batch over the first one
     return Result(
         status="diverged" if diverged else "done",
         reason=f"the loss left the finite numbers at step {int((~finite).nonzero()[0])}" if diverged else "",
@@ -110,14 +118,14 @@ def train(
         validation_accuracy=[each.accuracy for each in curves.history],
         validation_loss=[each.loss for each in curves.history],
         epoch_train_accuracy=curves.accuracies,
-        epoch_train_loss=[float(each.mean()) for each in curves.losses.chunk(len(curves.seconds))],
+        epoch_train_loss=[float(each.mean()) for each in curves.losses.split(curves.steps)],
         levels=levels(curves.losses.tolist()),
-        band=band(last_epoch(curves.losses.tolist(), len(curves.seconds))),
+        band=band(curves.losses[-curves.steps[-1] :].tolist()),
         train_seconds=sum(curves.seconds),
-        step_ms=1000 * median(curves.seconds) * len(curves.seconds) / len(curves.losses),
+        step_ms=1000 * median(taken / steps for taken, steps in zip(curves.seconds, curves.steps, strict=True)),
         peak_memory_mb=peak_memory_mb(device),
         parameters=sum(p.numel() for p in network.module.parameters()),
-        step_flops=flops,
+        step_flops=round(flops * growth),
         dead_units=dead_units,
         test_loss=None if logits is None else F.cross_entropy(logits, test.labels).item(),
         first_deviation=first_deviation,
@@ -144,15 +152,19 @@ def snapshot_names(epoch: int) -> tuple[str, str]:
 def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validation: Split, classes: int) -> Curves:
     """The loop: `recipe.epochs` passes over `train_split`, a look at `validation` after each."""
     device = train_split.images.device
-    size = min(recipe.batch_size, len(train_split.labels))
-    steps = len(train_split.labels) // size  # what fills no batch is left out
-    optimiser = recipe.optimiser(parameter_groups(network.module, recipe.weight_decay, recipe.rates))
+    by_layer = recipe.unfreeze is not all_along
+    optimiser = recipe.optimiser(
+        parameter_groups(
+            network.module, recipe.weight_decay, recipe.rates, recipe.rate_of, recipe.decays, by_layer=by_layer
+        )
+    )
     order = torch.Generator().manual_seed(number(seed, "order"))  # on the CPU: one order for every device
     augmentation = torch.Generator(device).manual_seed(number(seed, "augmentation"))
     torch.manual_seed(number(seed, "layers"))  # layers that draw, such as dropout, use torch's own stream
 
     all_targets = F.one_hot(train_split.labels, classes).float()
-    parameters = list(network.module.parameters())
+    known = train_split.labels.cpu()  # what `draw` looks at
+    parameters = [parameter for parameter in network.module.parameters() if parameter.requires_grad]
     frozen = [layer for layer in network.module.modules() if is_frozen(layer)]
     trained = network.copy() if recipe.average else network
     history: list[Validation] = []
@@ -160,45 +172,57 @@ def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validat
     seconds: list[float] = []
     accuracies: list[float] = []
     kept: dict[int, Network] = {}
-    scores = torch.empty(0)
+    best, answers = trained, torch.empty(0)
+    made: list[int] = []  # steps of each epoch
+    sizes: list[int] = []  # images in each batch of each epoch
     for epoch in range(recipe.epochs):
+        drawn = recipe.draw(known, recipe.batch_size, order)
+        sizes.append(min(recipe.batch_size * recipe.growth(epoch / recipe.epochs), len(drawn)))
+        steps = len(drawn) // sizes[-1]  # what fills no batch is left out
         network.module.train()
         for layer in frozen:
             layer.eval()
         start = now(device)
         looks: list[tuple[Tensor, Tensor, Tensor]] = []  # loss, logits, labels: read once, when the epoch is over
-        for step, (images, labels, rows) in enumerate(batches(train_split, size, order)):
+        for step, (images, labels, rows) in enumerate(batches(train_split, sizes[-1], drawn.to(device))):
             progress = (epoch + step / steps) / recipe.epochs
             rate = recipe.learning_rate * recipe.schedule(progress, history)
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["factor"]
-            images, targets = augmented(recipe.augment, images, all_targets.index_select(0, rows), augmentation)
+                if by_layer:
+                    group["lr"] *= recipe.unfreeze(group["above"], progress)
+            images, targets = augmented(recipe, images, all_targets.index_select(0, rows), augmentation)
             images = recipe.timed(images, Moment(rows, epoch, progress))
             look = Look(recipe, network, parameters, images, targets)
             optimiser.step(look)
             recipe.constrain(parameters)
             if recipe.average:
-                blend(trained.module, network.module, recipe.average(epoch * steps + step, recipe.epochs * steps))
-            looks.append((look.loss, look.logits, labels))
-        step_losses, logits, answers = zip(*looks, strict=True)
-        hits = (torch.cat(logits).argmax(1) == torch.cat(answers)).sum()
+                total = round((sum(made) + step) / progress) if progress else recipe.epochs * steps
+                blend(trained.module, network.module, recipe.average(sum(made) + step, total))
+            looks.append((look.loss, look.logits[: len(labels)], labels))
+        made.append(steps)
+        step_losses, logits, true = zip(*looks, strict=True)
+        hits = (torch.cat(logits).argmax(1) == torch.cat(true)).sum()
         losses.append(torch.stack(step_losses).cpu())
-        accuracies.append(int(hits) / (steps * size))
+        accuracies.append(int(hits) / (steps * sizes[-1]))
         seconds.append(now(device) - start)
         if not losses[-1].isfinite().all():
             break
+        if recipe.remeasure:
+            remeasure(trained, first(train_split, TRAIN_SAMPLE).images, recipe.batch_size)
         scores = evaluate(trained, validation.images)
         history.append(
             Validation(F.cross_entropy(scores, validation.labels).item(), accuracy(scores, validation.labels))
         )
+        if recipe.keep(history) == epoch:
+            best, answers = trained if recipe.keep is last_epoch else trained.copy(), scores
         if epoch + 1 in map(recipe.epoch, recipe.snapshots):
             kept[epoch + 1] = trained.copy()
-    return Curves(trained, torch.cat(losses), seconds, accuracies, history, scores, kept)
+    return Curves(best, torch.cat(losses), made, sizes, seconds, accuracies, history, answers, kept)
 
 
-def batches(split: Split, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """One epoch in a new order: images (size, 3, h, w) uint8, labels (size,), rows (size,) of the split."""
-    rows = torch.randperm(len(split.labels), generator=order).to(split.labels.device)
+def batches(split: Split, size: int, rows: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """One epoch through `rows`: images (size, 3, h, w) uint8, labels (size,), rows (size,) of the split."""
     by_pixel = split.images.permute(0, 2, 3, 1)  # as it lies in memory: rows of it are copied whole
     for chosen in rows.split(size):
         if len(chosen) == size:
@@ -206,9 +230,20 @@ def batches(split: Split, size: int, order: torch.Generator) -> Iterator[tuple[T
             yield images, split.labels.index_select(0, chosen), chosen
 
 
-def augmented(augment: Augment, images: Tensor, targets: Tensor, rng: torch.Generator) -> Batch:
-    """A batch of uint8 images, augmented, as float32 0 to 1."""
+def augmented(recipe: Recipe, images: Tensor, targets: Tensor, rng: torch.Generator) -> Batch:
+    """A batch of uint8 images, augmented, as float32 0 to 1.
+
+    Raises ValueError if the augmentation makes another number of images of each than the recipe says.
+    """
+    n, augment = len(images), recipe.augment
     if getattr(augment, "takes_bytes", False):
         images, targets = augment(images, targets, rng)
-        return pixels(images), targets
-    return augment(pixels(images), targets, rng)
+        images = pixels(images)
+    else:
+        images, targets = augment(pixels(images), targets, rng)
+    if not len(images) == len(targets) == recipe.views * n:
+        raise ValueError(
+            f"augment must make {recipe.views} images of each, as the recipe's views say, and as many targets; of {n} "
+            f"it made {len(images)} and {len(targets)} targets"
+        )
+    return images, targets

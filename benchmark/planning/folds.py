@@ -51,10 +51,10 @@ class Validated:
 def candidates(table: Study) -> dict[str, Recipe]:
     """What there is to choose from: the control and the variants that start from scratch or from a file.
 
-    A start from another run may have learned from the images that a fold leaves out.
+    A start from another run, or a teacher, may have learned from the images that a fold leaves out.
     """
     trained = {name: arm for name, arm in table.arms.items() if isinstance(arm, Recipe)}
-    return {CONTROL: table.base} | {n: arm for n, arm in trained.items() if not isinstance(arm.start_from, Recipe)}
+    return {CONTROL: table.base} | {n: arm for n, arm in trained.items() if not isinstance(arm.before, Recipe)}
 
 
 def rounds(tables: Sequence[Study], folds: int, fingerprint: str) -> list[list[Run]]:

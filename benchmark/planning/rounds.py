@@ -52,10 +52,10 @@ def combinations(tables: Iterable[Study], seeds: int, fingerprint: str) -> dict[
 
 
 def origin(recipe: Recipe, seed: int, old: Mapping[str, str]) -> Run | None:
-    """The run that `recipe` starts from: that of the same seed."""
-    if not isinstance(recipe.start_from, Recipe):
+    """The run that `recipe` starts from or learns from: that of the same seed."""
+    if not isinstance(recipe.before, Recipe):
         return None
-    return Run(recipe.start_from, seed, old[recipe.start_from.data], keeps_weights=True)
+    return Run(recipe.before, seed, old[recipe.before.data], keeps_weights=True)
 
 
 def origins(rounds: Iterable[Iterable[Run]], old: Mapping[str, str]) -> list[Run]:

@@ -95,6 +95,6 @@ def study(ablation: Ablation, context: str, base: Recipe, original: Recipe) -> S
 
 
 def old_data(arm: Arm) -> str | None:
-    """The data set that an arm's start was trained on, if it has one; members of an ensemble have none."""
-    start = arm.start_from if isinstance(arm, Recipe) else None
+    """The data set that an arm's start or teacher was trained on, if any; members of an ensemble have none."""
+    start = arm.before if isinstance(arm, Recipe) else None
     return start.data if isinstance(start, Recipe) else None

@@ -272,8 +272,8 @@ loaded = lru_cache(maxsize=2)(load)  # a pre-training and what follows it may be
 
 
 def beginning(run: Run, store: Path | None) -> dict[str, Any]:
-    """The trained weights that a run starts from, if it does, as `train` takes them."""
-    start = run.recipe.start_from
+    """The trained weights that a run starts or learns from, if it does, as `train` takes them."""
+    start = run.recipe.before
     if isinstance(start, Checkpoint):
         return {"start": weights_of(start)}
     return {"start": load_file(weights_file(store, run.start))} if start and store else {}

@@ -33,7 +33,7 @@ from benchmark.running.executor import Outcome
 from benchmark.store.store import Store
 
 CPU = torch.device("cpu")
-OLD = {"cifar10": "print of cifar10", "fractal10": "print of fractal10"}  # what a toy set may start from
+OLD = {name: f"print of {name}" for name in ("cifar10", "fractal10", "toy")}  # what a toy set may start or learn from
 OTHER = replace(TINY, data="toy6", norm=absent, epochs=1, batch_size=20)  # another data set, without a norm
 ROOMS = ("recipe", "networks", "baseline", "ensembles")
 MAY_IMPORT = {*(f"benchmark.{room}" for room in ROOMS), "torch", "torchvision"}
