@@ -162,7 +162,7 @@ BOTH = """step,loss,epoch,train_accuracy,validation_accuracy
 
 
 def start_of(recipe: Recipe, data: DataSet) -> dict[str, Tensor] | None:
-    """Weights for a recipe that starts or learns from trained ones, learned on the CPU from `data`, whatever it names."""
+    """Weights for a recipe that starts or learns from trained ones, learned on the CPU from `data`."""
     if not isinstance(recipe.before, Recipe):
         return None
     begun = replace(recipe.before, data=data.name, epochs=1)

@@ -100,7 +100,7 @@ def test_an_unknown_ablation_is_told_with_the_nearest() -> None:
 @pytest.mark.parametrize("seeds", [1, 3, 5])
 def test_rounds_hold_every_run_once_the_first_seeds_first(seeds: int) -> None:
     tables, _ = studies(discover()[0], TINY)
-    rounds = plan(tables, seeds, "f", {"cifar10": "c", "fractal10": "d"})
+    rounds = plan(tables, seeds, "f", {"cifar10": "c", "fractal10": "d", "toy": "t"})
     counts = Counter(describe(run.recipe) for planned in rounds for run in planned)
     assert len({run.key for planned in rounds for run in planned}) == counts.total()
     most = max(len(table.arms) for table in tables if table.base == TINY)
