@@ -58,6 +58,13 @@ def test_a_planted_fault_is_seen(fault: str, trials: Trials) -> None:
     assert sentence in found.faults
 
 
+def test_a_trick_that_waits_is_named_with_its_line(trials: Trials) -> None:
+    assert trials.examine(FAULTS["reads a number"][0]).faults == (
+        "each step waits for the GPU at planted.py:44 reads_a_number: a number is read from the device, as .item(),"
+        " float() and bool() do; so its network is not captured as a CUDA graph"
+    )
+
+
 @pytest.mark.parametrize("fault", ["reads a number", "decides", "masks", "copies to the host"])
 def test_a_network_that_waits_is_not_captured_and_trains_as_it_would(fault: str, trials: Trials) -> None:
     found = trials.examine(FAULTS[fault][0])

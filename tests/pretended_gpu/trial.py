@@ -25,6 +25,7 @@ from benchmark.data.splits import DataSet
 from benchmark.engine import evaluation, network, training
 from benchmark.recipe import Recipe
 
+NOT_CAPTURED = "not captured as a CUDA graph"  # the engine's warning, which names the line where the host waits
 IMAGES, VALIDATION, EVALUATED = 64, 24, 24  # two steps of TINY: each graph is replayed twice and more
 
 
@@ -46,9 +47,9 @@ class Finding:
         said = [f"on a GPU it raises {self.error}"] if self.error else []
         said += [f"each step waits for the GPU at {wait}" for wait in self.waits]
         said += [f"it draws from torch's own stream, not from the generator it is given, at {d}" for d in self.draws]
-        said += [f"its network warns: {warning}" for warning in self.warnings]
-        if not (self.captured or self.error or self.warnings):
-            said.append("its network cannot be captured as a CUDA graph")
+        said += [f"its training warns: {each}" for each in self.warnings if not (self.waits and NOT_CAPTURED in each)]
+        if not (self.captured or self.error):
+            said.append("so its network is not captured as a CUDA graph")
         if self.differs:
             said.append(
                 f"replayed as a CUDA graph it trains otherwise ({self.differs}): Python runs at capture alone, so that"
@@ -72,7 +73,11 @@ def examine(recipe: Recipe, data: DataSet, start: dict[str, torch.Tensor] | None
                 captured = training.train(recipe, 0, data, gpu, start)
                 graphs = [g for kept in network._kept.values() for each in kept.graphs for g in each._graphs.values()]
                 steps, seen = len(captured.losses), dict(device.log.launches)
-                waits = tuple(f"{where}: {why}" for zone, why, where in device.log.waits if zone != "between epochs")
+                waits = tuple(
+                    dict.fromkeys(
+                        f"{where}: {why}" for zone, why, where in device.log.waits if zone != "between epochs"
+                    )
+                )
                 draws = tuple(where for zone, where in device.log.draws if zone == "step")
                 patch.setattr(network.Network, "step", network.Network._step)
                 patch.setattr(network.Network, "scores", lambda self, images: self._scores(images)[0])
