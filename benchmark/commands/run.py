@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
 from benchmark import report as reports
@@ -102,7 +103,7 @@ def command(
         left = lacking(grid, results)
         total = len(grid.before) + sum(map(len, grid.rounds))
         say(f"{total} runs, {len(left)} to train; {expected(asked, left, results)}")
-        for sentence in grid.unavailable:
+        for sentence in [*grid.unavailable, *on_other_gpus(results, asked.devices)]:
             say(sentence)
         if jobs_per_gpu == AUTO and not jobs and left and asked.devices[0].startswith("cuda"):
             asked = packed(asked)
@@ -127,6 +128,19 @@ def combined(grid: Grid, asked: Request, results: Store) -> list[str]:
     if all(each.key in results for replicates in grid.ensembles.values() for each in replicates):
         return []
     return combine(grid.ensembles, results, load(asked.data, asked.data_dir), asked.about)
+
+
+def on_other_gpus(results: Store, places: Sequence[str]) -> list[str]:
+    """A sentence if the store has runs of another model of GPU than those of `places`."""
+    gpus = {place for place in places if place.startswith("cuda")}
+    here = {torch.cuda.get_device_name(place) for place in gpus}
+    there = {str(record["environment"].get("device", "cpu")) for record in results.records.values()} if gpus else set()
+    if not (others := sorted(there - here - {"cpu"})):
+        return []
+    return [
+        f"the store has runs of {', '.join(others)}: on {', '.join(sorted(here))} the same seed gives other numbers,"
+        " as good a sample as those, and other step times; --store names another folder if these are to be compared"
+    ]
 
 
 def packed(asked: Request) -> Request:
