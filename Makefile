@@ -15,10 +15,10 @@ READY := $(VENV)/.ready
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help ablate test bench setup report regress plan check format clean
+.PHONY: help ablate test bench gpu-check setup report regress plan check format clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 ablate: $(READY) ## install what is needed, train what is missing, write the report
 	$(RUN) -m benchmark run $(ARGS)
@@ -29,6 +29,9 @@ test: $(READY) ## run the tests
 bench: $(READY) ## time each trick's step, the training loop and the runner, into results/bench.json
 	mkdir -p results
 	$(RUN) -m pytest speed -W default --benchmark-json=results/bench.json $(ARGS)
+
+gpu-check: $(READY) ## on a GPU, 25 minutes: what docs/first-gpu.md asks for, into results/gpu-check.json
+	$(RUN) -m speed.gpu_check --out results/gpu-check.json $(ARGS)
 
 setup: $(READY) ## install alone
 

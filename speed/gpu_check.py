@@ -1,0 +1,383 @@
+"""What has to be seen once on a real GPU, in order, into one JSON: `make gpu-check`, 25 minutes.
+
+    python -m speed.gpu_check --out results/gpu-check.json
+    python -m speed.gpu_check --device cpu --reduced --out /tmp/gpu-check.json    # to try the script without a GPU
+
+Each section is written when it ends, with its seconds, or with its error; what cannot start in time is left out and
+named. docs/first-gpu.md says what to look for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmark.baseline import baseline
+from benchmark.data.load import load
+from benchmark.data.splits import DataSet
+from benchmark.engine.capture import captures
+from benchmark.engine.machine import devices, environment, has_fast_bf16, now, settle
+from benchmark.engine.network import build, first, ready, resident
+from benchmark.engine.training import Result, fit, train
+from benchmark.planning.discovery import discover
+from benchmark.planning.identity import Run, describe
+from benchmark.planning.studies import studies
+from benchmark.recipe import Recipe
+from benchmark.running.cost import in_turns, stepper
+from benchmark.running.pace import image_flops
+from benchmark.running.packing import crew, packing
+from benchmark.running.preload import preload
+from benchmark.running.workers import Processes
+from benchmark.store.files import replace_file
+
+Found = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What the sections need."""
+
+    device: str
+    data: DataSet
+    folder: Path
+    base: Recipe  # the budget that is looked at
+    reduced: bool  # a few steps of everything: the script is tried, not the device
+
+    @property
+    def place(self) -> torch.device:
+        """The device, as torch takes it."""
+        return torch.device(self.device)
+
+    @property
+    def small(self) -> Recipe:
+        """A training of a second or so."""
+        return replace(baseline(self.base.data, "quick", "fp32"), images=512, validation_images=200, epochs=1)
+
+    @property
+    def fits(self) -> Recipe:
+        """The budget's baseline, shortened where everything is."""
+        return replace(self.base, epochs=1, images=1024, validation_images=200) if self.reduced else self.base
+
+    @property
+    def steps(self) -> int:
+        """Steps of a timing."""
+        return 2 if self.reduced else 60
+
+
+def machine(check: Check) -> Found:
+    """The software and the device."""
+    told = {"torch_build": torch.__config__.show(), "environment": environment(check.device)}
+    if not captures(check.place):
+        return told
+    smi = subprocess.run(["nvidia-smi", "-q"], capture_output=True, text=True, timeout=60)
+    return told | {"architectures": torch.cuda.get_arch_list(), "nvidia_smi": smi.stdout[:8000]}
+
+
+def tests(check: Check) -> Found:
+    """The tests marked gpu."""
+    chosen = ["--co"] if check.reduced else []
+    asked = [sys.executable, "-m", "pytest", "-m", "gpu", "tests", "-q", "--durations=10", *chosen]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=900)
+    return {"exit_code": done.returncode, "said": done.stdout[-4000:]}
+
+
+class Asking(nn.Module):
+    """A layer that waits for the device."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * float(x.mean().item() < 1e9)
+
+
+class Poisoning(nn.Module):
+    """A layer that reads memory that is not its own: the GPU does nothing more for its process."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + x.flatten().index_select(0, torch.full((1,), 2**40, device=x.device)).sum()
+
+
+def asking(channels: int) -> nn.Module:
+    return Asking()
+
+
+def poisoning(channels: int) -> nn.Module:
+    return Poisoning()
+
+
+def dropping(channels: int) -> nn.Module:
+    return nn.Dropout(0.3)
+
+
+def failures(check: Check) -> Found:
+    """A layer that waits, one that draws after it, and one that breaks the GPU's process, beside healthy runs."""
+    recipes = [replace(check.small, before_head=layer) for layer in (asking, dropping, poisoning)] + [check.small]
+    runs = [Run(recipe, seed, check.data.fingerprint) for seed in range(2) for recipe in recipes]
+    with Processes([check.device], check.data.name, check.folder) as processes:
+        ends = [(outcome.run, outcome.error) for outcome in processes.outcomes(iter(runs))]
+    layers = Counter((getattr(run.recipe.before_head, "__name__", ""), error[:300]) for run, error in ends)
+    return {"ends": [{"layer": layer, "error": error, "runs": n} for (layer, error), n in layers.items()]}
+
+
+def repeats(check: Check, deadline: float) -> Found:
+    """Every variant twice as graphs and once without: those whose bits differ."""
+    small = replace(check.small, images=256, validation_images=64)
+    recipes: dict[str, Recipe] = {}
+    for table in studies(discover()[0], small)[0]:
+        for recipe in table.runs_of(1):
+            if recipe.data == small.data and not recipe.start_from:
+                recipes.setdefault(describe(recipe), recipe)
+    differing: dict[str, list[str]] = {"twice": [], "without graphs": [], "failed": []}
+    looked = 0
+    for text, recipe in list(recipes.items())[: 5 if check.reduced else None]:
+        if time.monotonic() > deadline:
+            break
+        looked += 1
+        try:
+            one, two = (train(recipe, 0, check.data, check.place) for _ in range(2))
+            plain = train(recipe, 0, check.data, check.place, capture=False)
+        except Exception as reason:
+            differing["failed"].append(f"{text}: {type(reason).__name__}: {str(reason)[:300]}")
+            continue
+        differing["twice"] += [] if same(one, two) else [text]
+        differing["without graphs"] += [] if same(one, plain) else [text]
+    return {"variants": len(recipes), "looked_at": looked, "differing": differing}
+
+
+def same(one: Result, other: Result) -> bool:
+    """Whether two runs have the same bits."""
+    pairs = ((one.losses, other.losses), (one.logits, other.logits))
+    return all(np.array_equal(a, b, equal_nan=True) if a is not None and b is not None else a is b for a, b in pairs)
+
+
+def throughput(check: Check) -> Found:
+    """One training of the budget, and where the time of its steps goes."""
+    begin = now(check.place)
+    result = train(check.fits, 0, check.data, check.place)
+    seconds = now(check.place) - begin
+    flops = result.step_flops * len(result.losses)
+    return {
+        "recipe": describe(check.fits),
+        "seconds": seconds,
+        "train_seconds": result.train_seconds,
+        "step_ms": result.step_ms,
+        "pflop": flops / 1e15,
+        "tflop_per_second": flops / result.train_seconds / 1e12,
+        "peak_memory_mb": result.peak_memory_mb,
+        "validation_accuracy": result.validation_accuracy,
+        "train_accuracy": result.train_accuracy,
+        "test_accuracy": result.test_accuracy,
+        "kernels": kernels(check),
+    }
+
+
+def kernels(check: Check) -> list[Found]:
+    """What the device does in 20 steps: the kernels that take longest."""
+    train_split, validation, _ = resident(check.data, check.place)
+    once = replace(check.fits, epochs=1)
+    network = ready(once, 0, check.data, check.place)
+    split = first(train_split, (2 if check.reduced else 20) * once.batch_size)
+    run = partial(fit, once, 0, network, split, first(validation, 1), len(check.data.classes))
+    run()
+    on_gpu = captures(check.place)
+    activity = torch.profiler.ProfilerActivity.CUDA if on_gpu else torch.profiler.ProfilerActivity.CPU
+    with torch.profiler.profile(activities=[activity]) as profile:
+        run()
+    spent = [
+        {
+            "kernel": each.key[:120],
+            "calls": each.count,
+            "ms": (each.self_device_time_total if on_gpu else each.self_cpu_time_total) / 1000,
+        }
+        for each in profile.key_averages()
+    ]
+    return sorted(spent, key=lambda each: -float(each["ms"]))[:20]
+
+
+@contextmanager
+def setting(holder: Any, name: str, value: Any) -> Iterator[None]:
+    """Another value of a setting of torch, within the block."""
+    before = getattr(holder, name)
+    setattr(holder, name, value)
+    try:
+        yield
+    finally:
+        setattr(holder, name, before)
+
+
+def settings(check: Check) -> Found:
+    """What each choice costs: the step with it over the step without, in turns."""
+    base, steps = check.fits, check.steps
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+
+    def timed(recipe: Recipe, *ways: Any) -> Callable[[], float]:
+        """Seconds an image, with settings that hold while kernels are chosen and while they run."""
+
+        def within() -> float:
+            with_them = [setting(*way) for way in ways]
+            for each in with_them:
+                each.__enter__()
+            try:
+                return stepper(recipe, check.data, check.place, steps)() / recipe.batch_size
+            finally:
+                for each in reversed(with_them):
+                    each.__exit__(None, None, None)
+
+        return within
+
+    fp32 = replace(base, precision="fp32")
+    tf32 = ((cudnn, "allow_tf32", True), (matmul, "allow_tf32", True))
+    ways = {
+        "cudnn may choose kernels that add in any order": timed(base, (cudnn, "deterministic", False)),
+        "cudnn tries its kernels first": timed(base, (cudnn, "benchmark", True)),
+        "twice the batch": timed(replace(base, batch_size=2 * base.batch_size)),
+        "float32": timed(fp32),
+        "float32 as TF32": timed(fp32, *tf32),
+        "no CUDA graphs": lambda: eager_seconds(check, base, steps),
+    }
+    found = {name: in_turns(way, timed(base), rounds=1 if check.reduced else 3).cost() for name, way in ways.items()}
+    return {name: {"ratio": each.ratio, "low": each.low, "high": each.high} for name, each in found.items()}
+
+
+def eager_seconds(check: Check, recipe: Recipe, steps: int) -> float:
+    """Seconds an image without graphs: the network as it is built."""
+    train_split, validation, _ = resident(check.data, check.place)
+    once = replace(recipe, epochs=1)
+    network = build(once, 0, check.data, check.place)
+    split = first(train_split, steps * recipe.batch_size)
+    run = partial(fit, once, 0, network, split, first(validation, 1), len(check.data.classes))
+    run()
+    curves = run()
+    return sum(curves.seconds) / len(curves.losses) / recipe.batch_size
+
+
+def packed(check: Check, recipe: Recipe) -> list[Found]:
+    """Throughput of 1, 2, ... workers on one device."""
+    with crew(Processes([check.device], check.data.name, check.folder), recipe, check.data) as measure:
+        probes = packing(measure, 2 if check.reduced else 6)
+    return [{"workers": each.workers, "images_per_second": each.rate, "memory": each.memory} for each in probes]
+
+
+def sharing(check: Check) -> Found:
+    """Workers beside each other on one GPU, without NVIDIA's MPS and with it."""
+    recipes = {"quick": check.small, "budget": replace(check.fits, images=8192 if not check.reduced else 512)}
+    found: Found = {"without MPS": {name: packed(check, recipe) for name, recipe in recipes.items()}}
+    control = shutil.which("nvidia-cuda-mps-control")
+    if not control or not captures(check.place):
+        return found | {"with MPS": "left out: nvidia-cuda-mps-control is not there"}
+    with mps(control):
+        return found | {"with MPS": {name: packed(check, recipe) for name, recipe in recipes.items()}}
+
+
+@contextmanager
+def mps(control: str) -> Iterator[None]:
+    """NVIDIA's Multi-Process Service, for processes started in this block: https://docs.nvidia.com/deploy/mps."""
+    with tempfile.TemporaryDirectory() as pipes:
+        names = ("CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY")
+        os.environ.update(dict.fromkeys(names, pipes))
+        subprocess.run([control, "-d"], check=True, timeout=60)
+        try:
+            yield
+        finally:
+            subprocess.run([control], input="quit\n", text=True, timeout=60, check=False)
+            for name in names:
+                del os.environ[name]
+
+
+def memory(check: Check) -> Found:
+    """What a process holds of the GPU after 1, 10 and 50 networks, in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(memory_here, check).result()
+
+
+def memory_here(check: Check) -> Found:
+    """As `memory`, in this process."""
+    settle(check.device)
+    found: Found = {}
+    marks = (1, 2) if check.reduced else (1, 10, 50)
+    for count in range(1, marks[-1] + 1):
+        recipe = replace(check.small, batch_size=32 + count)  # another shape: another network to capture
+        peak = train(recipe, 0, check.data, check.place).peak_memory_mb
+        if count in marks:
+            held = {"peak_memory_mb": peak}
+            if captures(check.place):
+                free, total = torch.cuda.mem_get_info(check.place)
+                held |= {"in_use_mb": (total - free) / 1e6, "reserved_mb": torch.cuda.memory_reserved() / 1e6}
+            found[f"after {count}"] = held
+    return found
+
+
+def seeds(check: Check) -> Found:
+    """Two more seeds of the budget."""
+    runs = [train(check.fits, seed, check.data, check.place) for seed in (1, 2)]
+    return {"test_accuracy": [run.test_accuracy for run in runs], "train_seconds": [run.train_seconds for run in runs]}
+
+
+def main() -> None:
+    """Runs the sections that there is time for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda:0")
+    parser.add_argument("--data", default="cifar10")
+    parser.add_argument("--data-dir", type=Path, default=Path("data"))
+    parser.add_argument("--budget", default="standard")
+    parser.add_argument("--minutes", type=float, default=25, help="no section starts after these")
+    parser.add_argument("--reduced", action="store_true", help="a few steps of everything")
+    parser.add_argument("--out", type=Path, default=Path("results/gpu-check.json"))
+    asked = parser.parse_args()
+
+    deadline = time.monotonic() + 60 * asked.minutes
+    device = devices(asked.device)[0]
+    preload()
+    settle(device)
+    data = load(asked.data, asked.data_dir)
+    base = baseline(asked.data, asked.budget, "bf16" if has_fast_bf16(device) else "fp32")
+    check = Check(device, data, asked.data_dir, base, asked.reduced)
+    sections: dict[str, Callable[[], Found]] = {
+        "machine": lambda: machine(check),
+        "throughput": lambda: throughput(check),
+        "failures": lambda: failures(check),
+        "settings": lambda: settings(check),
+        "memory": lambda: memory(check),
+        "sharing": lambda: sharing(check),
+        "tests": lambda: tests(check),
+        "seeds": lambda: seeds(check),
+        "repeats": lambda: repeats(check, deadline),
+    }
+    found: Found = {"budget": asked.budget, "reduced": asked.reduced, "image_flops": image_flops(base, data)}
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    for name, section in sections.items():
+        begin = time.monotonic()
+        if begin > deadline:
+            found[name] = {"left_out": "no time was left"}
+        else:
+            try:
+                found[name] = section()
+            except Exception:  # a section that fails must not cost the others
+                found[name] = {"failed": traceback.format_exc()[-3000:]}
+            found[name] |= {"section_seconds": round(time.monotonic() - begin, 1)}
+        replace_file(asked.out, json.dumps(found, indent=1, default=str).encode())
+        print(
+            f"{name}: {'failed' if 'failed' in found[name] else 'done'}, {time.monotonic() - begin:.0f} s", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()
