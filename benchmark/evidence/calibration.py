@@ -15,7 +15,8 @@ from statistics import variance
 
 from scipy.stats import binomtest
 
-from benchmark.evidence.comparison import Verdict, judge_pairs, smallest_effect
+from benchmark.evidence.comparison import Verdict, judge_pairs
+from benchmark.evidence.power import smallest_effect
 
 Scores = Sequence[float]  # points, one per run
 Pair = tuple[list[float], list[float]]

@@ -1,39 +1,68 @@
 """Comparison of variants with their control: pure functions on lists of accuracies in points, one per run.
 
-Fixed before the runs: Welch's t, since differences between runs come mostly from chaos in training and pairing by
-seed buys little (Jordan 2024, https://arxiv.org/abs/2304.01910); Holm's correction over a table; equivalence by two
-one-sided tests within a margin (Schuirmann 1987, https://doi.org/10.1007/BF01068419). A rank test stands beside
-Welch's and decides nothing: it shows where variances or shapes differ so badly that means mislead.
+Fixed before the runs: Welch's t, Holm's correction over a table, equivalence by two one-sided tests within a margin
+(Schuirmann 1987, https://doi.org/10.1007/BF01068419). A rank test stands beside Welch's and decides nothing: it shows
+where variances or shapes differ so badly that means mislead.
 
-Three runs may agree by luck, and Welch's test believes them: with 3 runs of each of 10 variants and no effect at all,
-9 to 16 % of tables would hold a false alarm, with 20 variants up to 29 % (NOTES.md). So tests, not intervals, take a
-sample's variance as no smaller than the median one of its table; what is lifted to it counts twice the degrees of
-freedom, since it rests on other samples too. That leaves 0 to 5 %.
+Three runs may agree by luck, and Welch's test believes them. So the tests take no sample's variance as smaller than
+the larger of two: the median of its table and the control's own. A variance lifted to this floor rests on other
+samples too and counts more degrees of freedom, up to twice its own (`lifted_freedom`); a reader who recalculates a row
+by textbook Welch from its own runs alone will now and then find it open where it is resolved here, or the reverse.
+Intervals take the median alone as their floor: with the larger one they would hold the truth in 98 % of rows instead
+of 95 to 97 % (`speed/verdicts.py` measures this and the errors of the verdicts).
+
+Runs with the same seed share the initial weights and the order of the images, so their accuracies are correlated. The
+correlation is estimated over a table, shrunk (`correlation`), and the covariance of an arm and its control taken off
+the variance of their difference. Plain pairing would throw the control's other runs away.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import inf, isfinite, isnan, nan, sqrt
 from statistics import fmean
 from typing import Literal
 
-import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import brunnermunzel, norm, t
+from scipy.stats import t
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestIndPower
 
-ALPHA, POWER = 0.05, 0.8
-LEAST_RANKED = 5  # runs on a side: with four, even samples that hardly overlap are no surprise to a rank test
-MOST = 100_000  # runs of a variant; more are never asked for
-Scores = Sequence[float]  # accuracies in points, one per run
+from benchmark.evidence.interim import combined, spent
+from benchmark.evidence.power import ALPHA, LEAST, POWER, seeds_needed
+from benchmark.evidence.spread import (
+    ALONE,
+    Background,
+    Scores,
+    Seeds,
+    background,
+    lifted,
+    lifted_freedom,
+    shared,
+    variance,
+)
+
+GROWTH = 1.3  # times its runs that an unresolved row gets from one interim test to the next
 Pair = tuple[Scores, Scores]  # of a variant and its control
-Counts = tuple[int, int]  # runs of these
-Word = Literal["helps", "hurts", "equivalent", "unresolved"]
-SHARES = tuple(part / 20 for part in (1, 2, 3, 4, 4, 3, 2, 1))  # of the error, for each look: most where most end
+Counts = tuple[int, int]  # runs of a variant and of its control
+Word = Literal["helps", "hurts", "equivalent", "unresolved", "no verdict"]
+
+TOO_FEW = f"a verdict takes {LEAST} runs of the variant and of the baseline"
+NO_SPREAD = "no run differs from another of its arm, so that the spread of single runs is unknown"
+GUESSING = "the baseline is not surely better than guessing"
+UNSEEN = "no interim test has seen it yet"
+ALL_SPENT = "all of its error is spent"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What test accuracies can be at all, in points."""
+
+    chance: float | None = None  # the accuracy of guessing; None where nothing is known of it
+    step: float = 0.0  # what a single test image is worth; 0 where their number is unknown
+
+
+UNKNOWN = Scale()
 
 
 @dataclass(frozen=True)
@@ -43,10 +72,10 @@ class Difference:
     mean: float  # points
     error: float  # standard error of the mean, points; nan if a sample has a single run
     freedom: float  # degrees
-    tested: tuple[float, float] | None = None  # error and freedom of the tests, where variances have a floor
+    tested: tuple[float, float] | None = None  # error and freedom of the tests, where their variances are others
 
     def tail(self, distance: float) -> float:
-        """The chance that the mean is off by more than `distance` in one direction."""
+        """Returns the chance that the mean is off by more than `distance` in one direction."""
         error, freedom = self.tested or (self.error, self.freedom)
         if not error:
             return float(distance <= 0)
@@ -54,17 +83,18 @@ class Difference:
 
     @property
     def p(self) -> float:
-        """Of no difference, two-sided, by itself."""
-        return 2 * self.tail(abs(self.mean)) if self.error else float(self.mean == 0)
+        """The two-sided p value of no difference, without correction."""
+        error, _ = self.tested or (self.error, self.freedom)
+        return 2 * self.tail(abs(self.mean)) if error else float(self.mean == 0)
 
     def visible(self, family: int) -> float:
-        """The size that shows four times out of five at Holm's strictest step with this error; nan without one."""
+        """Returns the size that shows four times out of five at Holm's strictest step; nan without an error."""
         error, freedom = self.tested or (self.error, self.freedom)
         return error * float(t.isf(ALPHA / family / 2, freedom) + t.isf(1 - POWER, freedom)) if error else error
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 %, by itself."""
+        """The 95 % interval, without correction."""
         half = float(t.ppf(1 - ALPHA / 2, self.freedom)) * self.error if self.error else self.error
         return self.mean - half, self.mean + half
 
@@ -75,216 +105,293 @@ class Verdict:
 
     word: Word
     difference: Difference
-    p: float  # of no difference, corrected over the family; nan with fewer than two runs on a side
+    p: float  # of no difference, corrected over the family; nan where nothing could be tested
     seeds_needed: int  # more runs of the variant, where it is unresolved
+    reason: str = ""  # why there is no verdict, or none yet; empty where the tests have decided
+    p_alone: float = nan  # as `p`, without correction over the family
+    unseen: int = 0  # runs of the variant since its last interim test
 
     @property
     def unresolved(self) -> bool:
+        """Whether more runs may decide it."""
         return self.word == "unresolved"
 
 
-def difference(variant: Scores, control: Scores, floor: float = 0.0) -> Difference:
-    """Variant less control. Needs a run on each side, two for an error. `floor` as in `contrast`."""
-    return contrast([(1, variant), (-1, control)], floor)
+def difference(variant: Scores, control: Scores, background: Background = ALONE) -> Difference:
+    """Returns variant less control. Needs a run on each side, two for an error."""
+    return contrast([(1, variant), (-1, control)], background)
 
 
-def contrast(terms: Sequence[tuple[float, Scores]], floor: float = 0.0) -> Difference:
-    """A weighted sum of means: Welch 1947, https://doi.org/10.1093/biomet/34.1-2.28, for two or more samples.
+def contrast(
+    terms: Sequence[tuple[float, Scores]], background: Background = ALONE, seeds: Sequence[Seeds] = ()
+) -> Difference:
+    """Returns a weighted sum of means: Welch 1947, https://doi.org/10.1093/biomet/34.1-2.28, for two or more samples.
 
-    Tests take no sample's variance as smaller than `floor`, but for one without any, which is no luck.
+    `seeds`: of each term's runs; without them no two are taken to share any.
     """
     mean = sum(weight * fmean(scores) for weight, scores in terms)
     if min(len(scores) for _, scores in terms) < 2:
         return Difference(mean, nan, nan)
-    known = [(weight, len(scores), variance(scores)) for weight, scores in terms]
-    plain = [(weight**2 * spread / count, count - 1) for weight, count, spread in known]
-    lifted = [
-        (weight**2 * floor / count, 2 * (count - 1)) if 0 < spread < floor else part
-        for (weight, count, spread), part in zip(known, plain, strict=True)
-    ]
-    return Difference(mean, *welch(plain), tested=welch(lifted))
+    of_all = sum(len(scores) - 1 for _, scores in terms)
+    shown = [lifted(scores, background.typical, of_all) for _, scores in terms]
+    tested = [lifted(scores, background.floor, lifted_freedom(len(scores), background.samples)) for _, scores in terms]
+    common = shared(terms, seeds, background.correlation)
+    return Difference(mean, *welch(terms, shown, common), tested=welch(terms, tested, common))
 
 
-def welch(each: Sequence[tuple[float, int]]) -> tuple[float, float]:
-    """Error and degrees of freedom of a sum of means, from the squared error and the degrees of each."""
-    total, spread = sum(part for part, _ in each), sum(part**2 / freedom for part, freedom in each)
-    return sqrt(total), total**2 / spread if spread else inf
+def welch(
+    terms: Sequence[tuple[float, Scores]],
+    each: Sequence[tuple[float, float]],
+    common: Sequence[tuple[int, int, float]],
+) -> tuple[float, float]:
+    """Returns the error of a sum of means and its degrees of freedom, from the variance and degrees of each sample.
 
-
-def typical(samples: Iterable[Scores]) -> float:
-    """The median variance of samples that have one; 0 if none has."""
-    known = [each for scores in samples if len(scores) > 1 and (each := variance(scores))]
-    return float(np.median(known)) if known else 0.0
-
-
-def variance(scores: Scores) -> float:
-    """Of single runs, estimated from two or more of them; exactly 0 of equal ones."""
-    return float(np.var(scores, ddof=1)) if min(scores) < max(scores) else 0.0
+    The covariance of two samples is taken for that of the one that varies less, so that it is rather too small.
+    """
+    parts = [weight**2 * spread / len(scores) for (weight, scores), (spread, _) in zip(terms, each, strict=True)]
+    total = sum(parts) + sum(factor * min(each[i][0], each[j][0]) for i, j, factor in common)
+    spread = sum(part**2 / freedom for part, (_, freedom) in zip(parts, each, strict=True))
+    return sqrt(max(0.0, total)), sum(parts) ** 2 / spread if spread else inf
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """Holm 1979, https://www.jstor.org/stable/4615733; nan stays out of the family."""
+    """Returns corrected p values: Holm 1979, https://www.jstor.org/stable/4615733; nan stays out of the family."""
+    return _corrected(ps, "holm")
+
+
+def false_discovery(ps: Sequence[float]) -> list[float]:
+    """Returns for each test the share of false rejections to expect among those at least as sure.
+
+    Benjamini & Hochberg 1995, https://doi.org/10.1111/j.2517-6161.1995.tb02031.x; nan stays out.
+    """
+    return _corrected(ps, "fdr_bh")
+
+
+def _corrected(ps: Sequence[float], method: str) -> list[float]:
     known = [p for p in ps if isfinite(p)]
-    corrected = iter(multipletests(known, method="holm")[1] if known else [])
+    corrected = iter(multipletests(known, method=method)[1] if known else [])
     return [float(next(corrected)) if isfinite(p) else nan for p in ps]
 
 
-def superiority(variant: Scores, control: Scores) -> float:
-    """P(variant > control) of a run drawn from each, ties counted half: 0.5 of no difference."""
-    ordered = np.sort(control)
-    below = np.searchsorted(ordered, variant, "left") + np.searchsorted(ordered, variant, "right")
-    return float(below.mean()) / (2 * len(ordered))
+def compare(
+    pairs: Sequence[Pair], margin: float, seeds: Sequence[tuple[Seeds, Seeds]] = (), scale: Scale = UNKNOWN
+) -> list[Verdict]:
+    """Returns one verdict for each (variant, control); the pairs are one family of tests.
 
-
-def rank_p(variant: Scores, control: Scores) -> float:
-    """Of P(variant > control) = 1/2, by itself: the test of Brunner & Munzel 2000,
-    https://doi.org/10.1002/(SICI)1521-4036(200001)42:1%3C17::AID-BIMJ17%3E3.0.CO;2-U.
-
-    It assumes neither equal spreads nor normal scores. nan with fewer than five runs on a side, where it is no test
-    at all, and where the samples do not overlap, which leaves its error without an estimate.
+    `seeds`: of the runs of each pair; without them no two runs are taken to share any.
     """
-    if min(len(variant), len(control)) < LEAST_RANKED or superiority(variant, control) in (0.0, 1.0):
-        return nan
-    return float(brunnermunzel(variant, control).pvalue)
+    return with_seeds(judge_pairs(pairs, margin, seeds, scale), pairs, margin, [1.0] * len(pairs))
 
 
-def compare(pairs: Sequence[Pair], margin: float) -> list[Verdict]:
-    """One verdict for each (variant, control); the pairs are one family of tests."""
-    return with_seeds(judge_pairs(pairs, margin), pairs, margin, 1.0)
+def compare_in_looks(
+    pairs: Sequence[Pair],
+    looks: Sequence[Sequence[Counts]],
+    margin: float,
+    seeds: Sequence[tuple[Seeds, Seeds]] = (),
+    scale: Scale = UNKNOWN,
+) -> list[Verdict]:
+    """As `compare`, for pairs that were tested while their runs were made: see `judge_looks`."""
+    tests = [taken(looks, n) for n in range(len(pairs))]
+    return with_seeds(judge_looks(pairs, looks, margin, seeds, scale), pairs, margin, [next_share(t) for t in tests])
 
 
-def compare_in_looks(pairs: Sequence[Pair], looks: Sequence[Sequence[Counts]], margin: float) -> list[Verdict]:
-    """As `compare`, for pairs that were looked at while their runs were made: see `judge_looks`."""
-    return with_seeds(judge_looks(pairs, looks, margin), pairs, margin, max(SHARES))
+@dataclass(frozen=True)
+class Taken:
+    """An interim test of one pair."""
+
+    look: int  # its place among the looks at the table
+    runs: Counts
+    share: float  # of the error
 
 
-def judge_looks(pairs: Sequence[Pair], looks: Sequence[Sequence[Counts]], margin: float) -> list[Verdict]:
-    """As `judge_pairs`, for pairs that were looked at while their runs were made: `looks` has the runs of each then.
+def taken(looks: Sequence[Sequence[Counts]], pair: int) -> list[Taken]:
+    """Returns the interim tests of a pair: the looks for which its variant got more runs, while error is left."""
+    found: list[Taken] = []
+    for at, look in enumerate(looks):
+        runs = look[pair]
+        before = found[-1].runs[0] if found else LEAST - 1
+        if runs[0] <= before or runs[1] < LEAST:
+            continue
+        first = found[0].runs[0] if found else runs[0]
+        share = spent(runs[0] / first) - sum(each.share for each in found)
+        if share > 1e-9:
+            found.append(Taken(at, runs, share))
+    return found
 
-    A pair takes part in a look for which its variant got more runs; without two on a side it learns nothing there.
-    Who trains on wherever a look has resolved nothing gets as many chances to be wrong, so each look has its share of
-    the error, and the least p over share is a p value again (Bonferroni). These go through Holm's correction: Maurer &
-    Bretz 2013, https://doi.org/10.1080/19466315.2013.807748. Runs after a pair's last look count in its effect alone.
+
+def next_share(tests: Sequence[Taken]) -> float:
+    """Returns the share of the error that the next of the planned interim tests has; 0 if none is left."""
+    return next_spent(tests[-1].runs[0] / tests[0].runs[0]) - sum(each.share for each in tests) if tests else spent(1)
+
+
+def next_spent(growth: float) -> float:
+    """Returns what is spent one stage of `--resolve` further."""
+    return spent(GROWTH * growth)
+
+
+def judge_looks(
+    pairs: Sequence[Pair],
+    looks: Sequence[Sequence[Counts]],
+    margin: float,
+    seeds: Sequence[tuple[Seeds, Seeds]] = (),
+    scale: Scale = UNKNOWN,
+) -> list[Verdict]:
+    """As `judge_pairs`, for pairs that were tested while their runs were made: `looks` has the runs of each then.
+
+    A pair takes part in a look for which its variant got more runs. Who trains on wherever a test has resolved
+    nothing gets as many chances to be wrong, so each spends a share of the error that its runs alone decide
+    (`interim.spent`), and the p value is that of all tests together. These go through Holm's correction: Maurer &
+    Bretz 2013, https://doi.org/10.1080/19466315.2013.807748. Runs after the last test count in the effect alone.
     """
-    apart, close = [nan] * len(pairs), [nan] * len(pairs)
-    taken, before = [0] * len(pairs), [0] * len(pairs)
-    for look in looks:
+    tests = [taken(looks, n) for n in range(len(pairs))]
+    tails: list[list[tuple[float, float]]] = [[] for _ in pairs]
+    for at, look in enumerate(looks):
+        here = [n for n in range(len(pairs)) if any(test.look == at for test in tests[n])]
+        if not here:
+            continue
         seen = [(variant[:n], control[:m]) for (variant, control), (n, m) in zip(pairs, look, strict=True)]
-        floor = floor_of(seen, pairs)
-        for at, pair in enumerate(seen):
-            if len(pair[0]) <= before[at] or not pair[1] or taken[at] == len(SHARES):
-                continue
-            gap, share = difference(*pair, floor), SHARES[taken[at]]
-            apart[at] = least(apart[at], gap.p / share)
-            close[at] = least(close[at], nearness(gap, margin) / share)
-            before[at], taken[at] = len(pair[0]), taken[at] + 1
-    floor = floor_of(pairs, pairs)
-    return decide([difference(*pair, floor) for pair in pairs], apart, close)
-
-
-def least(before: float, now: float) -> float:
-    """The smaller p, at most 1; nan is none yet."""
-    known = [p for p in (before, now) if not isnan(p)]
-    return min(1.0, *known) if known else nan
-
-
-def with_seeds(verdicts: Sequence[Verdict], pairs: Sequence[Pair], margin: float, share: float) -> list[Verdict]:
-    """With the seeds that unresolved rows need, if a look has that share of the error."""
+        seeds_seen = [(ours[:n], theirs[:m]) for (ours, theirs), (n, m) in zip(seeds, look, strict=False)]
+        common = background_of(seen, pairs, seeds_seen)
+        for n in here:
+            gap = gap_of(seen[n], common, seeds_seen[n] if seeds else None)
+            tails[n].append((gap.tail(abs(gap.mean)), nearness(gap, margin)))
+    one_sided = [all_together(tests[n], [apart for apart, _ in tails[n]]) for n in range(len(pairs))]
+    apart = [p if isnan(p) else min(1.0, 2 * p) for p in one_sided]
+    close = [all_together(tests[n], [near for _, near in tails[n]]) for n in range(len(pairs))]
+    common = background_of(pairs, pairs, seeds)
+    gaps = [gap_of(pair, common, seeds[n] if seeds else None) for n, pair in enumerate(pairs)]
+    reasons = [refusal(pair, common, margin, scale) for pair in pairs]
+    unseen = [len(pairs[n][0]) - (tests[n][-1].runs[0] if tests[n] else 0) for n in range(len(pairs))]
+    found = [
+        replace(verdict, unseen=new, reason=verdict.reason or (UNSEEN if not these else ""))
+        for verdict, new, these in zip(decide(gaps, apart, close, reasons), unseen, tests, strict=True)
+    ]
     return [
-        replace(verdict, seeds_needed=seeds_needed(*pair, margin, len(pairs) / share))
-        if verdict.unresolved
-        else verdict
-        for verdict, pair in zip(verdicts, pairs, strict=True)
+        replace(each, reason=ALL_SPENT) if each.unresolved and not each.reason and next_share(these) <= 0 else each
+        for each, these in zip(found, tests, strict=True)
     ]
 
 
-def judge_pairs(pairs: Sequence[Pair], margin: float) -> list[Verdict]:
+def all_together(tests: Sequence[Taken], tails: Sequence[float]) -> float:
+    """Returns the one-sided p value of a pair's interim tests; nan without any."""
+    if not tests:
+        return nan
+    information = [1.0]
+    for before, now in pairwise(tests):
+        # The less the tests share, the stricter: of variant and control the one that grew more counts.
+        grew = max(now.runs[0] / before.runs[0], now.runs[1] / before.runs[1])
+        information.append(information[-1] * grew)
+    return combined(tails, information, [test.share for test in tests])
+
+
+def with_seeds(
+    verdicts: Sequence[Verdict], pairs: Sequence[Pair], margin: float, shares: Sequence[float]
+) -> list[Verdict]:
+    """Returns them with the seeds that unresolved rows need, if the next test of each has that share of the error."""
+    common = background_of(pairs, pairs)
+    return [
+        replace(verdict, seeds_needed=seeds_needed(*pair, margin, len(pairs) / share, common))
+        if verdict.unresolved and share > 0
+        else verdict
+        for verdict, pair, share in zip(verdicts, pairs, shares, strict=True)
+    ]
+
+
+def judge_pairs(
+    pairs: Sequence[Pair], margin: float, seeds: Sequence[tuple[Seeds, Seeds]] = (), scale: Scale = UNKNOWN
+) -> list[Verdict]:
     """As `compare`, but for the seeds still needed, which take most of its time."""
-    floor = floor_of(pairs, pairs)
-    return judge([difference(*pair, floor) for pair in pairs], [margin] * len(pairs))
+    common = background_of(pairs, pairs, seeds)
+    gaps = [gap_of(pair, common, seeds[n] if seeds else None) for n, pair in enumerate(pairs)]
+    reasons = [refusal(pair, common, margin, scale) for pair in pairs]
+    return judge(gaps, [margin] * len(pairs), reasons)
 
 
-def floor_of(pairs: Sequence[Pair], whole: Sequence[Pair]) -> float:
-    """The typical variance of the samples in `pairs`, beginnings of those in `whole`; a shared one counts once."""
-    parts = {
-        id(all_): part
-        for pair, these in zip(pairs, whole, strict=True)
-        for part, all_ in zip(pair, these, strict=True)
-    }
-    return typical(parts.values())
+def gap_of(pair: Pair, common: Background, seeds: tuple[Seeds, Seeds] | None) -> Difference:
+    """Returns variant less control."""
+    return contrast([(1, pair[0]), (-1, pair[1])], common, seeds or ())
 
 
-def judge(gaps: Sequence[Difference], margins: Sequence[float]) -> list[Verdict]:
-    """One verdict for each difference, which are one family of tests. Where the margin is 0 nothing is equivalent."""
+def minus(one: Difference, other: Difference) -> Difference:
+    """Returns the difference of two differences that share no runs, by the errors of the tests of both."""
+    parts = [each.tested or (each.error, each.freedom) for each in (one, other)]
+    total = sum(error**2 for error, _ in parts)
+    spread = sum(error**4 / freedom for error, freedom in parts)
+    return Difference(one.mean - other.mean, sqrt(total), total**2 / spread if spread else inf)
+
+
+def background_of(
+    pairs: Sequence[Pair], whole: Sequence[Pair], seeds: Sequence[tuple[Seeds, Seeds]] = ()
+) -> Background:
+    """Returns what the samples in `pairs`, beginnings of those in `whole`, tell; a shared one counts once."""
+    parts: dict[int, tuple[Scores, Seeds]] = {}
+    controls: list[Scores] = []
+    for n, (pair, these) in enumerate(zip(pairs, whole, strict=True)):
+        for side in (0, 1):
+            parts[id(these[side])] = pair[side], seeds[n][side] if seeds else ()
+        controls.append(pair[1])
+    if not parts:
+        return ALONE
+    of_control = max((variance(each) for each in controls if len(each) > 1), default=0.0)
+    samples = [scores for scores, _ in parts.values()]
+    found = background(samples, (), [each for _, each in parts.values()] if seeds else ())
+    return replace(found, floor=max(found.floor, of_control))
+
+
+def refusal(pair: Pair, common: Background, margin: float, scale: Scale) -> str:
+    """Returns why a pair cannot have a verdict; empty where it can."""
+    variant, control = pair
+    if min(len(variant), len(control)) < LEAST:
+        return TOO_FEW
+    if scale.step > margin > 0:
+        return f"one test image is worth {scale.step:.3g} points, more than the margin of {margin:.3g}"
+    if scale.chance is not None and guesses(control, scale.chance):
+        return GUESSING
+    return "" if common.floor else NO_SPREAD
+
+
+def guesses(scores: Scores, chance: float) -> bool:
+    """Returns whether runs are not surely better than guessing (one-sided t test at 5 %)."""
+    above = fmean(scores) - chance
+    error = sqrt(variance(scores) / len(scores)) if len(scores) > 1 else inf
+    return above <= 0 or (error > 0 and float(t.sf(above / error, max(1, len(scores) - 1))) >= ALPHA)
+
+
+def judge(gaps: Sequence[Difference], margins: Sequence[float], reasons: Sequence[str] = ()) -> list[Verdict]:
+    """Returns one verdict for each difference, which are one family of tests. At a margin of 0 none is equivalent.
+
+    `reasons` why some get no verdict; these stay out of the family.
+    """
     close = [nearness(gap, margin) for gap, margin in zip(gaps, margins, strict=True)]
-    return decide(gaps, [gap.p for gap in gaps], close)
+    return decide(gaps, [gap.p for gap in gaps], close, reasons or [""] * len(gaps))
 
 
 def nearness(gap: Difference, margin: float) -> float:
-    """p of a difference of the margin or more, by itself."""
+    """Returns p of a difference of the margin or more, without correction."""
     return gap.tail(margin - abs(gap.mean)) if margin else 1.0
 
 
-def decide(gaps: Sequence[Difference], apart: Sequence[float], close: Sequence[float]) -> list[Verdict]:
-    """By the p values of no difference and of no equivalence, each a family.
+def decide(
+    gaps: Sequence[Difference], apart: Sequence[float], close: Sequence[float], reasons: Sequence[str]
+) -> list[Verdict]:
+    """Decides by the p values of no difference and of no equivalence, each a family.
 
     "Equivalent" goes before "helps" and "hurts": a difference that is surely there and surely smaller than the margin
     is no reason to use the variant.
     """
-    return [Verdict(_word(*each), each[0], each[1], 0) for each in zip(gaps, holm(apart), holm(close), strict=True)]
+    apart = [nan if reason else p for p, reason in zip(apart, reasons, strict=True)]
+    close = [nan if reason else p for p, reason in zip(close, reasons, strict=True)]
+    return [
+        Verdict(_word(gap, p, near, reason), gap, p, 0, reason, alone)
+        for gap, p, near, reason, alone in zip(gaps, holm(apart), holm(close), reasons, apart, strict=True)
+    ]
 
 
-def _word(gap: Difference, apart: float, close: float) -> Word:
+def _word(gap: Difference, apart: float, close: float, reason: str) -> Word:
+    if reason:
+        return "unresolved" if reason == TOO_FEW else "no verdict"
     if close < ALPHA:
         return "equivalent"
     if apart < ALPHA:
         return "helps" if gap.mean > 0 else "hurts"
     return "unresolved"
-
-
-def seeds_needed(variant: Scores, control: Scores, margin: float, family: float) -> int:
-    """How many more runs the variant needs to show a difference of `margin` at Holm's strictest step.
-
-    With 80 % power, if the control grows in proportion; at least 1.
-    """
-    spreads = [variance(scores) for scores in (variant, control) if len(scores) > 1]
-    if not spreads:
-        return 2 - len(variant) if len(variant) < 2 else 1
-    deviation = sqrt(fmean(spreads))
-    size = min(margin / deviation, 3.0) if deviation else 3.0  # what is larger shows with two runs all the same
-    ratio = len(control) / len(variant)
-    alpha = ALPHA / family
-
-    def enough(n: int) -> bool:
-        return power(size, n, ratio, alpha) >= POWER
-
-    # Were the deviation known, so many would do: the t test takes a few more, and the search starts from there.
-    least = (norm.isf(alpha / 2) + norm.ppf(POWER)) ** 2 * (1 + 1 / ratio) / size**2 if size else MOST
-    low = min(MOST, max(2, int(least)))
-    high = min(MOST, low + 64)
-    among = range(low, high + 1) if enough(high) else range(high, MOST + 1)
-    return max(1, among[0] + bisect_left(among, True, key=enough) - len(variant))
-
-
-def smallest_effect(deviation: float, seeds: int, control_seeds: int, family: int) -> float:
-    """The smallest difference in points that so many runs show with 80 % power at Holm's strictest step.
-
-    `deviation` is that of single runs, in points.
-    """
-    if not deviation:
-        return 0.0
-    ratio, alpha = control_seeds / seeds, ALPHA / family
-    size: float = brentq(lambda effect: power(effect, seeds, ratio, alpha) - POWER, 1e-6, 30.0)
-    return size * deviation
-
-
-def power(size: float, seeds: int, ratio: float, alpha: float) -> float:
-    """Of a two-sided t test for a difference of `size` deviations, with `ratio` as many runs of the control."""
-    found = float(TTestIndPower().power(size, seeds, alpha, ratio))
-    if not isnan(found):
-        return found
-    # SciPy's non-central t gives up here and there: Johnson, Kotz & Balakrishnan 1995, eq. 31.26, is within 0.01.
-    freedom = seeds * (1 + ratio) - 2
-    edge, shift = float(t.isf(alpha / 2, freedom)), size * sqrt(seeds * ratio / (1 + ratio))
-    spread = sqrt(1 + edge**2 / (2 * freedom))
-    return float(norm.sf((edge * (1 - 1 / (4 * freedom)) - shift) / spread))

@@ -2,9 +2,10 @@
 
 A change of the code, of PyTorch or of the machine may move every accuracy and leave what a trick is worth as it was,
 or break one trick and leave the rest. So effects are compared, beside the baselines themselves. All comparisons are
-one family (Holm). Where runs that both stores have (the same recipe, code and seed) gave the same numbers, nothing has
-changed, however few they are: trainings are deterministic. Costs are compared by the ranges that were measured in
-turns.
+one family (Holm). Where both stores have the very same runs of a variant and of its baseline (the same recipe, code
+and seed, and none besides) and all of them gave the same numbers, nothing has changed, however few they are: trainings
+are deterministic. Where one side has other runs too, the statistics decide. Costs are compared by ratios of step times
+that were measured in turns; their error is how much these ratios scatter from one measurement to another.
 """
 
 from __future__ import annotations
@@ -13,20 +14,30 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import log, pi, sqrt
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pandas as pd
+from scipy.stats import t
 
-from benchmark.evidence.comparison import Difference, contrast, judge, typical
+from benchmark.evidence.comparison import TOO_FEW, Difference, contrast, holm, judge
+from benchmark.evidence.power import ALPHA, LEAST
+from benchmark.evidence.spread import Background, background
 from benchmark.evidence.tables import CONTROL, Table, number, points, tables
 from benchmark.store.files import replace_file, told
 from benchmark.store.records import Record, table_name
 from benchmark.store.store import Store
 
 OUTCOME = ("status", "test_accuracy", "test_loss", "validation_loss")  # numbers of a run that tell it from another
-COST_CHANGE = 1.1  # factor between step-time ratios that is worth a word, where the measured ranges do not meet
+COST_CHANGE = 1.1  # factor between step-time ratios that is worth a word, if it is sure
+ROUNDS, RANGE = 5, 2.326  # of a measured cost; the expected range of five normal numbers, standard deviations
+MEDIAN_ERROR = sqrt(pi / 2)  # of a median over that of a mean, for many normal numbers
+FREEDOM = 7.2  # degrees: a range of five tells as much as 3.6 degrees (Patnaik 1950), and there are two
+MAD = 1.4826  # standard deviations of normal numbers per median absolute deviation
+LEAST_SCATTER = 20  # changes that tell how much measurements scatter
+TINY = 1e-9  # an error that stands for none
 Terms = list[tuple[float, list[float]]]
 
 
@@ -55,7 +66,7 @@ class Change:
 
 @dataclass(frozen=True)
 class CostChange:
-    """A variant's step time over its control's, then and now, whose measured ranges do not meet."""
+    """A variant's step time over its control's, then and now, which surely differ."""
 
     variant: str
     before: float
@@ -85,7 +96,7 @@ def row_name(ablation: str, context: str, variant: str) -> str:
 
 def compared(reference: Store, store: Store) -> Comparison:
     """Every effect and every baseline that both have."""
-    then, now = ({table_name(t.study): t for t in tables(each)} for each in (reference, store))
+    then, now = ({table_name(table.study): table for table in tables(each)} for each in (reference, store))
     found: list[tuple[dict[str, Any], Terms, Terms]] = []
     missing, baselines = [], set()
     same: list[bool] = []  # of what is found
@@ -122,9 +133,14 @@ def compared(reference: Store, store: Store) -> Comparison:
 
 
 def reproduced(before: Table, after: Table, variant: str) -> bool:
-    """Whether a variant and its control have runs in common then and now, all of which gave the same numbers."""
-    both = [again(before.runs(arm), after.runs(arm)) for arm in (variant, CONTROL)]
-    return all(runs and all(runs) for runs in both)
+    """Whether a variant and its control have the very same runs then and now, all of which gave the same numbers."""
+    return all(all_again(before.runs(arm), after.runs(arm)) for arm in (variant, CONTROL))
+
+
+def all_again(before: Sequence[Record], after: Sequence[Record]) -> bool:
+    """Whether there are runs, the same on both sides and no others, and all gave the same numbers."""
+    keys = [{run["key"] for run in runs} for runs in (before, after)]
+    return bool(keys[0]) and keys[0] == keys[1] and all(again(before, after))
 
 
 def again(before: Sequence[Record], after: Sequence[Record]) -> list[bool]:
@@ -161,18 +177,20 @@ def effect(table: Table, variant: str) -> Terms | None:
     return [(1.0, scores), (-1.0, control)] if scores and control else None
 
 
-def spread(table: Table) -> float:
-    """The median variance of its arms: no sample is believed to vary less (see `comparison`)."""
-    return typical(points(runs, table.study) for runs in (table.control, *table.arms.values()))
+def spread(table: Table) -> Background:
+    """Returns what its arms tell together of single runs."""
+    control = points(table.control, table.study)
+    return background([control, *(points(runs, table.study) for runs in table.arms.values())], control)
 
 
 def judged(
-    found: Sequence[tuple[dict[str, Any], Terms, Terms]], margins: Sequence[float], floors: Sequence[float]
+    found: Sequence[tuple[dict[str, Any], Terms, Terms]], margins: Sequence[float], spreads: Sequence[Background]
 ) -> list[Change]:
-    """A line for each comparison, all of them one family."""
-    gaps = [difference(old, new, floor) for (_, old, new), floor in zip(found, floors, strict=True)]
-    verdicts = judge(gaps, margins)
-    words = {"helps": "better", "hurts": "worse", "equivalent": "unchanged", "unresolved": "unresolved"}
+    """Returns a line for each comparison, all of them one family."""
+    gaps = [difference(old, new, common) for (_, old, new), common in zip(found, spreads, strict=True)]
+    reasons = [TOO_FEW if any(len(scores) < LEAST for _, scores in (*old, *new)) else "" for _, old, new in found]
+    verdicts = judge(gaps, margins, reasons)
+    words = {"helps": "better", "hurts": "worse", "equivalent": "unchanged"}
     return [
         Change(
             **named,
@@ -181,17 +199,17 @@ def judged(
             low=number(gap.interval[0]),
             high=number(gap.interval[1]),
             p=number(verdict.p),
-            word=words[verdict.word],
+            word=words.get(verdict.word, "unresolved"),
             visible=number(gap.visible(len(gaps))),
         )
         for (named, old, new), gap, verdict in zip(found, gaps, verdicts, strict=True)
     ]
 
 
-def difference(old: Terms, new: Terms, floor: float) -> Difference:
-    """New less old."""
+def difference(old: Terms, new: Terms, common: Background) -> Difference:
+    """Returns new less old."""
     terms = [*new, *((-weight, scores) for weight, scores in old)]
-    return contrast(terms, floor) if terms else Difference(0.0, 0.0, float("inf"))
+    return contrast(terms, common) if terms else Difference(0.0, 0.0, float("inf"))
 
 
 def mean(terms: Terms) -> float:
@@ -200,15 +218,30 @@ def mean(terms: Terms) -> float:
 
 
 def cost_changes(reference: Store, store: Store) -> list[CostChange]:
-    """Variants whose ranges of step time over the control's, measured in turns, do not meet, and differ enough."""
+    """Returns the variants whose step time over the control's surely changed, by a factor of more than COST_CHANGE.
+
+    At 5 % after Holm's correction over all that both stores measured. The error of a change is that of the rounds of
+    the two measurements or, where it is larger and there are enough of them, the scatter over all changes: a machine
+    differs more from one day to another than within the minute of a measurement.
+    """
     then, now = costs(reference), costs(store)
-    changed = []
-    for name in then.keys() & now.keys():
-        old, new = then[name], now[name]
-        apart = old["high"] < new["low"] or new["high"] < old["low"]
-        if apart and max(new["ratio"] / old["ratio"], old["ratio"] / new["ratio"]) > COST_CHANGE:
-            changed.append(CostChange(name, old["ratio"], new["ratio"]))
-    return sorted(changed, key=lambda change: change.variant)
+    names = sorted(then.keys() & now.keys())
+    changes = [log(now[name]["ratio"] / then[name]["ratio"]) for name in names]
+    scatter = median(map(abs, changes)) * MAD if len(changes) >= LEAST_SCATTER else 0.0
+    ps = [
+        2 * float(t.sf(abs(change) / max(scatter, sqrt(squared(then[name]) + squared(now[name])), TINY), FREEDOM))
+        for name, change in zip(names, changes, strict=True)
+    ]
+    return [
+        CostChange(name, then[name]["ratio"], now[name]["ratio"])
+        for name, change, p in zip(names, changes, holm(ps), strict=True)
+        if p < ALPHA and abs(change) > log(COST_CHANGE)
+    ]
+
+
+def squared(cost: dict[str, float]) -> float:
+    """Returns the squared error of the logarithm of a ratio, the median of ROUNDS, from their range."""
+    return (log(cost["high"] / cost["low"]) / RANGE * MEDIAN_ERROR) ** 2 / ROUNDS
 
 
 def costs(store: Store) -> dict[str, dict[str, float]]:

@@ -9,7 +9,18 @@ from dataclasses import dataclass, fields, replace
 from statistics import fmean, median
 from typing import Any
 
-from benchmark.evidence.comparison import ALPHA, Verdict, compare, compare_in_looks, rank_p, superiority
+from benchmark.evidence.comparison import (
+    Difference,
+    Scale,
+    Verdict,
+    compare,
+    compare_in_looks,
+    contrast,
+    false_discovery,
+)
+from benchmark.evidence.power import ALPHA
+from benchmark.evidence.ranks import rank_p, superiority, superiority_interval
+from benchmark.evidence.spread import background
 from benchmark.evidence.worth import Rung, rises, worth
 from benchmark.store.records import Record
 from benchmark.store.store import Store
@@ -32,13 +43,18 @@ class Row:
     accuracy: float | None  # mean on the test images; a diverged run counts as guessing
     accuracy_control: float | None
     effect: float | None  # accuracy - accuracy_control
-    ci_low: float | None  # 95 % interval of the effect, by itself (Welch)
+    ci_low: float | None  # 95 % interval of the effect, without correction (Welch)
     ci_high: float | None
-    p_adjusted: float | None  # of no effect, Holm over the table; None with fewer than two runs on a side
+    p: float | None  # of no effect, without correction; None where nothing could be tested
+    p_adjusted: float | None  # the same, Holm over the table
+    q: float | None  # false discoveries to expect among all rows of the report as sure as this (Benjamini-Hochberg)
     superiority: float | None  # P(variant > control) of a run of each
+    superiority_low: float | None  # its 95 % interval (Newcombe)
+    superiority_high: float | None
     p_rank: float | None  # of superiority 1/2, Brunner-Munzel, by itself; None where it cannot be had
-    verdict: str  # helps, hurts, equivalent, unresolved; "not run", "not compared" where a side has no run
-    caution: str  # why not to take the verdict at its word; empty if nothing is known against it
+    verdict: str  # helps, hurts, equivalent, unresolved, no verdict; "not run", "not compared" where a side has no run
+    caution: str  # why there is no verdict, or why not to take it at its word; empty if nothing is known against it
+    unseen: int  # runs of the variant since its last interim test; 0 where there are no such tests
     seeds_needed: int | None  # more runs of the variant to resolve a difference of the margin
     step_ms_ratio: float | None  # time of a training step over the control's: in turns, or else medians of the runs
     step_in_turns: bool  # whether it was; medians swing with whatever else the machine did
@@ -95,9 +111,27 @@ def tables(store: Store) -> list[Table]:
     for record in sorted(store.records.values(), key=lambda record: record["seed"]):
         found[record["fingerprint"], record["recipe"]].append(record)
     costs = store.costs()
-    without_worth = [table(study, found, costs) for study in store.studies()]
+    without_worth = with_discoveries([table(study, found, costs) for study in store.studies()])
     ladders = {place(each): there for each in without_worth if (there := ladder(each))}
     return [in_lengths(each, ladders.get(place(each))) for each in without_worth]
+
+
+def with_discoveries(found: Sequence[Table]) -> list[Table]:
+    """Returns the tables with their rows' false-discovery rates over all of them; equal comparisons count once."""
+    ps: dict[tuple[str, str, str], float] = {}
+    for each in found:
+        ps |= {comparison_of(each, row): row.p for row in each.rows if row.p is not None}
+    rates = dict(zip(ps, false_discovery(list(ps.values())), strict=True))
+    return [
+        replace(each, rows=[replace(row, q=rates.get(comparison_of(each, row))) for row in each.rows])
+        for each in found
+    ]
+
+
+def comparison_of(table: Table, row: Row) -> tuple[str, str, str]:
+    """Returns what a row compares: the data, the recipe of the variant and that of its control."""
+    (recipe,) = (arm["recipe"] for arm in table.study["arms"] if arm["variant"] == row.variant)
+    return table.study["fingerprint"], recipe, table.study["control"]["recipe"]
 
 
 def place(table: Table) -> tuple[str, str]:
@@ -146,11 +180,12 @@ def table(
     comparable = [name for name, records in arms.items() if records and control]
     theirs = points(control, study)
     pairs = [(points(arms[name], study), theirs) for name in comparable]
+    seeds = [(seeds_of(arms[name]), seeds_of(control)) for name in comparable]
     if looks := study.get("looks"):
         then = [[(look.get(name, 0), look.get(CONTROL, 0)) for name in comparable] for look in looks]
-        found_words = compare_in_looks(pairs, then, study["margin"])
+        found_words = compare_in_looks(pairs, then, study["margin"], seeds, scale(study))
     else:
-        found_words = compare(pairs, study["margin"])
+        found_words = compare(pairs, study["margin"], seeds, scale(study))
     verdicts = dict(zip(comparable, found_words, strict=True))
     rows = [row(study, name, arms[name], control, verdicts.get(name), failed[name]) for name in arms]
     measured = {arm["variant"]: costs.get((arm["recipe"], study["control"]["recipe"])) for arm in study["arms"]}
@@ -162,6 +197,27 @@ def table(
     ]
     planned = [(study["control"], control), *((arm, arms[arm["variant"]]) for arm in study["arms"])]
     return Table(study, control, arms, rows, missing(planned))
+
+
+def seeds_of(records: Sequence[Record]) -> list[int]:
+    """Returns the seeds of runs; none of ensembles, whose numbers count replicates."""
+    return [] if any(map(is_ensemble, records)) else [record["seed"] for record in records]
+
+
+def scale(study: dict[str, Any]) -> Scale:
+    """Returns what test accuracies can be on a table's data; older stores do not know their number of test images."""
+    images = study.get("test_images")
+    return Scale(100 / study["classes"], 100 / images if images else 0.0)
+
+
+def gap(table: Table, variant: str) -> Difference:
+    """Returns a variant less its control, as the table's rows compare them."""
+    samples = [table.control, *table.arms.values()]
+    scores = [points(runs, table.study) for runs in samples]
+    common = background(scores, scores[0], [seeds_of(runs) for runs in samples])
+    sides = (table.arms[variant], table.control)
+    terms = list(zip((1.0, -1.0), [points(side, table.study) for side in sides], strict=True))
+    return contrast(terms, common, [seeds_of(side) for side in sides])
 
 
 def missing(planned: Iterable[tuple[dict[str, Any], Sequence[Record]]]) -> int:
@@ -181,6 +237,7 @@ def row(
     low, high = verdict.difference.interval if verdict else (None, None)
     ours, theirs = points(records, study), points(control, study)
     by_ranks = rank_p(ours, theirs) if verdict else None
+    above, below = superiority_interval(ours, theirs) if verdict else (None, None)
     return Row(
         ablation=study["ablation"],
         context=study["context"],
@@ -194,11 +251,16 @@ def row(
         effect=verdict.difference.mean if verdict else None,
         ci_low=number(low),
         ci_high=number(high),
+        p=number(verdict.p_alone) if verdict else None,
         p_adjusted=number(verdict.p) if verdict else None,
+        q=None,
         superiority=superiority(ours, theirs) if verdict else None,
+        superiority_low=above,
+        superiority_high=below,
         p_rank=number(by_ranks),
         verdict=verdict.word if verdict else "not compared" if records else "not run",
         caution=caution(verdict, records, number(by_ranks)) if verdict else "",
+        unseen=verdict.unseen if verdict else 0,
         seeds_needed=verdict.seeds_needed if verdict else None,
         step_ms_ratio=ratio("step_ms", records, control),
         step_in_turns=False,
@@ -263,7 +325,9 @@ def ratio(measure: str, records: Sequence[Record], control: Sequence[Record]) ->
 
 
 def caution(verdict: Verdict, records: Sequence[Record], p_rank: float | None) -> str:
-    """What speaks against taking a verdict of means at its word."""
+    """Returns why there is no verdict, or what speaks against taking one of means at its word."""
+    if verdict.reason:
+        return verdict.reason
     diverged = sum(record["status"] == "diverged" for record in records)
     if 0 < diverged < len(records):
         return f"{diverged} of {len(records)} runs diverged"

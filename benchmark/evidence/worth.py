@@ -14,7 +14,8 @@ from statistics import fmean
 
 import numpy as np
 
-from benchmark.evidence.comparison import Difference, Scores, contrast
+from benchmark.evidence.comparison import Difference, contrast
+from benchmark.evidence.spread import Scores
 
 Rung = tuple[float, Scores]  # a length over the baseline's, accuracies in points of its runs
 STEPS = 32  # lengths tried between two rungs, each 2 % longer than the one before where a rung doubles

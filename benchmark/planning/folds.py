@@ -19,7 +19,8 @@ from statistics import fmean, stdev
 
 from benchmark.claim import CONTROL
 from benchmark.data.splits import DataSet
-from benchmark.evidence.comparison import contrast, judge, typical
+from benchmark.evidence.comparison import contrast, judge
+from benchmark.evidence.spread import Background, typical
 from benchmark.evidence.tables import number
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.studies import Study
@@ -75,8 +76,9 @@ def validated(table: Study, folds: int, data: DataSet, budget: str, records: Map
     ranked = sorted(scores, key=lambda name: -fmean(scores[name].values() or [-1.0]))
     best = next(name for name in ranked if len(scores[name]) == most)
     gaps = {name: paired(scores[name], scores[best]) for name in ranked if name != best}
-    floor = typical(gaps.values())
-    known = {name: contrast([(1.0, each)], floor) for name, each in gaps.items() if each}
+    median = typical(gaps.values())
+    common = Background(floor=median, samples=len(gaps))
+    known = {name: contrast([(1.0, each)], common) for name, each in gaps.items() if each}
     verdicts = dict(zip(known, judge(list(known.values()), [0.0] * len(known)), strict=True))
 
     def line(name: str) -> Validated:

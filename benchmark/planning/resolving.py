@@ -1,13 +1,13 @@
-"""More seeds where they matter: after the first runs of every variant, more for the rows still unresolved alone.
+"""More seeds where they matter: after the first runs of every variant, more for the rows that are still unresolved.
 
-After each stage a table is looked at. A row that is resolved then gets no more; each of the others gets GROWTH times
-its runs, whatever its mean is, up to the most that is allowed, and the control grows with the rows that are left. Who
-trains on until a result looks good would choose the result: so each look has its share of the error, fixed beforehand
-(see `comparison.compare_in_looks`). Stein's two stages (1945, https://doi.org/10.1214/aoms/1177731088) and an internal
-pilot (Wittes & Brittain 1990, https://doi.org/10.1002/sim.4780090113) plan the second stage from the spread of the
-first for a difference of the margin; they were tried, and took 1.1 to 2.8 times the runs of a fixed design, since most
-differences are larger than the margin and show much sooner. `speed/looks.py` measures both what is wrong and what
-is saved.
+After each stage a table is tested. A row that is resolved then gets no more; each of the others gets GROWTH times its
+runs, whatever its mean is, up to the most that is allowed, and the control grows with the rows that are left. Who
+trains on until a result looks good would choose the result: so the tests share the error, by a function of the runs
+fixed beforehand (see `comparison.judge_looks` and `interim.spent`). Stein's two stages (1945,
+https://doi.org/10.1214/aoms/1177731088) and an internal pilot (Wittes & Brittain 1990,
+https://doi.org/10.1002/sim.4780090113) plan the second stage from the spread of the first for a difference of the
+margin; they were tried, and took 1.1 to 2.8 times the runs of a fixed design, since most differences are larger than
+the margin and show much sooner. `speed/verdicts.py` measures both what is wrong and what is saved.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from statistics import fmean
 
 from scipy.stats import norm
 
-from benchmark.evidence.comparison import ALPHA, SHARES, typical
+from benchmark.evidence.comparison import GROWTH, Taken, next_share, taken
+from benchmark.evidence.power import ALPHA
+from benchmark.evidence.spread import typical
 from benchmark.evidence.tables import CONTROL, Table, points
 
-GROWTH = 1.6  # 3 runs, then 5, 8, 13, 21, 34, 55, 88: as many stages as there are shares of the error
 Look = dict[str, int]  # runs of each arm and of the control that a look has seen
 
 
@@ -58,18 +59,18 @@ def needs(table: Table, most: int) -> list[Need]:
     return [
         Need(table, row.variant, next_seeds(row.n, most))
         for row in open_
-        if row.n < most and times(looks, row.variant) < len(SHARES)
+        if row.n < most and next_share(tests_of(looks, row.variant)) > 0
     ]
 
 
 def next_seeds(seeds: int, most: int) -> int:
-    """Runs of a row's next stage."""
+    """Returns the runs of a row's next stage."""
     return min(most, ceil(GROWTH * seeds))
 
 
-def times(looks: Sequence[Mapping[str, int]], arm: str) -> int:
-    """How many looks have seen new runs of an arm."""
-    return len({count for each in looks if (count := each.get(arm, 0))})
+def tests_of(looks: Sequence[Mapping[str, int]], arm: str) -> list[Taken]:
+    """Returns the interim tests of an arm so far."""
+    return taken([[(each.get(arm, 0), each.get(CONTROL, 0))] for each in looks], 0)
 
 
 def targets(table: Table, open_: Sequence[Need]) -> dict[str, int]:
@@ -108,5 +109,5 @@ def chance(need: Need, open_: int) -> float:
         return 1.0
     effect = abs(fmean(ours) - fmean(theirs))
     error = spread * sqrt(1 / need.seeds + 1 / len(theirs))
-    share = SHARES[min(times(table.study.get("looks", []), need.variant), len(SHARES) - 1)]
+    share = next_share(tests_of(table.study.get("looks", []), need.variant))
     return float(norm.sf(norm.isf(ALPHA * share / (2 * open_)) - max(effect, margin - effect) / error))

@@ -33,6 +33,7 @@ def as_json(table: Study, asked: Request, data: DataSet) -> dict[str, Any]:
         "data_choice": asked.data_choice,
         "fingerprint": data.fingerprint,
         "classes": len(data.classes),
+        "test_images": len(data.test.labels),
         "budget": asked.budget,
         "margin": BUDGETS[asked.budget].margin,
         "control": {

@@ -11,7 +11,7 @@ from benchmark.evidence.judgements import more_seeds
 from benchmark.evidence.tables import Row, Table, points
 from benchmark.report.text import control_name, in_numbers
 
-SIGNS = {"helps": "▲", "hurts": "▼", "equivalent": "■", "unresolved": "●"}
+SIGNS = {"helps": "▲", "hurts": "▼", "equivalent": "■", "unresolved": "●", "no verdict": "◇"}
 NOTHING = "–"  # noqa: RUF001  the dash of an empty cell
 
 
@@ -78,8 +78,14 @@ def verdict(row: Row) -> tuple[str, str]:
     if row.effect is None and row.n:
         return "not compared", "no runs of the baseline"
     if row.verdict != "unresolved":
-        return row.verdict, row.caution
-    return row.verdict, "; ".join(filter(None, [more_seeds(row.seeds_needed or 0), row.caution]))
+        return row.verdict, "; ".join(filter(None, [untested(row), row.caution]))
+    needed = more_seeds(row.seeds_needed) if row.seeds_needed else ""
+    return row.verdict, "; ".join(filter(None, [needed, untested(row), row.caution]))
+
+
+def untested(row: Row) -> str:
+    """Returns how many runs a row got since its last interim test; empty if none."""
+    return f"{row.unseen} run{'' if row.unseen == 1 else 's'} since its last test" if row.unseen else ""
 
 
 def runs(there: int, planned: int, failed: int) -> Cell:

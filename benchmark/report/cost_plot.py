@@ -20,6 +20,7 @@ from benchmark.report.table_plots import SHAPES
 from benchmark.report.text import number, subtitle, tick
 
 ACROSS, UP = 7.4, 4.8  # inches, the panel of effects against costs
+ANSWERS = ("helps", "hurts", "equivalent")  # verdicts that say something of the effect
 SMALL = TYPE - 1.5  # points, its names
 NAME_LETTER, NAME_LINE = 0.062, 0.125  # inches, of a name in it
 TIMES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 7.0, 10.0, 20.0, 50.0, 100.0)  # ticks of step times
@@ -57,7 +58,7 @@ def against_cost(tables: Sequence[Table], rows: Sequence[Row]) -> Figure:
     for line in (axes.axhline(0), axes.axvline(1)):
         line.set(color=LIGHT["ink"], linewidth=1, zorder=1)
     for row in rows:
-        answered = row.verdict != "unresolved"
+        answered = row.verdict in ANSWERS
         (at, effect), colour = place(row), LIGHT[row.verdict]
         if row.ci_low is not None and row.ci_high is not None:
             width, depth = (1.4, 1.0) if answered else (0.7, 0.45)
@@ -100,7 +101,7 @@ def set_scales(axes: Axes, rows: Sequence[Row], margin: float) -> None:
 
 def write_labels(axes: Axes, rows: Sequence[Row]) -> None:
     """The names of what has an answer, the largest effects first, each beside its point where nothing else is."""
-    named = sorted((row for row in rows if row.verdict != "unresolved"), key=lambda row: -abs(row.effect or 0))
+    named = sorted((row for row in rows if row.verdict in ANSWERS), key=lambda row: -abs(row.effect or 0))
     points = inches(axes, named)
     taken: list[Box] = [(x - 0.06, y - 0.06, x + 0.06, y + 0.06) for x, y in points]
     for row, (x, y) in zip(named, points, strict=True):

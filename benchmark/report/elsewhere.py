@@ -1,15 +1,24 @@
-"""The same trick in several places: under each context, on each data set and budget, side by side."""
+"""The same trick in several places: under each context, on each data set and budget, side by side.
+
+Whether its effects differ is tested by the difference of the differences, not told from the verdicts: one that is
+significant and one that is not may well be the same. All pairs of places of all tricks are one family.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
-from benchmark.evidence.tables import Row, Table
+from benchmark.evidence.comparison import Difference, holm, minus, nearness
+from benchmark.evidence.power import ALPHA, LEAST
+from benchmark.evidence.tables import Row, Table, comparison_of, gap
 from benchmark.report.text import digits_of, in_numbers
 
 RESOLVED = {"helps", "hurts", "equivalent"}
-CHANGES, DIFFERS, SAME, OPEN = "changes sign", "not the same", "the same", "not resolved everywhere"
+CHANGES, DIFFERS, SAME = "changes sign", "not the same", "the same"
+ALIKE, OPEN = "same verdict", "not resolved"
+ORDER = (CHANGES, DIFFERS, SAME, ALIKE, OPEN)
 
 
 @dataclass(frozen=True)
@@ -30,38 +39,82 @@ class Trick:
     word: str
 
 
+@dataclass(frozen=True)
+class Found:
+    """A row, and what testing it against others takes. Contexts with equal recipes are one place."""
+
+    row: Row
+    contexts: tuple[str, ...]
+    gap: Difference
+    margin: float  # points
+
+
 def tricks(found: Iterable[Table]) -> list[Trick]:
-    """Those measured in two or more places; those whose sign changes first, then by what is known of them."""
-    rows: dict[tuple[str, str], list[tuple[Row, int]]] = {}
+    """Returns those measured in two or more places; those whose sign changes first, then by what is known of them."""
+    several = {name: places for name, places in gathered(found).items() if len(places) > 1}
+    pairs = [
+        (name, one, other)
+        for name, places in several.items()
+        for one, other in combinations(places, 2)
+        if both(one, other)
+    ]
+    gaps = [minus(one.gap, other.gap) for _, one, other in pairs]
+    apart = holm([each.p for each in gaps])
+    close = holm(
+        [nearness(each, min(one.margin, other.margin)) for each, (_, one, other) in zip(gaps, pairs, strict=True)]
+    )
+    ps: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for (name, _, _), p, near in zip(pairs, apart, close, strict=True):
+        ps.setdefault(name, []).append((p, near))
+    shown = [trick(f"{name[0]}: {name[1]}", places, ps.get(name, [])) for name, places in several.items()]
+    return sorted(shown, key=lambda one: ORDER.index(one.word))
+
+
+def gathered(found: Iterable[Table]) -> dict[tuple[str, str], list[Found]]:
+    """Returns the places of each variant, by the names of its ablation and its own."""
+    places: dict[tuple[str, str], dict[tuple[str, str, str], Found]] = {}
     for table in found:
         for row in table.rows:
-            if row.effect is not None:
-                digits = digits_of(table.study["margin"])
-                rows.setdefault((row.ablation, row.variant), []).append((row, digits))
-    several = [trick(f"{names[0]}: {names[1]}", each) for names, each in rows.items() if len(each) > 1]
-    order = [CHANGES, DIFFERS, SAME, OPEN]
-    return sorted(several, key=lambda one: order.index(one.word))
+            if row.effect is None:
+                continue
+            here = places.setdefault((row.ablation, row.variant), {})
+            same = comparison_of(table, row)
+            contexts = (*here[same].contexts, row.context) if same in here else (row.context,)
+            here[same] = Found(row, contexts, gap(table, row.variant), float(table.study["margin"]))
+    return {name: list(each.values()) for name, each in places.items()}
 
 
-def trick(name: str, rows: list[tuple[Row, int]]) -> Trick:
-    """One line. Places are told apart by what differs between them."""
-    parts = [(row.data, row.budget, row.context) for row, _ in rows]
+def both(one: Found, other: Found) -> bool:
+    """Whether two places have the runs that a test takes."""
+    return min(one.row.n, one.row.n_control, other.row.n, other.row.n_control) >= LEAST
+
+
+def trick(name: str, places: Sequence[Found], ps: Sequence[tuple[float, float]]) -> Trick:
+    """Returns one line. Places are told apart by what differs between them."""
+    parts = [(each.row.data, each.row.budget, " = ".join(each.contexts)) for each in places]
     telling = [n for n in range(3) if len({part[n] for part in parts}) > 1]
-    places = [
+    shown = [
         Place(
             ", ".join(part[n] for n in telling if part[n]) or "no context",
-            in_numbers(row.effect, row.ci_low, row.ci_high, digits),
-            row.verdict,
+            in_numbers(each.row.effect, each.row.ci_low, each.row.ci_high, digits_of(each.margin)),
+            each.row.verdict,
         )
-        for (row, digits), part in zip(rows, parts, strict=True)
+        for each, part in zip(places, parts, strict=True)
     ]
-    return Trick(name, places, word([row.verdict for row, _ in rows]))
+    whole = len(ps) == len(places) * (len(places) - 1) // 2
+    return Trick(name, shown, word([each.row.verdict for each in places], ps if whole else []))
 
 
-def word(verdicts: list[str]) -> str:
-    """What the places say together."""
+def word(verdicts: Sequence[str], ps: Sequence[tuple[float, float]]) -> str:
+    """Returns what the places say together.
+
+    `ps`: of each pair of places, corrected: of no difference of their effects, and of one of the margin or more; none
+    where some pair could not be tested.
+    """
     if {"helps", "hurts"} <= set(verdicts):
         return CHANGES
-    if len(set(verdicts) & RESOLVED) > 1:
+    if ps and all(close < ALPHA for _, close in ps):
+        return SAME
+    if any(apart < ALPHA for apart, _ in ps):
         return DIFFERS
-    return SAME if set(verdicts) <= RESOLVED else OPEN
+    return ALIKE if len(set(verdicts)) == 1 and set(verdicts) <= RESOLVED else OPEN

@@ -41,6 +41,7 @@ INKS = {  # name: (on light, on dark); all told apart with any of the common kin
     "arm7": ("#56b4e9", "#8fd0f5"),
 }
 LIGHT = {name: light for name, (light, _) in INKS.items()}
+LIGHT["no verdict"] = LIGHT["unresolved"]
 DASHES: list[Any] = [(None, None), (4, 1.5), (1.2, 1.2), (6, 1.5, 1.2, 1.5)]  # one more for every round of the colours
 COLOURS = 8  # arm0 to arm7
 LINEAR = 2.0  # margins on each side of zero that a wide axis shows at full size

@@ -38,7 +38,13 @@ from benchmark.report.style import (
 from benchmark.report.text import control_name, digits_of, in_numbers, number, subtitle, tick, title
 from benchmark.store.records import Record
 
-SHAPES = {"helps": "^", "hurts": "v", "equivalent": "s", "unresolved": "o"}  # the verdict, without its colour
+SHAPES = {
+    "helps": "^",
+    "hurts": "v",
+    "equivalent": "s",
+    "unresolved": "o",
+    "no verdict": "d",
+}  # the verdict, without its colour
 TICK_ROOM = 0.3  # inches between numbers of an axis
 PANEL = 3.6  # inches, width of the effects
 

@@ -13,7 +13,7 @@ from scipy.stats import ttest_ind_from_stats
 
 from benchmark.errors import UsageError
 from benchmark.evidence.calibration import calibrated, planted, rate, splits
-from benchmark.evidence.comparison import smallest_effect
+from benchmark.evidence.power import smallest_effect
 from benchmark.report import write
 from benchmark.store.store import CALIBRATION
 

@@ -155,11 +155,26 @@ def test_what_has_no_runs_is_listed_and_not_judged(tmp_path: Path) -> None:
     assert "no runs of them: 1: tricks: EMA." in summary(found)
 
 
+def test_the_same_numbers_again_are_no_change_only_where_there_are_no_other_runs(tmp_path: Path) -> None:
+    """Five old runs kept and more that are ten points lower: the new ones count."""
+    reference = made(tmp_path / "a", 0)
+    assert {change.word for change in compared(reference, made(tmp_path / "b", 0)).changes} == {"unchanged"}
+    store = made(tmp_path / "c", 0)
+    old = [json.loads(line) for line in (store.folder / "runs.jsonl").read_text().splitlines()]
+    worse = [run for run in old if run["recipe"] == "flip"] * 3
+    with (store.folder / "runs.jsonl").open("a") as lines:
+        for number, run in enumerate(worse):
+            lower = run["test_accuracy"] - 0.1 + number / 1000
+            lines.write(json.dumps(run | {"key": f"new-{number}", "seed": 50 + number, "test_accuracy": lower}) + "\n")
+    found = compared(reference, Store(store.folder, 1))
+    assert resolved(found) == [("flip", "worse")]
+
+
 def test_single_runs_compare_to_nothing_sure(tmp_path: Path) -> None:
     found = compared(made(tmp_path / "a", 0, runs=1), made(tmp_path / "b", 1, runs=1))
     by_name = {change.variant: change for change in found.changes}
     assert (by_name["flip"].p, by_name["flip"].word) == (None, "unresolved")
-    assert by_name["baseline"].p is not None
+    assert by_name["baseline"].p is None  # two runs are no more than none
 
 
 def test_costs_are_compared_by_their_ranges(tmp_path: Path) -> None:

@@ -131,7 +131,10 @@ def test_the_interaction_is_what_the_sum_of_both_lacks(both: list[float], word: 
     }
     texts = {"": describe(TINY)} | {name: describe(arm) for name, arm in study.arms.items()}
     found = {
-        ("f", texts[name]): [{"status": "done", "test_accuracy": each / 100, "step_ms": 1.0} for each in accuracies]
+        ("f", texts[name]): [
+            {"status": "done", "seed": seed, "test_accuracy": each / 100, "step_ms": 1.0}
+            for seed, each in enumerate(accuracies)
+        ]
         for name, accuracies in scores.items()
     }
     (judged,) = judgements(table(planned, found, {}))

@@ -83,8 +83,12 @@ def test_what_is_not_known_is_empty(troubled: Path) -> None:
         "effect",
         "ci_low",
         "ci_high",
+        "p",
         "p_adjusted",
+        "q",
         "superiority",
+        "superiority_low",
+        "superiority_high",
         "p_rank",
         "caution",
         "seeds_needed",
@@ -244,7 +248,7 @@ def claim(kind: str, arm: str, than: str | None = None, context: str | None = No
     [
         ("better", "good", "baseline", "supported"),
         ("better", "ReLU", "good", "contradicted"),  # ReLU is the baseline
-        ("better", "same", "ReLU", "contradicted"),
+        ("better", "same", "ReLU", "within the margin"),
         ("better", "vague", "baseline", "unresolved"),
         ("better", "good", "guess", "supported"),
         ("better", "absent", "baseline", "not measured"),

@@ -183,17 +183,33 @@ def test_what_is_no_history_is_refused(make: Callable[[Path], Any], says: str, t
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "word"),
+    ("verdicts", "ps", "word"),
     [
-        (["helps", "hurts", "unresolved"], "changes sign"),
-        (["helps", "equivalent"], "not the same"),
-        (["hurts", "hurts"], "the same"),
-        (["hurts", "unresolved"], "not resolved everywhere"),
-        (["unresolved", "unresolved"], "not resolved everywhere"),
+        (["helps", "hurts", "unresolved"], [(0.5, 0.5)] * 3, "changes sign"),
+        (["helps", "equivalent"], [(0.2, 0.3)], "not resolved"),  # one verdict is no proof against another
+        (["helps", "equivalent"], [(0.01, 0.3)], "not the same"),
+        (["hurts", "hurts"], [(0.001, 0.9)], "not the same"),  # -3.3 and -43.8
+        (["hurts", "hurts"], [(0.2, 0.3)], "same verdict"),
+        (["hurts", "hurts"], [(0.01, 0.01)], "the same"),
+        (["hurts", "hurts"], [], "same verdict"),  # too few runs to test
+        (["unresolved", "unresolved"], [(0.5, 0.5)], "not resolved"),
     ],
 )
-def test_what_several_places_say_together(verdicts: list[str], word: str) -> None:
-    assert elsewhere.word(verdicts) == word
+def test_what_several_places_say_together(verdicts: list[str], ps: list[tuple[float, float]], word: str) -> None:
+    assert elsewhere.word(verdicts, ps) == word
+
+
+def test_contexts_with_equal_recipes_are_one_place(tmp_path: Path) -> None:
+    store = Store(tmp_path, 1)
+    with store.writing():
+        for context in ("10,000 images", "all images"):
+            plan = study("activation", context, ["tanh"])
+            plan["control"]["recipe"], plan["arms"][0]["recipe"] = "-baseline", "-tanh"
+            store.save_studies([plan])
+        for arm in ("baseline", "tanh"):
+            for seed in range(4):
+                store.add(record(f"-{arm}", seed, 0.6 + 0.001 * seed))
+    assert elsewhere.tricks(tables(store)) == []
 
 
 def test_the_same_trick_is_shown_side_by_side(tmp_path: Path) -> None:

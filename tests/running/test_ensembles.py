@@ -369,7 +369,8 @@ def test_smaller_gains_are_judged_per_member(ten: float, word: str) -> None:
     noise = (-0.001, 0.0, 0.001)
     found: dict[tuple[str, str], list[dict[str, Any]]] = {
         ("f", "base"): [
-            {"status": "done", "test_accuracy": 0.65 + each, "step_ms": 1.0, "step_flops": 100} for each in noise
+            {"status": "done", "seed": at, "test_accuracy": 0.65 + each, "step_ms": 1.0, "step_flops": 100}
+            for at, each in enumerate(noise)
         ],
         ("f", "3"): [made(0.69 + each, at) for at, each in enumerate(noise)],
         ("f", "10"): [made(ten + each, at) for at, each in enumerate(noise)],
