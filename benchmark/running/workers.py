@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +22,7 @@ import torch
 from safetensors.torch import load_file
 
 from benchmark.data.load import load
-from benchmark.engine.capture import CaptureError
+from benchmark.engine.capture import CaptureError, line_of
 from benchmark.engine.machine import check_gpu, environment, is_broken, settle
 from benchmark.engine.network import captured_part, forget_captured
 from benchmark.engine.training import Result, train
@@ -288,6 +287,5 @@ def end_with_parent() -> None:
 
 
 def in_words(reason: Exception) -> str:
-    """An error and where it was raised."""
-    frame = traceback.extract_tb(reason.__traceback__)[-1]
-    return f"{type(reason).__name__}: {reason} ({Path(frame.filename).name}, line {frame.lineno})"
+    """An error and the line outside torch where it was raised."""
+    return f"{type(reason).__name__}: {reason} ({line_of(reason)})"

@@ -151,6 +151,22 @@ def test_a_failed_capture_names_its_cause_and_not_what_hid_it(monkeypatch: pytes
 
 
 @pytest.mark.usefixtures("stubs")
+def test_all_captures_of_a_process_share_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """cuBLAS keeps a workspace for each stream for good: memory would grow with the networks of a worker."""
+    made: list[Stream] = []
+
+    def stream(device: torch.device) -> Stream:
+        made.append(Stream())
+        return made[-1]
+
+    monkeypatch.setattr(torch.cuda, "Stream", stream)
+    for _ in range(3):
+        with pytest.raises(CaptureError):
+            captured(monkeypatch, RuntimeError("as far as it goes without a GPU"))
+    assert len(made) == 1
+
+
+@pytest.mark.usefixtures("stubs")
 def test_a_lack_of_memory_is_none_of_the_capture(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(torch.OutOfMemoryError, match="2 GiB"):
         captured(monkeypatch, torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"))
