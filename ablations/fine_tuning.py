@@ -94,6 +94,8 @@ CLAIMS = [
     ),
 ]
 
+TWO_FACTORS = ("old task", "way")
+
 
 def variants(base: Recipe, original: Recipe) -> dict[str, Recipe]:
     old = {kind: replace(original, data=name, images=None) for kind, name in OLD.get(base.data, ELSE).items()}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
+
 CONTROL = "baseline"  # the name of the arm that every other arm of a table is compared with
 GUESSING = "guessing"  # stands in claims for a network that knows nothing: accuracy 1 / classes
 
 
-# What a claim may be about beside the test accuracy; claims.py works them out from a run's record.
+# What a claim may be about beside the test accuracy; evidence/judgements.py takes them from a run's record.
 Measure = Literal[
     "train accuracy",  # after the last epoch, without augmentation
     "train loss",  # of the last epoch's batches, as they were trained on
@@ -29,33 +31,49 @@ Measure = Literal[
 ]
 
 
-@dataclass(frozen=True)
-class Better:
+class Comparison(Struct, frozen=True, tag_field="kind"):
+    """What a claim stands or falls with. The tag is how a store names the kind."""
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Returns the names of the arms that are compared."""
+        named = ("arm", "than", "few", "some", "many", "first", "second")
+        return tuple(getattr(self, name) for name in named if hasattr(self, name))
+
+    @property
+    def of_measure(self) -> Measure | None:
+        """Returns the measure that is compared; None for the test accuracy."""
+        return None
+
+
+class Better(Comparison, frozen=True, tag="better"):
     """`arm` has the higher test accuracy."""
 
     arm: str
     than: str = CONTROL
 
 
-@dataclass(frozen=True)
-class NotBetter:
+class NotBetter(Comparison, frozen=True, tag="notbetter"):
     """`arm` has a lower test accuracy, or one that differs by less than the margin."""
 
     arm: str
     than: str = CONTROL
 
 
-@dataclass(frozen=True)
-class More:
+class More(Comparison, frozen=True, tag="more"):
     """`arm` has more of a measure."""
 
     arm: str
     than: str
     of: Measure
 
+    @property
+    def of_measure(self) -> Measure | None:
+        """Returns the measure that is compared."""
+        return self.of
 
-@dataclass(frozen=True)
-class Diminishing:
+
+class Diminishing(Comparison, frozen=True, tag="diminishing"):
     """A member more brings more test accuracy between `few` and `some` than between `some` and `many`."""
 
     few: str
@@ -64,8 +82,7 @@ class Diminishing:
     sizes: tuple[int, int, int]  # members of each
 
 
-@dataclass(frozen=True)
-class Additive:
+class Additive(Comparison, frozen=True, tag="additive"):
     """`arm`, which has two tricks, is worth the sum of the two arms that have one each, within the margin."""
 
     arm: str
@@ -73,19 +90,20 @@ class Additive:
     second: str
 
 
-@dataclass(frozen=True)
-class Alike:
+class Alike(Comparison, frozen=True, tag="alike"):
     """The two differ by less than the margin, and neither only guesses."""
 
     arm: str
     than: str = CONTROL
 
 
-@dataclass(frozen=True)
-class Fails:
+class Fails(Comparison, frozen=True, tag="fails"):
     """Guessing would do as well."""
 
     arm: str
+
+
+Holds = Better | NotBetter | More | Diminishing | Additive | Alike | Fails
 
 
 @dataclass(frozen=True)
@@ -94,5 +112,11 @@ class Claim:
 
     name: str  # as the article numbers it, such as "S5.4"
     text: str
-    holds: Better | NotBetter | More | Alike | Fails | Additive | Diminishing
+    holds: Holds
     context: str | None = None  # judged in this context alone; in every context if None
+
+    @property
+    def part(self) -> int | None:
+        """Returns the part of the article that the statement is from: 5 of S5.2; None for one of another source."""
+        number = self.name.removeprefix("S").partition(".")[0]
+        return int(number) if number.isdigit() and "." in self.name else None

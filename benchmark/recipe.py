@@ -13,7 +13,7 @@ augmentation mixes them. Augmentation sees pixels, then `timed`, then `preproces
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -256,9 +256,18 @@ class Recipe:
     fold: tuple[int, int] | None = None  # (k, K): validate on the k-th of K parts of all training images, never test
 
     def __post_init__(self) -> None:
-        """Raises ValueError, naming the field, its value and its range."""
+        """Makes whole numbers of the fields that are counts, and floats of rates: 1 and 1.0 are one learning rate.
+
+        Raises ValueError, naming the field, its value and its range.
+        """
+        for name in ("learning_rate", "weight_decay"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+        object.__setattr__(self, "snapshots", tuple(map(float, self.snapshots)))
         for name in ("epochs", "batch_size", "images", "validation_images"):
             value = getattr(self, name)
+            if value is not None and value != int(value):
+                raise ValueError(f"{name} must be a whole number, got {value!r}")
+            object.__setattr__(self, name, value if value is None else int(value))
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value!r}")
         if not self.learning_rate >= 0:
@@ -286,11 +295,6 @@ class Recipe:
     def epoch(self, share: float) -> int:
         """The epoch, from 1 on, at whose end a share of the training is over: the nearest one."""
         return max(1, round(share * self.epochs))
-
-    def changes(self, base: Recipe) -> dict[str, Any]:
-        """The fields in which this recipe differs from `base`."""
-        pairs = ((f.name, getattr(self, f.name), getattr(base, f.name)) for f in fields(self))
-        return {name: mine for name, mine, theirs in pairs if mine != theirs}
 
 
 Scores = npt.NDArray[np.float64]  # log-probabilities (..., images, classes)
@@ -358,8 +362,8 @@ class Ensemble:
             taken.setdefault(member.recipe, set()).update(self.seed(member, each) for each in range(replicates))
         return taken
 
-    def changes(self, base: Recipe) -> dict[str, Any]:
-        """What readers are told of it."""
+    def contents(self) -> dict[str, object]:
+        """Returns what readers are told of it: how many members of how many recipes, and how they decide."""
         chosen = {} if self.choose is everyone else {"choose": self.choose}
         recipes = {member.recipe for member in self.members}
         return {"members": len(self.members), "recipes": len(recipes), "combine": self.combine, **chosen}

@@ -19,10 +19,10 @@ from benchmark.planning.rounds import plan
 from benchmark.planning.studies import Study
 from benchmark.recipe import Recipe
 from benchmark.running.executor import Outcome
-from benchmark.store.records import timestamp
+from benchmark.store.records import About, timestamp
 
 CPU = torch.device("cpu")
-ABOUT = {"data": "any", "data_choice": "asked for by name", "budget": "quick"}
+ABOUT = About("any", "asked for by name", "quick")
 LOGITS = 100  # rows kept: an empty run is to cost its bookkeeping, not the writing of 200 kB
 
 

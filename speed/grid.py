@@ -36,7 +36,7 @@ from benchmark.engine.machine import cores, environment, has_fast_bf16, settle
 from benchmark.engine.training import train
 from benchmark.networks import VGG
 from benchmark.planning.discovery import discover
-from benchmark.planning.identity import Run
+from benchmark.planning.identity import Run, changes
 from benchmark.planning.rounds import plan
 from benchmark.planning.studies import studies
 from benchmark.recipe import Recipe
@@ -78,12 +78,12 @@ def busy(given: argparse.Namespace) -> dict[str, Any]:
         child("fill", "--data-dir", given.data_dir, "--store", place, *size)
         wall = time.time() - start
         records = Store(Path(place), ENGINE).records.values()
-    spans = [(moment(each["started"]), moment(each["finished"])) for each in records]
+    spans = [(moment(each.started), moment(each.finished)) for each in records]
     lengths = [end - begin for begin, end in spans]
     first, last = min(begin for begin, _ in spans), max(end for _, end in spans)
     found = {
         "runs": len(spans),
-        "failed": sum(each["status"] == "failed" for each in records),
+        "failed": sum(each.status == "failed" for each in records),
         "workers": cores(),
         "seconds_of_a_run": [min(lengths), mean(lengths), max(lengths)],
         "wall_seconds": wall,
@@ -107,7 +107,7 @@ def fill(given: argparse.Namespace) -> None:
     base = replace(base_recipe(given.data_dir), images=given.images)
     tables = [each for each in studies(discover()[0], base)[0] if each.base == base]
     arms = {f"{each.ablation.name}: {name}": arm for each in tables for name, arm in each.arms.items()}
-    arms = {n: arm for n, arm in arms.items() if isinstance(arm, Recipe) and arm.changes(base).keys() <= ALIKE}
+    arms = {n: arm for n, arm in arms.items() if isinstance(arm, Recipe) and changes(arm, base).keys() <= ALIKE}
     names = list(arms)[:: max(1, len(arms) // ARMS)][:ARMS]
     data = load(base.data, given.data_dir)
     rounds = plan([table(base, {name: arms[name] for name in names})], given.seeds, data.fingerprint)

@@ -49,7 +49,7 @@ def test_worker_processes_and_store(base: Recipe, data: DataSet, tmp_path: Path,
 
     def fill() -> None:
         for _ in range(RUNS):
-            assert keep(next(outcomes), store, ABOUT)["status"] == "done"
+            assert keep(next(outcomes), store, ABOUT).status == "done"
 
     with store.writing(), Processes(["cpu", "cpu"], data.name, FOLDER, training=nothing) as workers:
         outcomes = workers.outcomes(runs)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from benchmark.claim import Better, Claim
 from benchmark.data.splits import DataSet
 from benchmark.engine.training import train
 from benchmark.planning.identity import Run, describe
 from benchmark.recipe import Recipe
 from benchmark.running.executor import Outcome
-from benchmark.store.records import Record, timestamp
+from benchmark.store.keys import run_key
+from benchmark.store.records import ArmRecord, EnsembleRecord, FailedRecord, Record, RunRecord, TableRecord, timestamp
 from benchmark.store.store import Store
 
+AnyRecord = TypeVar("AnyRecord", RunRecord, EnsembleRecord, FailedRecord)
 SOURCE = "https://arxiv.org/abs/1505.00853"
 
 
@@ -32,68 +35,93 @@ EFFECTS = {
 }
 
 
-def record(name: str, seed: int, accuracy: float | None, **changes: Any) -> Record:
+def record(name: str, seed: int, accuracy: float | None, **changes: Any) -> RunRecord:
     """A run of recipe `name`, 3 epochs long; one without accuracy diverged after 2."""
-    curve = [0.2, 0.3, accuracy or 0.3][: 3 if accuracy is not None else 2]
-    return {
-        "key": f"{name}-{seed}",
+    curve = (0.2, 0.3, accuracy or 0.3)[: 3 if accuracy is not None else 2]
+    plain: dict[str, Any] = {
         "status": "diverged" if accuracy is None else "done",
         "reason": "",
         "data": "cifar10",
+        "data_choice": "auto: found in data",
+        "budget": "quick",
         "fingerprint": "f",
         "seed": seed,
         "recipe": name,
         "test_accuracy": accuracy,
+        "train_accuracy": accuracy,
         "validation_accuracy": curve,
-        "epoch_train_accuracy": [*curve, None] if accuracy is None else curve,
+        "validation_loss": (None,) * len(curve),
+        "epoch_train_accuracy": (*curve, None) if accuracy is None else curve,
+        "epoch_train_loss": (),
+        "train_seconds": 3.0,
         "step_ms": 10.0,
+        "peak_memory_mb": 100.0,
+        "parameters": 1000,
+        "step_flops": 10**6,
         "environment": CPU,
         "started": f"2026-11-23T10:{seed:02d}:00.000+00:00",
         "finished": f"2026-11-23T11:{seed:02d}:00.000+00:00",
-    } | changes
+    }
+    return keyed(RunRecord(key="", **(plain | changes)))
 
 
-def study(ablation: str, context: str, arms: list[str], **changes: Any) -> dict[str, Any]:
+def failed(name: str, seed: int, reason: str, **changes: Any) -> FailedRecord:
+    """A run of recipe `name` that raised an error."""
+    of = record(name, seed, 0.5, **changes)
+    header = {field.name: getattr(of, field.name) for field in fields(FailedRecord)}
+    return FailedRecord(**(header | {"status": "failed", "reason": reason}))
+
+
+def keyed(record: AnyRecord) -> AnyRecord:
+    """The record with the key that its content makes."""
+    start = "" if isinstance(record, EnsembleRecord) else record.start
+    return replace(record, key=run_key(record.fingerprint, record.seed, record.recipe, start))
+
+
+def changed(record: AnyRecord, **changes: Any) -> AnyRecord:
+    """The record with other fields, and the key that goes with them."""
+    return keyed(replace(record, **changes))
+
+
+def arm(variant: str, recipe: str, **changes: Any) -> ArmRecord:
+    """An arm of 4 seeds that changes one part."""
+    plain: dict[str, Any] = {"changes": {"part": f"made {variant}"}, "seeds": 4}
+    return ArmRecord(variant=variant, recipe=recipe, **(plain | changes))
+
+
+def study(ablation: str, context: str, names: list[str], **changes: Any) -> TableRecord:
     """A table whose recipes are called CONTEXT-ARM."""
-    return {
-        "ablation": ablation,
-        "context": context,
+    plain: dict[str, Any] = {
         "question": "What is it worth?",
-        "sources": [SOURCE],
+        "sources": (SOURCE,),
         "data": "cifar10",
         "data_choice": "auto: found in data",
         "fingerprint": "f",
         "classes": 10,
         "budget": "quick",
         "margin": 1.0,
-        "control": {"recipe": f"{context}-baseline", "seeds": 5, "same": ["ReLU"] if ablation == "activation" else []},
-        "arms": [
-            {"variant": arm, "recipe": f"{context}-{arm}", "changes": {"part": f"made {arm}"}, "seeds": 4}
-            for arm in arms
-        ],
-        "claims": [
-            {"name": "S1", "text": "It helps.", "kind": "better", "arm": arms[0], "than": "baseline"} | ANYWHERE
-        ],
-    } | changes
+        "control": arm("baseline", f"{context}-baseline", seeds=5, changes={}),
+        "same": ("ReLU",) if ablation == "activation" else (),
+        "arms": tuple(arm(each, f"{context}-{each}") for each in names),
+        "claims": (Claim("S1", "It helps.", Better(names[0])),),
+    }
+    return TableRecord(ablation=ablation, context=context, **(plain | changes))
 
 
-ANYWHERE: dict[str, Any] = {"context": None}
-
-
-Alter = Callable[[Record], Record | None]
+Alter = Callable[[RunRecord], Record | None]
 
 
 def fill(folder: Path, alter: Alter = lambda run: run, **changes: Any) -> Store:
     """A store of the tables in EFFECTS; `alter` may change a run, or leave it out, and `changes` the tables."""
     store = Store(folder, 1)
     with store.writing():
-        store.save_studies(study(*name, list(arms), **changes) for name, arms in EFFECTS.items())
+        store.save_tables(study(*name, list(arms), **changes) for name, arms in EFFECTS.items())
         for (_, context), arms in EFFECTS.items():
-            for arm, effect in {"baseline": 0.0, **arms}.items():
-                for seed in range(5 if arm == "baseline" else 4):
-                    noise = Random(f"{context} {arm} {seed}").gauss(0, 2.0 if arm == "leaky" else 0.3)
-                    accuracy = 0.1 if arm == "zeros" else round(0.65 + (effect + noise) / 100, 4)
-                    if run := alter(record(f"{context}-{arm}", seed, accuracy)):
+            for name, effect in {"baseline": 0.0, **arms}.items():
+                for seed in range(5 if name == "baseline" else 4):
+                    noise = Random(f"{context} {name} {seed}").gauss(0, 2.0 if name == "leaky" else 0.3)
+                    accuracy = 0.1 if name == "zeros" else round(0.65 + (effect + noise) / 100, 4)
+                    if run := alter(record(f"{context}-{name}", seed, accuracy)):
                         store.add(run)
     return store
 

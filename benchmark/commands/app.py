@@ -18,7 +18,20 @@ from typer.core import TyperGroup
 
 from benchmark.errors import UsageError
 
-COMMANDS = ("run", "combine", "plan", "folds", "cost", "report", "regress", "calibrate", "diagnose", "list")
+COMMANDS = (
+    "run",
+    "combine",
+    "plan",
+    "folds",
+    "cost",
+    "report",
+    "check",
+    "regress",
+    "calibrate",
+    "diagnose",
+    "list",
+    "migrate",
+)
 
 
 class Commands(TyperGroup):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +12,7 @@ from benchmark.commands.say import say
 from benchmark.errors import UsageError
 from benchmark.evidence.calibration import LEAST, calibrated
 from benchmark.evidence.tables import points, tables
+from benchmark.store.records import Calibration
 from benchmark.store.store import CALIBRATION, Store
 from benchmark.store.version import ENGINE
 
@@ -34,13 +33,12 @@ def command(
     found = max(tables(results), key=lambda table: len(table.control), default=None)
     if found is None or len(found.control) < LEAST:
         raise UsageError(f"{store} has no recipe with {LEAST} runs to draw apart; `run --seeds` trains more")
-    pool, margin = points(found.control, found.study), found.study["margin"]
+    pool, margin = points(found.control, found.study), found.study.margin
     made_of = f"{simulations} tables of 10 arms of 5 runs, made of {len(pool)} runs of the baseline"
     say(made_of)
     rates = calibrated(pool, margin, simulations)
     for each in rates:
         say(f"{each.share:7.2%} [{each.low:.2%}, {each.high:.2%}] {each.what}; goal: {each.goal}")
     with results.writing():
-        kept = {"made_of": made_of, "rates": [asdict(each) for each in rates]}
-        results.save_text(CALIBRATION, json.dumps(kept, indent=1) + "\n")
+        results.save_calibration(Calibration(made_of=made_of, rates=tuple(rates)))
     say(f"kept in {store / CALIBRATION}; `report` shows it")

@@ -23,7 +23,8 @@ from benchmark.commands.options import (
 from benchmark.commands.run import combined
 from benchmark.commands.say import leave, say
 from benchmark.errors import UsageError
-from benchmark.planning.grid import planned, stages_of
+from benchmark.planning.grid import planned
+from benchmark.planning.requests import stages_of
 from benchmark.running.combining import check
 from benchmark.running.ended import Ended
 
@@ -45,10 +46,10 @@ def command(
     """
     asked = settle(data, data_dir, budget, store, 1, "1", device, seeds, image_size)
     results = opened(asked.store)
-    grid = planned(asked, only, stages=stages_of(results))
+    grid = planned(asked, only, stages=stages_of(results.tables()))
     check(grid.ensembles, results)
     with results.writing():
-        results.save_studies(grid.studies)
+        results.save_tables(grid.studies)
         unmade = combined(grid, asked, results)
     for sentence in unmade:
         say(sentence)

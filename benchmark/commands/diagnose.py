@@ -68,7 +68,7 @@ def command(
             raise UsageError(
                 f"{len(found)} runs in {store} have a key that begins with {run!r}; `runs.jsonl` has them"
             )
-        name, curves, place = found[0]["key"], log_of(found[0], results), results.folder
+        name, curves, place = found[0].key, log_of(found[0], results), results.folder
         curves = replace(curves, classes=classes or curves.classes)
     if schedule:
         curves = replace(curves, constant_rate=schedule == "constant")

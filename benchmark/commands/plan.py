@@ -25,8 +25,8 @@ from benchmark.commands.options import (
 )
 from benchmark.commands.say import leave, opening, say
 from benchmark.data.load import load
-from benchmark.planning.grid import base_of, lacking, planned, stages_of
-from benchmark.planning.requests import ADD_ONE
+from benchmark.planning.grid import base_of, lacking, planned
+from benchmark.planning.requests import ADD_ONE, stages_of
 from benchmark.running.ended import Ended
 from benchmark.running.pace import image_flops, image_seconds
 from benchmark.store.store import Store
@@ -55,7 +55,7 @@ def command(
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds, image_size)
     say(opening(asked))
     results = Store(asked.store, ENGINE)
-    grid = planned(asked, only, design, trick or (), weights, stages_of(results))
+    grid = planned(asked, only, design, trick or (), weights, stages_of(results.tables()))
     for table in grid.tables:
         names = [CONTROL, *table.arms]
         runs = {name: table.seeds_of(name, seeds) for name in names}

@@ -34,8 +34,8 @@ from benchmark.commands.say import leave, opening, say, verdicts, workers
 from benchmark.data.load import load
 from benchmark.engine.machine import cores
 from benchmark.errors import UsageError
-from benchmark.planning.grid import Grid, base_of, lacking, planned, stages_of
-from benchmark.planning.requests import ADD_ONE, Request, Stages
+from benchmark.planning.grid import Grid, base_of, lacking, planned
+from benchmark.planning.requests import ADD_ONE, Request, Stages, stages_of
 from benchmark.planning.resolving import Need
 from benchmark.running.combining import combine
 from benchmark.running.packing import crew, packing
@@ -81,12 +81,12 @@ def command(
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds, image_size)
     say(opening(asked))
     results = Store(asked.store, ENGINE)
-    stages = stages_of(results)
+    stages = stages_of(results.tables())
     grid = planned(asked, only, design, trick or (), weights, stages)
 
     def again(stages: Stages) -> Grid:
         grid = planned(asked, only, design, trick or (), weights, stages)
-        results.save_studies(grid.studies)
+        results.save_tables(grid.studies)
         return grid
 
     def after_round(done: int) -> str:
@@ -99,7 +99,7 @@ def command(
         say(f"next stage: {rows}; {len(left)} runs; {expected(asked, left, results)}")
 
     with results.writing():
-        results.save_studies(grid.studies)
+        results.save_tables(grid.studies)
         left = lacking(grid, results)
         total = len(grid.before) + sum(map(len, grid.rounds))
         say(f"{total} runs, {len(left)} to train; {expected(asked, left, results)}")
@@ -134,7 +134,7 @@ def on_other_gpus(results: Store, places: Sequence[str]) -> list[str]:
     """A sentence if the store has runs of another model of GPU than those of `places`."""
     gpus = {place for place in places if place.startswith("cuda")}
     here = {torch.cuda.get_device_name(place) for place in gpus}
-    there = {str(record["environment"].get("device", "cpu")) for record in results.records.values()} if gpus else set()
+    there = {str(record.environment.get("device", "cpu")) for record in results.records.values()} if gpus else set()
     if not (others := sorted(there - here - {"cpu"})):
         return []
     return [

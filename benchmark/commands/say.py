@@ -46,16 +46,15 @@ def standing(table: Table) -> str:
     for row in table.rows:
         effect = "" if row.effect is None else f" {row.effect:+.1f}"
         words.setdefault(row.verdict, []).append(row.variant + effect)
-    context = f" ({table.study['context']})" if table.study["context"] else ""
     shown = [f"{word} {', '.join(words[word])}" for word in ("helps", "hurts", "equivalent") if word in words]
     open_ = len(table.rows) - sum(len(words.get(word, [])) for word in ("helps", "hurts", "equivalent"))
-    return f"{table.study['ablation']}{context}: " + "; ".join([*shown, *([f"{open_} unresolved"] if open_ else [])])
+    return f"{table.study.name}: " + "; ".join([*shown, *([f"{open_} unresolved"] if open_ else [])])
 
 
 def leave(ended: Ended, broken: Mapping[str, str]) -> None:
     """Say what went wrong, last, and exit accordingly. `broken` has a sentence for each module left out."""
     for record in ended.failed:
-        say(f"failed: seed {record['seed']} of {record['recipe'][:200]}: {record['reason']}")
+        say(f"failed: seed {record.seed} of {record.recipe[:200]}: {record.reason}")
     if ended.interrupted:
         for sentence in broken.values():
             say(sentence)

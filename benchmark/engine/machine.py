@@ -180,7 +180,7 @@ def environment(device: str) -> dict[str, str | int]:
     """What a result depends on beside its recipe, for the record."""
     on_gpu = device.startswith("cuda")
     return {
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "torchvision": version("torchvision"),
         "numpy": np.__version__,
         "python": platform.python_version(),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
+from typing import Literal
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ TRAIN_SAMPLE = 5000  # images on which the final training accuracy is measured: 
 class Result:
     """What a run leaves behind: plain numbers and arrays, cheap to send between processes."""
 
-    status: str  # "done", or "diverged": the loss left the finite numbers
+    status: Literal["done", "diverged"]  # diverged: the loss left the finite numbers
     reason: str  # empty if done
     test_accuracy: float | None  # 0 to 1, after the last epoch; None if diverged, or validated on a fold
     train_accuracy: float | None  # the same, on up to TRAIN_SAMPLE training images without augmentation

@@ -8,7 +8,6 @@ through the very comparison that the tables go through.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import ceil, sqrt
 from random import Random
 from statistics import variance
@@ -17,34 +16,24 @@ from scipy.stats import binomtest
 
 from benchmark.evidence.comparison import Verdict, judge_pairs
 from benchmark.evidence.power import smallest_effect
+from benchmark.store.records import Rate
 
 Scores = Sequence[float]  # points, one per run
 Pair = tuple[list[float], list[float]]
 LEAST = 6  # runs of a recipe that can be drawn apart
 
 
-@dataclass(frozen=True)
-class Rate:
-    """How often something happened, with the 95 % interval of Clopper & Pearson 1934,
-    https://doi.org/10.1093/biomet/26.4.404."""
-
-    what: str
-    count: int
-    of: int
-    low: float
-    high: float
-    goal: str
-
-    @property
-    def share(self) -> float:
-        """Of 1."""
-        return self.count / self.of
-
-
 def rate(what: str, happened: Sequence[bool], goal: str) -> Rate:
     """Raises ValueError for no trial at all."""
     bounds = binomtest(sum(happened), len(happened)).proportion_ci(0.95)
-    return Rate(what, sum(happened), len(happened), float(bounds.low), float(bounds.high), goal)
+    return Rate(
+        what=what,
+        count=sum(happened),
+        of=len(happened),
+        low=float(bounds.low),
+        high=float(bounds.high),
+        goal=goal,
+    )
 
 
 def splits(pool: Scores, arms: int, seeds: int, trials: int, draw: Random) -> Iterator[list[Pair]]:

@@ -1,8 +1,8 @@
 """Tables of two factors: which way is best in each context, for each kind, and by how much.
 
-An ablation is one if it has two or more contexts with the same variants, each named `KIND: WAY`, of two or more kinds:
-`fine_tuning` by the number of images (its contexts) and the similarity of the old task (its kinds), as in Wei 2015,
-section 4, http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html.
+An ablation is one if it has two or more contexts with the same variants, each with a kind and a way, of two or more
+kinds: `fine_tuning` by the number of images (its contexts) and the similarity of the old task (its kinds), as in Wei
+2015, section 4, http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
+from benchmark.claim import CONTROL, NotBetter
 from benchmark.evidence.comparison import difference
-from benchmark.evidence.tables import CONTROL, Table, missing, number, points
+from benchmark.evidence.tables import Table, missing, none_if_nan, points
+from benchmark.store.records import TableRecord
 
-SIGN = ": "  # between kind and way
 PARTS = {"n": "n", "margin": "mean", "ci_low": "ci_low", "ci_high": "ci_high", "resolved": "resolved"}  # of a Margin
 
 
@@ -70,7 +70,7 @@ def factors(found: Iterable[Table]) -> list[Factors]:
     """Those of `found` that are tables of two factors, in their order."""
     groups: dict[tuple[str, str, str], list[Table]] = {}
     for table in found:
-        groups.setdefault((table.study["ablation"], table.study["data"], table.study["budget"]), []).append(table)
+        groups.setdefault((table.study.ablation, table.study.data, table.study.budget), []).append(table)
     return [
         crossed(*name, tables, kinds)
         for name, tables in groups.items()
@@ -79,32 +79,36 @@ def factors(found: Iterable[Table]) -> list[Factors]:
 
 
 def kinds_of(tables: Sequence[Table]) -> list[str]:
-    """The kinds that all tables have with the same ways; none if these are no tables of two factors."""
-    names = list(tables[0].arms)
-    kinds = list(dict.fromkeys(name.partition(SIGN)[0] for name in names if SIGN in name))
-    whole = all(SIGN in name for name in names) and all(set(table.arms) == set(names) for table in tables)
+    """Returns the kinds that all tables have with the same ways; none if these are no tables of two factors."""
+    arms = tables[0].study.arms
+    kinds = list(dict.fromkeys(arm.kind for arm in arms if arm.kind))
+    alike = all({arm.variant for arm in table.study.arms} == {arm.variant for arm in arms} for table in tables)
+    whole = alike and all(arm.kind for arm in arms)
     return kinds if whole and len(tables) > 1 and len(kinds) > 1 else []
 
 
 def crossed(ablation: str, data: str, budget: str, tables: Sequence[Table], kinds: list[str]) -> Factors:
     """The tables of an ablation as one."""
-    arms = [arm for table in tables for arm in table.study["arms"]]
+    arms = [arm for table in tables for arm in table.study.arms]
     return Factors(
         ablation=ablation,
         data=data,
         budget=budget,
-        margin=tables[0].study["margin"],
-        contexts=[table.study["context"] for table in tables],
+        margin=tables[0].study.margin,
+        contexts=[table.study.context for table in tables],
         kinds=kinds,
-        scratch=all("start_from" in arm["changes"] for arm in arms),
+        scratch=all("start_from" in arm.changes for arm in arms),
         cells=[cell(table, kind) for table in tables for kind in kinds],
     )
 
 
 def cell(table: Table, kind: str) -> Cell:
     """One kind of a table."""
-    arms = {name.partition(SIGN)[2]: runs for name, runs in table.arms.items() if name.partition(SIGN)[0] == kind}
-    scores = {way: points(runs, table.study) for way, runs in arms.items() if runs}
+    scores = {
+        arm.way: points(runs, table.study)
+        for arm in table.study.arms
+        if arm.kind == kind and (runs := table.arms[arm.variant])
+    }
     ranked = sorted(scores, key=lambda way: -fmean(scores[way]))
     best, source, advised = ranked[0] if ranked else None, *advice(table.study, kind)
     others = scores | ({CONTROL: points(table.control, table.study)} if table.control else {})
@@ -113,7 +117,7 @@ def cell(table: Table, kind: str) -> Cell:
         return None if best is None or way == best or way not in others else margin(scores[best], way, others[way])
 
     return Cell(
-        context=table.study["context"],
+        context=table.study.context,
         kind=kind,
         best=best,
         n=len(scores.get(best or "", [])),
@@ -131,27 +135,27 @@ def margin(best: Sequence[float], way: str, other: Sequence[float]) -> Margin:
     """The best way less another, by accuracies in points."""
     gap = difference(best, other)
     low, high = gap.interval
-    return Margin(way, len(other), gap.mean, number(low), number(high))
+    return Margin(way, len(other), gap.mean, none_if_nan(low), none_if_nan(high))
 
 
-def advice(study: dict[str, Any], kind: str) -> tuple[str, str]:
-    """The claim and the way that, it says, no other of the kind beats in this context; empty if none says so."""
-    told = [claim for claim in study["claims"] if claim["kind"] == "notbetter" and claim["context"]]
-    here = [claim for claim in told if claim["context"] == study["context"]]
-    ways = {(claim["name"], claim["than"]) for claim in here if claim["than"].startswith(kind + SIGN)}
-    if len(ways) != 1:
-        return "", ""
-    ((name, arm),) = ways
-    return name, arm.partition(SIGN)[2]
+def advice(study: TableRecord, kind: str) -> tuple[str, str]:
+    """Returns the claim and the way that, it says, no other of the kind beats in this context; empty if none does."""
+    ways = {arm.variant: arm.way for arm in study.arms if arm.kind == kind}
+    said = {
+        (claim.name, ways[claim.holds.than])
+        for claim in study.claims
+        if claim.context == study.context and isinstance(claim.holds, NotBetter) and claim.holds.than in ways
+    }
+    return said.pop() if len(said) == 1 and study.context else ("", "")
 
 
 def lacking(table: Table, kind: str) -> int:
-    """Runs of a kind, and of the control, that were planned and are not there."""
-    arms = [arm for arm in table.study["arms"] if arm["variant"].startswith(kind + SIGN)]
-    return missing([(table.study["control"], table.control), *((arm, table.arms[arm["variant"]]) for arm in arms)])
+    """Returns how many runs of a kind, and of the control, were planned and are not there."""
+    arms = [arm for arm in table.study.arms if arm.kind == kind]
+    return missing([(table.study.control, table.control), *((arm, table.arms[arm.variant]) for arm in arms)])
 
 
-def line(table: Factors, cell: Cell) -> dict[str, Any]:
+def line(table: Factors, cell: Cell) -> dict[str, str | float | None]:
     """A line of factors.csv: accuracies and margins in points."""
     margins = {"second": cell.second, "control": cell.control, "advised": cell.behind}
     return {

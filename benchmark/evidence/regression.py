@@ -17,20 +17,19 @@ from datetime import UTC, datetime
 from math import log, pi, sqrt
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import pandas as pd
 from scipy.stats import t
 
+from benchmark.claim import CONTROL
 from benchmark.evidence.comparison import TOO_FEW, Difference, contrast, holm, judge
 from benchmark.evidence.power import ALPHA, LEAST
 from benchmark.evidence.spread import Background, background
-from benchmark.evidence.tables import CONTROL, Table, number, points, tables
-from benchmark.store.files import replace_file, told
-from benchmark.store.records import Record, table_name
+from benchmark.evidence.tables import Table, none_if_nan, points, tables
+from benchmark.store.files import replace_file, reporting_write_errors
+from benchmark.store.records import CostRecord, Environment, Finished, RunRecord, TableName
 from benchmark.store.store import Store
 
-OUTCOME = ("status", "test_accuracy", "test_loss", "validation_loss")  # numbers of a run that tell it from another
 COST_CHANGE = 1.1  # factor between step-time ratios that is worth a word, if it is sure
 ROUNDS, RANGE = 5, 2.326  # of a measured cost; the expected range of five normal numbers, standard deviations
 MEDIAN_ERROR = sqrt(pi / 2)  # of a median over that of a mean, for many normal numbers
@@ -45,11 +44,8 @@ Terms = list[tuple[float, list[float]]]
 class Change:
     """One effect, or one baseline's accuracy, then and now; points."""
 
-    ablation: str
-    context: str
+    table: TableName
     variant: str  # CONTROL for a baseline's accuracy
-    data: str
-    budget: str
     before: float
     after: float
     low: float | None  # 95 % interval of after - before; None with a single run on a side
@@ -61,7 +57,7 @@ class Change:
     @property
     def name(self) -> str:
         """As a summary shows it."""
-        return row_name(self.ablation, self.context, self.variant)
+        return self.table.row(self.variant)
 
 
 @dataclass(frozen=True)
@@ -89,42 +85,49 @@ class Comparison:
         return [change for change in self.changes if change.word in ("better", "worse")]
 
 
-def row_name(ablation: str, context: str, variant: str) -> str:
-    """A row as a summary names it."""
-    return f"{ablation} ({context}): {variant}" if context else f"{ablation}: {variant}"
+@dataclass(frozen=True)
+class Side:
+    """One effect, or one baseline's accuracy, of both stores."""
+
+    table: TableName
+    variant: str
+    before: Terms
+    after: Terms
+    margin: float  # points
+    spread: Background  # what the table's arms tell together of single runs
+    reproduced: bool  # whether shared runs gave the same numbers
 
 
 def compared(reference: Store, store: Store) -> Comparison:
     """Every effect and every baseline that both have."""
-    then, now = ({table_name(table.study): table for table in tables(each)} for each in (reference, store))
-    found: list[tuple[dict[str, Any], Terms, Terms]] = []
+    then, now = ({t.study.name: t for t in tables(each)} for each in (reference, store))
+    sides: list[Side] = []
     missing, baselines = [], set()
-    same: list[bool] = []  # of what is found
     for name, before in then.items():
         after = now.get(name)
-        if before.study["control"]["recipe"] not in baselines and before.control and after and after.control:
-            baselines.add(before.study["control"]["recipe"])
-            found.append(({**about(before), "variant": CONTROL}, own(before, CONTROL), own(after, CONTROL)))
-            same.append(reproduced(before, after, CONTROL))
-        for arm in before.study["arms"]:
-            variant = arm["variant"]
-            old, new = effect(before, variant), effect(after, variant) if after else None
-            if old is None:
-                continue
-            if new is None or after is None:
-                missing.append(row_name(before.study["ablation"], before.study["context"], variant))
-            else:
-                found.append(({**about(before), "variant": variant}, old, new))
-                same.append(reproduced(before, after, variant))
-    changes = judged(
-        found,
-        [then[place(about)].study["margin"] for about, _, _ in found],
-        [spread(then[place(about)]) for about, _, _ in found],
-    )
-    runs = [list(each.records.values()) for each in (reference, store)]  # read from the disk, once
+
+        def side(variant: str, old: Terms, new: Terms, before: Table = before, after: Table | None = after) -> Side:
+            same = after is not None and reproduced(before, after, variant)
+            return Side(before.study.name, variant, old, new, before.study.margin, spread(before), same)
+
+        control = before.study.control.recipe
+        if control not in baselines and before.control and after and after.control:
+            baselines.add(control)
+            sides.append(side(CONTROL, own(before, CONTROL), own(after, CONTROL)))
+        for arm in before.study.arms:
+            old, new = effect(before, arm.variant), effect(after, arm.variant) if after else None
+            if old is not None and new is not None:
+                sides.append(side(arm.variant, old, new))
+            elif old is not None:
+                missing.append(name.row(arm.variant))
+    changes = [
+        replace(change, word="unchanged") if side.reproduced else change
+        for change, side in zip(judged(sides), sides, strict=True)
+    ]
+    runs = [each.finished for each in (reference, store)]  # read from the disk, once
     shared = again(*runs)
     return Comparison(
-        [replace(c, word="unchanged") if is_same else c for c, is_same in zip(changes, same, strict=True)],
+        changes,
         cost_changes(reference, store),
         missing,
         (sum(shared), len(shared)),
@@ -133,34 +136,31 @@ def compared(reference: Store, store: Store) -> Comparison:
 
 
 def reproduced(before: Table, after: Table, variant: str) -> bool:
-    """Whether a variant and its control have the very same runs then and now, all of which gave the same numbers."""
+    """Returns whether a variant and its control have the very same runs then and now, with the same numbers."""
     return all(all_again(before.runs(arm), after.runs(arm)) for arm in (variant, CONTROL))
 
 
-def all_again(before: Sequence[Record], after: Sequence[Record]) -> bool:
-    """Whether there are runs, the same on both sides and no others, and all gave the same numbers."""
-    keys = [{run["key"] for run in runs} for runs in (before, after)]
+def all_again(before: Sequence[Finished], after: Sequence[Finished]) -> bool:
+    """Returns whether there are runs, the same on both sides and no others, and all gave the same numbers."""
+    keys = [{run.key for run in runs} for runs in (before, after)]
     return bool(keys[0]) and keys[0] == keys[1] and all(again(before, after))
 
 
-def again(before: Sequence[Record], after: Sequence[Record]) -> list[bool]:
-    """Of each run that both have: whether it gave the same numbers, as far as both records have them."""
-    then = {run["key"]: run for run in before}
-    return [
-        all(run[name] == old[name] for name in OUTCOME if name in run and name in old)
-        for run in after
-        if (old := then.get(run["key"]))
-    ]
+def again(before: Sequence[Finished], after: Sequence[Finished]) -> list[bool]:
+    """Returns for each run that both have whether it gave the same numbers, as far as both records have them."""
+    then = {run.key: run for run in before}
+    return [same_numbers(old, run) for run in after if (old := then.get(run.key))]
 
 
-def about(table: Table) -> dict[str, str]:
-    """Which table a line is of."""
-    return {field: table.study[field] for field in ("ablation", "context", "data", "budget")}
-
-
-def place(named: dict[str, str]) -> tuple[str, str, str, str]:
-    """The table's name, of what `about` gave."""
-    return named["ablation"], named["context"], named["data"], named["budget"]
+def same_numbers(old: Finished, new: Finished) -> bool:
+    """Returns whether two records of a run agree in their outcome; what either lacks says nothing."""
+    if old.status != new.status or old.test_accuracy != new.test_accuracy:
+        return False
+    if old.test_loss is not None and new.test_loss is not None and old.test_loss != new.test_loss:
+        return False
+    if isinstance(old, RunRecord) and isinstance(new, RunRecord):
+        return old.validation_loss == new.validation_loss
+    return True
 
 
 def own(table: Table, variant: str) -> Terms:
@@ -170,7 +170,7 @@ def own(table: Table, variant: str) -> Terms:
 
 def effect(table: Table, variant: str) -> Terms | None:
     """An arm less its control; nothing at all for an arm that is the control, as a trick that lost its effect is."""
-    if variant in table.study["control"]["same"]:
+    if variant in table.study.same:
         return []
     ((_, scores),) = own(table, variant)
     control = points(table.control, table.study)
@@ -183,26 +183,25 @@ def spread(table: Table) -> Background:
     return background([control, *(points(runs, table.study) for runs in table.arms.values())], control)
 
 
-def judged(
-    found: Sequence[tuple[dict[str, Any], Terms, Terms]], margins: Sequence[float], spreads: Sequence[Background]
-) -> list[Change]:
+def judged(sides: Sequence[Side]) -> list[Change]:
     """Returns a line for each comparison, all of them one family."""
-    gaps = [difference(old, new, common) for (_, old, new), common in zip(found, spreads, strict=True)]
-    reasons = [TOO_FEW if any(len(scores) < LEAST for _, scores in (*old, *new)) else "" for _, old, new in found]
-    verdicts = judge(gaps, margins, reasons)
+    gaps = [difference(side.before, side.after, side.spread) for side in sides]
+    reasons = [TOO_FEW if any(len(s) < LEAST for _, s in (*side.before, *side.after)) else "" for side in sides]
+    verdicts = judge(gaps, [side.margin for side in sides], reasons)
     words = {"helps": "better", "hurts": "worse", "equivalent": "unchanged"}
     return [
         Change(
-            **named,
-            before=mean(old),
-            after=mean(new),
-            low=number(gap.interval[0]),
-            high=number(gap.interval[1]),
-            p=number(verdict.p),
+            table=side.table,
+            variant=side.variant,
+            before=mean(side.before),
+            after=mean(side.after),
+            low=none_if_nan(gap.interval[0]),
+            high=none_if_nan(gap.interval[1]),
+            p=none_if_nan(verdict.p),
             word=words.get(verdict.word, "unresolved"),
-            visible=number(gap.visible(len(gaps))),
+            visible=none_if_nan(gap.visible(len(gaps))),
         )
-        for (named, old, new), gap, verdict in zip(found, gaps, verdicts, strict=True)
+        for side, gap, verdict in zip(sides, gaps, verdicts, strict=True)
     ]
 
 
@@ -226,45 +225,42 @@ def cost_changes(reference: Store, store: Store) -> list[CostChange]:
     """
     then, now = costs(reference), costs(store)
     names = sorted(then.keys() & now.keys())
-    changes = [log(now[name]["ratio"] / then[name]["ratio"]) for name in names]
+    changes = [log(now[name].ratio / then[name].ratio) for name in names]
     scatter = median(map(abs, changes)) * MAD if len(changes) >= LEAST_SCATTER else 0.0
     ps = [
         2 * float(t.sf(abs(change) / max(scatter, sqrt(squared(then[name]) + squared(now[name])), TINY), FREEDOM))
         for name, change in zip(names, changes, strict=True)
     ]
     return [
-        CostChange(name, then[name]["ratio"], now[name]["ratio"])
+        CostChange(name, then[name].ratio, now[name].ratio)
         for name, change, p in zip(names, changes, holm(ps), strict=True)
         if p < ALPHA and abs(change) > log(COST_CHANGE)
     ]
 
 
-def squared(cost: dict[str, float]) -> float:
+def squared(cost: CostRecord) -> float:
     """Returns the squared error of the logarithm of a ratio, the median of ROUNDS, from their range."""
-    return (log(cost["high"] / cost["low"]) / RANGE * MEDIAN_ERROR) ** 2 / ROUNDS
+    return (log(cost.high / cost.low) / RANGE * MEDIAN_ERROR) ** 2 / ROUNDS
 
 
-def costs(store: Store) -> dict[str, dict[str, float]]:
-    """The measured costs by the name of ablation, context and variant: texts of recipes change with the code."""
-    measured = {(each["recipe"], each["control"]): each for each in store.cost_entries()}
+def costs(store: Store) -> dict[str, CostRecord]:
+    """Returns the measured costs by the name of their row: texts of recipes change with the code."""
+    measured = {(each.recipe, each.control): each for each in store.costs()}
     return {
-        f"{study['ablation']} {study['context']}: {arm['variant']}": measured[
-            arm["recipe"], study["control"]["recipe"]
-        ]
-        for study in store.studies()
-        for arm in study["arms"]
-        if (arm["recipe"], study["control"]["recipe"]) in measured
+        study.name.row(arm.variant): measured[arm.recipe, study.control.recipe]
+        for study in store.tables()
+        for arm in study.arms
+        if (arm.recipe, study.control.recipe) in measured
     }
 
 
-def environments(runs: Iterable[Record]) -> list[str]:
+def environments(runs: Iterable[Finished]) -> list[str]:
     """What the runs were trained on, in words; each once."""
-    return sorted({described(run) for run in runs})
+    return sorted({described(run.environment) for run in runs})
 
 
-def described(record: Record) -> str:
-    """The environment of a run that an effect may depend on."""
-    there = record["environment"]
+def described(there: Environment) -> str:
+    """Returns the part of an environment that an effect may depend on, in words."""
     device = there.get("device", "?")
     return f"torch {there.get('torch', '?')} on {there.get('cpu') if device == 'cpu' else device}"
 
@@ -311,25 +307,29 @@ def line(change: Change) -> str:
 def accept(store: Store, reference: Path, comparison: Comparison, history: Path, commit: str) -> None:
     """Put `store` in the place of `reference`, say where it came from, and note its effects in `history`, a CSV."""
     when = datetime.now(UTC).date().isoformat()
-    with told(reference):
+    with reporting_write_errors(reference):
         reference.mkdir(parents=True, exist_ok=True)
         for name in ("runs.jsonl", "studies.json", "costs.json"):
             if (store.folder / name).exists():
                 replace_file(reference / name, (store.folder / name).read_bytes())
         came_from = {"accepted": when, "commit": commit, "environments": comparison.environments[1]}
         replace_file(reference / "accepted.json", json.dumps(came_from, indent=1).encode())
-    with told(history.parent):
+    with reporting_write_errors(history.parent):
         noted = pd.read_csv(history) if history.exists() else pd.DataFrame()
         pd.concat([noted, pd.DataFrame(lines(comparison.changes, when, commit))]).to_csv(history, index=False)
 
 
-def lines(changes: Iterable[Change], when: str, commit: str) -> list[dict[str, Any]]:
-    """Lines of the history: every effect, and its change since the reference before."""
+def lines(changes: Iterable[Change], when: str, commit: str) -> list[dict[str, str | float]]:
+    """Returns lines of the history: every effect, and its change since the reference before."""
     return [
         {
             "date": when,
             "commit": commit,
-            **{field: getattr(change, field) for field in ("data", "budget", "ablation", "context", "variant")},
+            "data": change.table.data,
+            "budget": change.table.budget,
+            "ablation": change.table.ablation,
+            "context": change.table.context,
+            "variant": change.variant,
             "effect": round(change.after, 3),
             "change": change.word,
         }

@@ -6,7 +6,6 @@ of the batch size; and of capacity if two or more change the network alone and i
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +13,15 @@ from functools import cached_property
 from math import nan
 from statistics import fmean
 
+from benchmark.claim import CONTROL
 from benchmark.errors import UsageError
 from benchmark.evidence.curves import band, last_epoch, levels
 from benchmark.evidence.diagnosis import Finding, batch, chance, fit, judged, rate
 from benchmark.evidence.log import Log
-from benchmark.evidence.tables import Table, is_ensemble
-from benchmark.store.records import Record
+from benchmark.evidence.tables import Table
+from benchmark.store.records import ArmRecord, EnsembleRecord, Facts, FailedRecord, Record, RunRecord
 from benchmark.store.store import Store
 
-CONTROL = "baseline"  # as in recipe.py, whose import would bring torch into a report
 FIELDS = ("learning_rate", "batch_size", "network")
 FEWEST = 3  # different values make a sweep
 GOOD = 0.03  # of validation accuracy below the best rate's: twice the standard error of 1,000 images' accuracy
@@ -34,13 +33,13 @@ class Arm:
 
     variant: str
     value: float  # the learning rate, images in a batch, or weights of the network
-    runs: list[Record]
+    runs: list[RunRecord]
     findings: list[Finding | None]  # of each run; None where its record does not tell
 
     @property
     def accuracy(self) -> float:
         """On the validation images after the last epoch, averaged over runs; of a run that diverged, 0."""
-        return fmean(0.0 if run["status"] == "diverged" else run["validation_accuracy"][-1] for run in self.runs)
+        return fmean(0.0 if run.diverged else run.validation_accuracy[-1] for run in self.runs)
 
     @property
     def majority(self) -> tuple[Finding, int] | None:
@@ -92,85 +91,87 @@ def outcomes(arms: Sequence[Arm], classes: int) -> list[str]:
     ]
 
 
-def number_in(recipe: str, field: str) -> float:
-    """A number among the fields of a recipe's text."""
-    found = re.search(rf"\b{field}=([0-9.e+-]+)", recipe)
-    if not found:
-        raise ValueError(f"no number {field} in {recipe}")
-    return float(found[1])
-
-
 def sweep(table: Table, store: Store) -> Sweep | None:
-    """The sweep of a table, from the runs that it has; None if it is none."""
+    """Returns the sweep of a table, from the runs that it has; None if it is none."""
     for field in FIELDS:
-        found = [arm for arm in table.study["arms"] if set(arm["changes"]) == {field} and table.arms[arm["variant"]]]
-        if len(found) >= FEWEST - 1 and table.control:
-            classes = table.study["classes"]
-            sides = [(arm["variant"], arm["recipe"], table.arms[arm["variant"]]) for arm in found]
-            sides.append((CONTROL, table.study["control"]["recipe"], table.control))
-            arms = [arm_of(field, *side, store, classes) for side in sides]
-            if len({arm.value for arm in arms}) >= FEWEST:
-                return Sweep(field, classes, sorted(arms, key=lambda arm: arm.value))
+        swept = [arm for arm in table.study.arms if set(arm.changes) == {field}]
+        arms = [found for arm in (*swept, table.study.control) if (found := arm_of(field, arm, table, store))]
+        has_control = any(arm.variant == CONTROL for arm in arms)
+        if has_control and len({arm.value for arm in arms}) >= FEWEST:
+            return Sweep(field, table.study.classes, sorted(arms, key=lambda arm: arm.value))
     return None
 
 
-def arm_of(field: str, variant: str, recipe: str, runs: list[Record], store: Store, classes: int) -> Arm:
-    """One value of a sweep."""
-    value = float(runs[0]["parameters"]) if field == "network" else number_in(recipe, field)
-    return Arm(variant, value, runs, [finding(field, run, store, classes) for run in runs])
+def arm_of(field: str, arm: ArmRecord, table: Table, store: Store) -> Arm | None:
+    """Returns one value of a sweep; None for an arm without runs, or whose recipe's facts are not stored."""
+    runs = [run for run in table.runs(arm.variant) if isinstance(run, RunRecord)]
+    if not runs or (field != "network" and arm.facts is None):
+        return None
+    constant = bool(arm.facts and arm.facts.constant_rate)
+    findings = [finding(field, run, store, table.study.classes, constant) for run in runs]
+    return Arm(arm.variant, value_of(field, arm.facts, runs[0]), runs, findings)
 
 
-def finding(field: str, run: Record, store: Store, classes: int) -> Finding | None:
-    """What a stored run tells of a field."""
+def value_of(field: str, facts: Facts | None, run: RunRecord) -> float:
+    """Returns the number that is swept: of capacity, the weights of the network."""
+    if facts and field == "learning_rate":
+        return facts.learning_rate
+    return float(facts.batch_size if facts and field == "batch_size" else run.parameters)
+
+
+def finding(field: str, run: RunRecord, store: Store, classes: int, constant: bool) -> Finding | None:
+    """Returns what a stored run says of a field."""
     if field == "learning_rate":
-        if run["status"] == "diverged":
-            return judged("too high", run["reason"])
-        constant = "schedule=" not in run["recipe"]  # defaults are not in the text
-        return rate(course(run, store), constant, run["validation_accuracy"][-1] > chance(classes))
+        if run.diverged:
+            return judged("too high", run.reason)
+        return rate(course(run, store), constant, run.validation_accuracy[-1] > chance(classes))
     if field == "batch_size":
         return batch(width(run, store))
-    return None if run["status"] == "diverged" else fit(run["train_accuracy"], run["validation_accuracy"][-1])
+    if run.diverged or run.train_accuracy is None:
+        return None
+    return fit(run.train_accuracy, run.validation_accuracy[-1])
 
 
-def losses(run: Record, store: Store) -> list[float]:
-    """Of every step; none where the store has not kept them."""
-    return [float(loss) for loss in store.arrays(run["key"]).get("losses", [])]
+def losses(run: RunRecord, store: Store) -> list[float]:
+    """Returns the loss of every step; none where the store has not kept them."""
+    return [float(loss) for loss in store.arrays(run).get("losses", [])]
 
 
-def course(run: Record, store: Store) -> list[float]:
-    """The levels of a run's loss."""
-    if "levels" in run:
-        return [nan if level is None else level for level in run["levels"]]
+def course(run: RunRecord, store: Store) -> list[float]:
+    """Returns the levels of a run's loss."""
+    if run.levels is not None:
+        return [nan if level is None else level for level in run.levels]
     return levels(losses(run, store))
 
 
-def width(run: Record, store: Store) -> float | None:
-    """Of the band of its last epoch's losses."""
-    if "band" in run:
-        return None if run["band"] is None else float(run["band"])
-    return band(last_epoch(losses(run, store), len(run["epoch_train_accuracy"])))
+def width(run: RunRecord, store: Store) -> float | None:
+    """Returns the width of the band of a run's last losses; None if it is not known."""
+    if run.levels is not None:  # a record that has them has the band too, None where it diverged
+        return run.band
+    return band(last_epoch(losses(run, store), len(run.epoch_train_accuracy)))
 
 
-def classes_of(run: Record, store: Store) -> int | None:
-    """The number of classes that a run's network answers for; None where its answers were not kept."""
-    answers = store.arrays(run["key"]).get("logits")
+def classes_of(run: RunRecord, store: Store) -> int | None:
+    """Returns the number of classes that a run's network answers for; None where its answers were not kept."""
+    answers = store.arrays(run).get("logits")
     return None if answers is None else int(answers.shape[1])
 
 
 def log_of(run: Record, store: Store) -> Log:
-    """A stored run as a log. Raises UsageError for one that has no curves."""
-    if run["status"] == "failed":
-        raise UsageError(f"run {run['key']} failed, and has no curves: {run['reason']}")
-    if is_ensemble(run):
+    """Returns a stored run as a log. Raises UsageError for one that has no curves."""
+    if isinstance(run, FailedRecord):
+        raise UsageError(f"run {run.key} failed, and has no curves: {run.reason}")
+    if isinstance(run, EnsembleRecord):
         raise UsageError(
-            f"{run['key']} is an ensemble, which has no curves; those of its members have: {run['members']}"
+            f"{run.key} is an ensemble, which has no curves; those of its members have: {', '.join(run.members)}"
         )
-    train = run["epoch_train_accuracy"][: len(run["validation_accuracy"])]  # an epoch that diverged has no validation
+    known = run.epoch_train_accuracy[: len(run.validation_accuracy)]  # an epoch that diverged has no validation
+    train = [nan if accuracy is None else accuracy for accuracy in known]
     return Log(
         losses=losses(run, store),
-        train_accuracy=train if run["train_accuracy"] is None else [*train[:-1], run["train_accuracy"]],
-        validation_accuracy=run["validation_accuracy"],
-        epochs=len(run["epoch_train_accuracy"]),
-        constant_rate="schedule=" not in run["recipe"],
+        train_accuracy=train if run.train_accuracy is None else [*train[:-1], run.train_accuracy],
+        validation_accuracy=list(run.validation_accuracy),
+        epochs=len(run.epoch_train_accuracy),
+        constant_rate=run.facts.constant_rate if run.facts else None,
         classes=classes_of(run, store),
     )

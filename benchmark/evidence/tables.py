@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from math import nan
 from statistics import fmean, median
-from typing import Any
 
+from benchmark.claim import CONTROL
 from benchmark.evidence.comparison import (
     Difference,
     Scale,
@@ -22,11 +22,17 @@ from benchmark.evidence.power import ALPHA
 from benchmark.evidence.ranks import rank_p, superiority, superiority_interval
 from benchmark.evidence.spread import background
 from benchmark.evidence.worth import Rung, rises, worth
-from benchmark.store.records import Record
+from benchmark.store.records import (
+    ArmRecord,
+    CostRecord,
+    EnsembleRecord,
+    FailedRecord,
+    Finished,
+    Record,
+    RunRecord,
+    TableRecord,
+)
 from benchmark.store.store import Store
-
-EPOCHS = re.compile(r"\bepochs=(\d+)")  # in a recipe's text
-CONTROL = "baseline"  # as in recipe.py, whose import would bring torch into a report
 
 
 @dataclass(frozen=True)
@@ -70,15 +76,15 @@ class Row:
 class Table:
     """One ablation on one data set, budget and context."""
 
-    study: dict[str, Any]  # as studies.json holds it
-    control: list[Record]  # finished runs by seed, diverged ones among them
-    arms: dict[str, list[Record]]
+    study: TableRecord
+    control: list[Finished]  # by seed, diverged runs included
+    arms: dict[str, list[Finished]]
     rows: list[Row]
     missing: int  # runs planned that the store lacks
 
-    def runs(self, arm: str) -> list[Record]:
+    def runs(self, arm: str) -> list[Finished]:
         """Those of an arm, or of the control under any of its names; none if the table has no such arm."""
-        control = arm in (CONTROL, *self.study["control"]["same"])
+        control = arm in (CONTROL, *self.study.same)
         return self.control if control else self.arms.get(arm, [])
 
 
@@ -108,12 +114,12 @@ COLUMNS = [field.name for field in fields(Row)]
 def tables(store: Store) -> list[Table]:
     """Every table planned in this store, from the runs there are."""
     found: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for record in sorted(store.records.values(), key=lambda record: record["seed"]):
-        found[record["fingerprint"], record["recipe"]].append(record)
-    costs = store.costs()
-    without_worth = with_discoveries([table(study, found, costs) for study in store.studies()])
-    ladders = {place(each): there for each in without_worth if (there := ladder(each))}
-    return [in_lengths(each, ladders.get(place(each))) for each in without_worth]
+    for record in sorted(store.records.values(), key=lambda record: record.seed):
+        found[record.fingerprint, record.recipe].append(record)
+    costs = {(each.recipe, each.control): each for each in store.costs()}
+    without_worth = with_discoveries([table(study, found, costs) for study in store.tables()])
+    ladders = {control_id(each): there for each in without_worth if (there := ladder(each))}
+    return [in_lengths(each, ladders.get(control_id(each))) for each in without_worth]
 
 
 def with_discoveries(found: Sequence[Table]) -> list[Table]:
@@ -130,25 +136,21 @@ def with_discoveries(found: Sequence[Table]) -> list[Table]:
 
 def comparison_of(table: Table, row: Row) -> tuple[str, str, str]:
     """Returns what a row compares: the data, the recipe of the variant and that of its control."""
-    (recipe,) = (arm["recipe"] for arm in table.study["arms"] if arm["variant"] == row.variant)
-    return table.study["fingerprint"], recipe, table.study["control"]["recipe"]
+    return table.study.fingerprint, table.study.arm(row.variant).recipe, table.study.control.recipe
 
 
-def place(table: Table) -> tuple[str, str]:
-    """Tables of one data set and one control are measured with one ladder."""
-    return table.study["fingerprint"], table.study["control"]["recipe"]
+def control_id(table: Table) -> tuple[str, str]:
+    """Returns what tables of one data set and one control have in common; they are measured with one ladder."""
+    return table.study.fingerprint, table.study.control.recipe
 
 
 def ladder(table: Table) -> list[Rung]:
     """The control and its longer and shorter trainings, where a table has these and two runs of each."""
-    base = EPOCHS.search(table.study["control"]["recipe"])
-    if not base:
-        return []
+    base = table.study.control.facts
     rungs: list[Rung] = [(1.0, points(table.control, table.study))]
-    for arm in table.study["arms"]:
-        if list(arm.get("changes", ())) == ["epochs"]:
-            length = int(arm["changes"]["epochs"]) / int(base[1])
-            rungs.append((length, points(table.arms[arm["variant"]], table.study)))
+    for arm in table.study.arms:
+        if base and arm.facts and list(arm.changes) == ["epochs"]:
+            rungs.append((arm.facts.epochs / base.epochs, points(table.arms[arm.variant], table.study)))
     rungs = [(length, scores) for length, scores in rungs if len(scores) > 1]
     return rungs if len(rungs) > 2 and rises(rungs) else []
 
@@ -166,48 +168,47 @@ def in_lengths(table: Table, rungs: list[Rung] | None) -> Table:
 
 
 def table(
-    study: dict[str, Any], found: dict[tuple[str, str], list[Record]], costs: dict[tuple[str, str], float]
+    study: TableRecord, found: dict[tuple[str, str], list[Record]], costs: dict[tuple[str, str], CostRecord]
 ) -> Table:
-    """One table of `found`, the records by data fingerprint and recipe, with the `costs` measured in turns."""
+    """Returns one table of `found`, the records by data fingerprint and recipe, with the measured `costs`."""
 
-    def runs(arm: dict[str, Any], *, failed: bool = False) -> list[Record]:
-        all_runs = found.get((study["fingerprint"], arm["recipe"]), [])
-        return [run for run in all_runs if (run["status"] == "failed") == failed]
+    def stored(arm: ArmRecord) -> list[Record]:
+        return found.get((study.fingerprint, arm.recipe), [])
 
-    control = runs(study["control"])
-    arms = {arm["variant"]: runs(arm) for arm in study["arms"]}
-    failed = {arm["variant"]: len(runs(arm, failed=True)) for arm in study["arms"]}
+    def runs(arm: ArmRecord) -> list[Finished]:
+        return [run for run in stored(arm) if not isinstance(run, FailedRecord)]
+
+    control = runs(study.control)
+    arms = {arm.variant: runs(arm) for arm in study.arms}
+    failed = {arm.variant: len(stored(arm)) - len(arms[arm.variant]) for arm in study.arms}
     comparable = [name for name, records in arms.items() if records and control]
     theirs = points(control, study)
     pairs = [(points(arms[name], study), theirs) for name in comparable]
     seeds = [(seeds_of(arms[name]), seeds_of(control)) for name in comparable]
-    if looks := study.get("looks"):
-        then = [[(look.get(name, 0), look.get(CONTROL, 0)) for name in comparable] for look in looks]
-        found_words = compare_in_looks(pairs, then, study["margin"], seeds, scale(study))
+    if study.interims:
+        then = [[(each.get(name, 0), each.get(CONTROL, 0)) for name in comparable] for each in study.interims]
+        found_words = compare_in_looks(pairs, then, study.margin, seeds, scale(study))
     else:
-        found_words = compare(pairs, study["margin"], seeds, scale(study))
+        found_words = compare(pairs, study.margin, seeds, scale(study))
     verdicts = dict(zip(comparable, found_words, strict=True))
     rows = [row(study, name, arms[name], control, verdicts.get(name), failed[name]) for name in arms]
-    measured = {arm["variant"]: costs.get((arm["recipe"], study["control"]["recipe"])) for arm in study["arms"]}
+    measured = {arm.variant: costs.get((arm.recipe, study.control.recipe)) for arm in study.arms}
     rows = [
-        replace(each, step_ms_ratio=found_ratio, step_in_turns=True)
-        if (found_ratio := measured[each.variant])
-        else each
+        replace(each, step_ms_ratio=cost.ratio, step_in_turns=True) if (cost := measured[each.variant]) else each
         for each in rows
     ]
-    planned = [(study["control"], control), *((arm, arms[arm["variant"]]) for arm in study["arms"])]
+    planned = [(study.control, control), *((arm, arms[arm.variant]) for arm in study.arms)]
     return Table(study, control, arms, rows, missing(planned))
 
 
-def seeds_of(records: Sequence[Record]) -> list[int]:
+def seeds_of(records: Sequence[Finished]) -> list[int]:
     """Returns the seeds of runs; none of ensembles, whose numbers count replicates."""
-    return [] if any(map(is_ensemble, records)) else [record["seed"] for record in records]
+    return [run.seed for run in records] if all(isinstance(run, RunRecord) for run in records) else []
 
 
-def scale(study: dict[str, Any]) -> Scale:
+def scale(study: TableRecord) -> Scale:
     """Returns what test accuracies can be on a table's data; older stores do not know their number of test images."""
-    images = study.get("test_images")
-    return Scale(100 / study["classes"], 100 / images if images else 0.0)
+    return Scale(100 / study.classes, 100 / study.test_images if study.test_images else 0.0)
 
 
 def gap(table: Table, variant: str) -> Difference:
@@ -220,16 +221,16 @@ def gap(table: Table, variant: str) -> Difference:
     return contrast(terms, common, [seeds_of(side) for side in sides])
 
 
-def missing(planned: Iterable[tuple[dict[str, Any], Sequence[Record]]]) -> int:
-    """Runs that arms plan, as studies.json holds them, beyond those that are there."""
-    return sum(max(0, arm["seeds"] - len(there)) for arm, there in planned)
+def missing(planned: Iterable[tuple[ArmRecord, Sequence[Finished]]]) -> int:
+    """Returns how many runs the arms plan beyond those that are there."""
+    return sum(max(0, arm.seeds - len(there)) for arm, there in planned)
 
 
 def row(
-    study: dict[str, Any],
+    study: TableRecord,
     variant: str,
-    records: list[Record],
-    control: list[Record],
+    records: list[Finished],
+    control: list[Finished],
     verdict: Verdict | None,
     failed: int,
 ) -> Row:
@@ -239,96 +240,93 @@ def row(
     by_ranks = rank_p(ours, theirs) if verdict else None
     above, below = superiority_interval(ours, theirs) if verdict else (None, None)
     return Row(
-        ablation=study["ablation"],
-        context=study["context"],
+        ablation=study.ablation,
+        context=study.context,
         variant=variant,
-        data=study["data"],
-        budget=study["budget"],
+        data=study.data,
+        budget=study.budget,
         n=len(records),
         n_control=len(control),
         accuracy=mean(ours),
         accuracy_control=mean(theirs),
         effect=verdict.difference.mean if verdict else None,
-        ci_low=number(low),
-        ci_high=number(high),
-        p=number(verdict.p_alone) if verdict else None,
-        p_adjusted=number(verdict.p) if verdict else None,
+        ci_low=none_if_nan(low),
+        ci_high=none_if_nan(high),
+        p=none_if_nan(verdict.p_alone) if verdict else None,
+        p_adjusted=none_if_nan(verdict.p) if verdict else None,
         q=None,
         superiority=superiority(ours, theirs) if verdict else None,
         superiority_low=above,
         superiority_high=below,
-        p_rank=number(by_ranks),
+        p_rank=none_if_nan(by_ranks),
         verdict=verdict.word if verdict else "not compared" if records else "not run",
-        caution=caution(verdict, records, number(by_ranks)) if verdict else "",
+        caution=caution(verdict, records, none_if_nan(by_ranks)) if verdict else "",
         unseen=verdict.unseen if verdict else 0,
         seeds_needed=verdict.seeds_needed if verdict else None,
-        step_ms_ratio=ratio("step_ms", records, control),
+        step_ms_ratio=ratio(lambda run: run.step_ms, records, control),
         step_in_turns=False,
-        memory_ratio=ratio("peak_memory_mb", records, control),
+        memory_ratio=ratio(lambda run: run.peak_memory_mb, records, control),
         worth=None,
         worth_low=None,
         worth_high=None,
-        diverged=sum(record["status"] == "diverged" for record in records),
+        diverged=sum(record.diverged for record in records),
         failed=failed,
     )
 
 
 def decisions(table: Table) -> list[Decision]:
-    """The ensembles of a table that were made."""
-    ensembles = {name: [r for r in records if is_ensemble(r)] for name, records in table.arms.items()}
+    """Returns the ensembles of a table that were made."""
+    ensembles = {name: [r for r in records if isinstance(r, EnsembleRecord)] for name, records in table.arms.items()}
     return [decision(table, name, records) for name, records in ensembles.items() if records]
 
 
-def decision(table: Table, variant: str, records: list[Record]) -> Decision:
-    """One ensemble's line."""
+def decision(table: Table, variant: str, records: list[EnsembleRecord]) -> Decision:
+    """Returns one ensemble's line."""
 
-    def of(name: str, unit: float = 1.0) -> float | None:
-        values = [record[name] for record in records if record.get(name) is not None]
-        return unit * fmean(values) if values else None
+    def of(values: Iterable[float | None], unit: float = 1.0) -> float | None:
+        known = [value for value in values if value is not None]
+        return unit * fmean(known) if known else None
 
-    control = table.study["control"]
-    flops = float(median(run["step_flops"] for run in table.control)) if table.control else float("nan")
+    facts = table.study.control.facts
+    flops = [float(run.step_flops) for run in table.control if isinstance(run, RunRecord)]
+    step = median(flops) if flops else nan
     return Decision(
-        ablation=table.study["ablation"],
-        context=table.study["context"],
+        ablation=table.study.ablation,
+        context=table.study.context,
         variant=variant,
         n=len(records),
-        members=of("evaluations"),
-        accuracy=of("test_accuracy", 100),
-        gain=of("gain", 100),
-        gain_over_best=of("gain_over_best", 100),
-        test_loss=of("test_loss"),
-        calibration_error=of("calibration_error", 100),
-        disagreement=of("disagreement", 100),
-        error_correlation=of("error_correlation"),
-        training_cost=number(of("train_flops", 1 / (flops * control["steps"]))),
-        test_cost=number(of("test_flops", control["batch_size"] / flops)),
+        members=of(r.evaluations for r in records),
+        accuracy=of((r.test_accuracy for r in records), 100),
+        gain=of((r.gain for r in records), 100),
+        gain_over_best=of((r.gain_over_best for r in records), 100),
+        test_loss=of(r.test_loss for r in records),
+        calibration_error=of((r.calibration_error for r in records), 100),
+        disagreement=of((r.disagreement for r in records), 100),
+        error_correlation=of(r.error_correlation for r in records),
+        training_cost=none_if_nan(of((r.train_flops for r in records), 1 / (step * facts.steps))) if facts else None,
+        test_cost=none_if_nan(of((r.test_flops for r in records), facts.batch_size / step)) if facts else None,
     )
 
 
-def is_ensemble(record: Record) -> bool:
-    """Whether a record is of finished runs that decided together, and of no training."""
-    return record.get("kind") == "ensemble"
+def points(records: Sequence[Finished], study: TableRecord) -> list[float]:
+    """Returns test accuracies in points; a run that diverged counts as guessing."""
+    chance = 100 / study.classes
+    return [chance if r.test_accuracy is None else 100 * r.test_accuracy for r in records]
 
 
-def points(records: Sequence[Record], study: dict[str, Any]) -> list[float]:
-    """Test accuracies in points; a diverged run counts as guessing."""
-    chance = 100 / study["classes"]
-    return [chance if r["status"] == "diverged" else 100 * r["test_accuracy"] for r in records]
+def ratio(
+    measure: Callable[[RunRecord], float], records: Sequence[Finished], control: Sequence[Finished]
+) -> float | None:
+    """Returns the median of a measure over the control's; None for ensembles, which have no steps of their own."""
+    ours, theirs = ([measure(run) for run in runs if isinstance(run, RunRecord)] for runs in (records, control))
+    return float(median(ours) / median(theirs)) if ours and theirs and median(theirs) else None
 
 
-def ratio(measure: str, records: Sequence[Record], control: Sequence[Record]) -> float | None:
-    """Median of a measure over the control's; None for ensembles, which have neither steps nor memory of their own."""
-    measured = [r[measure] for r in records if measure in r]
-    there = [r[measure] for r in control if measure in r]
-    return float(median(measured) / median(there)) if measured and there else None
-
-
-def caution(verdict: Verdict, records: Sequence[Record], p_rank: float | None) -> str:
+def caution(verdict: Verdict, records: Sequence[Finished], p_rank: float | None) -> str:
     """Returns why there is no verdict, or what speaks against taking one of means at its word."""
     if verdict.reason:
         return verdict.reason
-    diverged = sum(record["status"] == "diverged" for record in records)
+    diverged = sum(record.diverged for record in records)
     if 0 < diverged < len(records):
         return f"{diverged} of {len(records)} runs diverged"
     if verdict.word in ("helps", "hurts") and p_rank is not None and p_rank > ALPHA:
@@ -341,6 +339,6 @@ def mean(values: Sequence[float]) -> float | None:
     return fmean(values) if values else None
 
 
-def number(value: float | None) -> float | None:
-    """None for nan, which CSV and JSON have no word for."""
+def none_if_nan(value: float | None) -> float | None:
+    """Returns None for nan, which CSV and JSON have no word for."""
     return None if value is None or value != value else value

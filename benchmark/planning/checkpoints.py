@@ -11,9 +11,9 @@ from safetensors.torch import load
 
 from benchmark.engine.network import Weights, assembled, begin_with
 from benchmark.errors import UsageError
-from benchmark.planning.identity import digest
-from benchmark.planning.studies import Study
+from benchmark.planning.studies import Study, kind_and_way
 from benchmark.recipe import Checkpoint, Recipe
+from benchmark.store.keys import digest
 
 DIGITS = 16  # hexadecimal, that tell one file from another
 KIND = "weights"  # of the arms that start from the file; as in `KIND: WAY`
@@ -64,17 +64,22 @@ def with_weights(tables: Sequence[Study], start: Checkpoint, classes: int) -> li
                 f"--weights {start.file}: {reason}; its tensors must be those of the baseline's network at this "
                 "budget, all but the classifier's"
             ) from None
-    return [replace(table, arms={**table.arms, **arms}) for table, arms in zip(tables, further, strict=True)]
+    return [
+        replace(
+            table,
+            arms={**table.arms, **arms},
+            factors={**table.factors, **{name: kind_and_way(name) for name in arms}},
+        )
+        for table, arms in zip(tables, further, strict=True)
+    ]
 
 
 def arms_from(start: Checkpoint, table: Study) -> dict[str, Recipe]:
     """The arms `KIND: WAY` of the first kind that start from a training, with `start` in its place."""
     trained = {
-        name.partition(": "): arm
+        table.factors[name]: arm
         for name, arm in table.arms.items()
-        if isinstance(arm, Recipe) and isinstance(arm.start_from, Recipe)
+        if name in table.factors and isinstance(arm, Recipe) and isinstance(arm.start_from, Recipe)
     }
     first = next(iter(trained), ("",))[0]
-    return {
-        f"{KIND}: {way}": replace(arm, start_from=start) for (kind, _, way), arm in trained.items() if kind == first
-    }
+    return {f"{KIND}: {way}": replace(arm, start_from=start) for (kind, way), arm in trained.items() if kind == first}

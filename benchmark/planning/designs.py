@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from benchmark.claim import Additive, Claim
 from benchmark.errors import UsageError, unknown
 from benchmark.planning.discovery import Ablation, chosen, unadapted
-from benchmark.planning.identity import describe
+from benchmark.planning.identity import changes, describe
 from benchmark.planning.studies import Study, study
 from benchmark.recipe import Recipe
 
@@ -64,12 +64,13 @@ def together(base: Recipe, several: Sequence[Trick]) -> Recipe:
     recipe, owner = base, dict[str, str]()
     for trick in several:
         after = trick.on(recipe)
-        changed = after.changes(recipe)
+        changed = changes(after, recipe)
         if not changed:
             beside = f" beside {', '.join(owner.values())}" if owner else ""
             raise UsageError(f"{trick.name} changes nothing{beside}; leave it out")
         for field in changed:
-            if field in owner and describe(getattr(recipe, field)) not in describe(getattr(after, field)):
+            before, text = getattr(recipe, field), describe(getattr(after, field))
+            if field in owner and (isinstance(before, int | float | None) or describe(before) not in text):
                 raise UsageError(f"{owner[field]} and {trick.name} both set {field!r}; leave one of them out")
             owner[field] = trick.name
         recipe = after
@@ -113,4 +114,4 @@ def table(
     context = ", ".join(trick.name for trick in several)
     sources = dict.fromkeys(link for trick in several for link in trick.ablation.sources)
     ablation = Ablation(name, question, tuple(sources), {context: unadapted}, lambda _, __: arms, tuple(claims))
-    return study(ablation, context, base, base)
+    return replace(study(ablation, context, base, base), design=name, tricks=tuple(each.name for each in several))

@@ -25,6 +25,7 @@ class Ablation:
     contexts: dict[str, Callable[[Recipe], Recipe]]  # adaptations of the base under which it is measured
     variants: Callable[[Recipe, Recipe], Mapping[str, Arm]]  # of the base in a context, and of the base itself
     claims: tuple[Claim, ...]
+    factors: tuple[str, str] | None = None  # names of the two factors, where its variants are named KIND: WAY
 
 
 def discover() -> tuple[list[Ablation], dict[str, str]]:
@@ -53,7 +54,9 @@ def read(module: ModuleType) -> Ablation:
     contexts = getattr(module, "CONTEXTS", {"": unadapted})
     claims = tuple(getattr(module, "CLAIMS", ()))
     name = module.__name__.removeprefix(f"{PACKAGE}.")
-    return Ablation(name, question, sources, contexts, with_original(module.variants), claims)
+    return Ablation(
+        name, question, sources, contexts, with_original(module.variants), claims, getattr(module, "TWO_FACTORS", None)
+    )
 
 
 def with_original(variants: Callable[..., Mapping[str, Arm]]) -> Callable[[Recipe, Recipe], Mapping[str, Arm]]:

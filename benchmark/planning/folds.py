@@ -21,11 +21,11 @@ from benchmark.claim import CONTROL
 from benchmark.data.splits import DataSet
 from benchmark.evidence.comparison import contrast, judge
 from benchmark.evidence.spread import Background, typical
-from benchmark.evidence.tables import number
+from benchmark.evidence.tables import none_if_nan
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.studies import Study
 from benchmark.recipe import Recipe
-from benchmark.store.records import Record
+from benchmark.store.records import Record, RunRecord
 
 Scores = dict[int, float]  # validation accuracy in points by fold
 
@@ -96,8 +96,8 @@ def validated(table: Study, folds: int, data: DataSet, budget: str, records: Map
             accuracy=fmean(found) if found else None,
             standard_error=stdev(found) / sqrt(len(found)) if len(found) > 1 else None,
             behind=verdict.difference.mean if verdict else None,
-            ci_low=number(low),
-            ci_high=number(high),
+            ci_low=none_if_nan(low),
+            ci_high=none_if_nan(high),
             verdict="not run" if not found else "best" if name == best else word,
         )
 
@@ -105,11 +105,11 @@ def validated(table: Study, folds: int, data: DataSet, budget: str, records: Map
 
 
 def scores_of(recipe: Recipe, folds: int, data: DataSet, records: Mapping[str, Record]) -> Scores:
-    """Those of the runs there are; a diverged one guesses."""
+    """Returns the validation accuracies of the runs that are stored, by fold; one that diverged guesses."""
     runs = {k: records.get(on_fold(recipe, k, folds, data.fingerprint).key) for k in range(folds)}
-    done = {k: run for k, run in runs.items() if run and run["status"] != "failed"}
+    done = {k: run for k, run in runs.items() if isinstance(run, RunRecord)}
     chance = 100 / len(data.classes)
-    return {k: chance if r["status"] == "diverged" else 100 * r["validation_accuracy"][-1] for k, r in done.items()}
+    return {k: chance if r.diverged else 100 * r.validation_accuracy[-1] for k, r in done.items()}
 
 
 def paired(scores: Scores, best: Scores) -> list[float]:
@@ -125,11 +125,11 @@ def in_words(found: Sequence[Validated]) -> str:
         width = max(len(each.variant) for each in there)
         about = f" ({context})" if context else ""
         lines.append(f"{ablation}{about}: validation accuracy over {there[0].folds} folds, % ± standard error")
-        lines += [f"  {each.variant:{width}}  {told(each)}" for each in there]
+        lines += [f"  {each.variant:{width}}  {format_line(each)}" for each in there]
     return "\n".join(lines)
 
 
-def told(line: Validated) -> str:
+def format_line(line: Validated) -> str:
     """One line in words."""
     if line.accuracy is None:
         return line.verdict

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from benchmark.baseline import baseline
 from benchmark.data.load import load
@@ -15,12 +14,12 @@ from benchmark.planning.checkpoints import checkpoint, with_weights
 from benchmark.planning.designs import DESIGNS, tricks
 from benchmark.planning.discovery import chosen, discover
 from benchmark.planning.identity import Run
-from benchmark.planning.requests import ADD_ONE, Name, Request, Stages
+from benchmark.planning.requests import ADD_ONE, Request, Stages
 from benchmark.planning.rounds import Planned, combinations, lacks, origins, plan
 from benchmark.planning.studies import Study, old_data, studies
-from benchmark.planning.study_record import as_json, seeds_in
+from benchmark.planning.study_record import as_record
 from benchmark.recipe import Recipe
-from benchmark.store.records import table_name
+from benchmark.store.records import TableName, TableRecord
 from benchmark.store.store import Store
 
 
@@ -31,7 +30,7 @@ class Grid:
     tables: list[Study]
     before: list[Run]  # those that others start from
     rounds: list[list[Run]]
-    studies: list[dict[str, Any]]  # the tables as the store keeps them
+    studies: list[TableRecord]  # the tables as the store keeps them
     broken: dict[str, str]
     unavailable: list[str]  # sentences about arms whose old data are not to be had; no failure
     ensembles: Planned = field(default_factory=dict)
@@ -55,8 +54,8 @@ def planned(
     prints, why_not = old_fingerprints(tables, asked)
     tables = [each for table in tables if (each := without(table, why_not)).arms]
     stages = stages or Stages()
-    tables = [replace(table, wanted=stages.wanted.get(full_name(table, asked), {})) for table in tables]
-    kept = [as_json(table, asked, data) | stages.about(full_name(table, asked)) for table in tables]
+    tables = [replace(table, wanted=stages.wanted.get(table_name(table, asked), {})) for table in tables]
+    kept = [as_record(table, asked, data, stages.interims.get(table_name(table, asked), ())) for table in tables]
     rounds = plan(tables, asked.seeds, data.fingerprint, prints)
     unavailable = [*data.remarks] + [
         f"left out: what starts from {name}, since {why}" for name, why in why_not.items()
@@ -79,16 +78,9 @@ def tables_of(asked: Request, only: str, design: str, named: Sequence[str]) -> t
     return tables, {name: why for name, why in (broken | failing).items() if not names or name in names}
 
 
-def stages_of(results: Store) -> Stages:
-    """What the store knows of stages."""
-    there = {table_name(study): study for study in results.studies() if study.get("looks")}
-    looks = {name: list(study["looks"]) for name, study in there.items()}
-    return Stages(looks, {name: seeds_in(study) for name, study in there.items()})
-
-
-def full_name(table: Study, asked: Request) -> Name:
-    """As `store.table_name` has it."""
-    return table.ablation.name, table.context, asked.data, asked.budget
+def table_name(table: Study, asked: Request) -> TableName:
+    """Returns the name under which the store keeps a table."""
+    return TableName(table.ablation.name, table.context, asked.data, asked.budget)
 
 
 def old_fingerprints(tables: Sequence[Study], asked: Request) -> tuple[dict[str, str], dict[str, str]]:

@@ -9,17 +9,31 @@ The engine's own identity is `ENGINE`, raised by hand when the golden test says 
 from __future__ import annotations
 
 import ast
-import hashlib
 import inspect
 import sys
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
-from types import FunctionType
+from pathlib import Path
+from types import FunctionType, ModuleType, UnionType
+from typing import Union, get_args, get_origin, get_type_hints
 
 from benchmark.recipe import Ensemble, Member, Recipe
-from benchmark.store.version import ENGINE
+from benchmark.store.keys import digest, run_key
 
-UNMARKED = {"variants", "CONTEXTS", "CLAIMS"}  # they say what to run and how to read it, not what a part does
+UNMARKED = {
+    "variants",
+    "CONTEXTS",
+    "CLAIMS",
+    "TWO_FACTORS",
+    "TOUR",
+    "TITLE",
+    "base",
+    "PUBLISHED",
+}  # what to run, how to read it
+MARKED = ("ablations", "papers")  # packages whose parts carry the mark of their module
+PUBLIC = ("benchmark.recipe", "benchmark.networks", "benchmark.baseline", "benchmark.ensembles")
+"""The modules of the suite whose definitions recipes may hold: stored results name them, so they must stay there."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +45,12 @@ class Run:
     fingerprint: str  # of the data set
     start: str = ""  # key of the run with whose weights this one begins
     keeps_weights: bool = False  # others begin with its weights; it is the same run with and without
+    start_digest: str = field(default="", compare=False)  # of the file with the weights that it begins with
 
     @property
     def key(self) -> str:
-        """16 hexadecimal digits; equal for equal runs alone."""
-        start = f"\n{self.start}" if self.start else ""
-        return digest(f"{ENGINE}\n{self.fingerprint}\n{self.seed}\n{describe(self.recipe)}{start}", 16)
+        """Returns 16 hexadecimal digits, equal for equal runs only."""
+        return run_key(self.fingerprint, self.seed, describe(self.recipe), self.start)
 
 
 @dataclass(frozen=True)
@@ -49,8 +63,8 @@ class Combination:
 
     @property
     def key(self) -> str:
-        """As of a run."""
-        return digest(f"{ENGINE}\n{self.fingerprint}\n{self.replicate}\n{describe(self.ensemble)}", 16)
+        """Returns 16 hexadecimal digits, equal for equal replicates of equal ensembles only."""
+        return run_key(self.fingerprint, self.replicate, describe(self.ensemble))
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -59,48 +73,148 @@ class Combination:
         return tuple(Run(m.recipe, ensemble.seed(m, self.replicate), self.fingerprint) for m in ensemble.members)
 
 
-def digest(content: str | bytes, length: int) -> str:
-    """The first `length` hexadecimal digits of the SHA-256 of a text, or of bytes."""
-    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:length]
-
-
-@cache
 def describe(part: object) -> str:
-    """The text of a recipe or of a part of one: equal text means equal training.
+    """Returns the text of a recipe or of a part of one: equal values have equal texts, and equal texts train alike.
 
-    Raises TypeError for a part that has no stable text: a lambda, an instance that is no frozen dataclass.
+    Numbers are written as the type that their field declares, so that 1 and 1.0 are one rate. Raises TypeError for a
+    part that has no stable text: a lambda, an instance that is no frozen dataclass.
     """
+    return text_of(part, None)
+
+
+def text_of(part: object, declared: object) -> str:
+    """Returns the text of a part that stands in a field of the `declared` type; None where that is not known."""
     match part:
-        case None | bool() | int() | float() | str():
+        case None | str():
             return repr(part)
+        case bool() | int() | float():
+            return number_text(part, alternatives(declared))
         case tuple():
-            return f"({', '.join(map(describe, part))})"
+            kinds = element_types(declared, len(part))
+            return f"({', '.join(text_of(each, kind) for each, kind in zip(part, kinds, strict=True))})"
         case FunctionType():
             return named(part)
         case Member():  # by the digest of its recipe: ten whole texts would fill a page
-            return f"{digest(describe(part.recipe), 16)}+{part.seed_offset}@{part.at!r}"
+            offset, at = number_text(part.seed_offset, (int,)), number_text(part.at, (float,))
+            return f"{digest(describe(part.recipe), 16)}+{offset}@{at}"
         case _ if is_dataclass(part) and not isinstance(part, type):
             # A default of the recipe does nothing and is left out; a part's default may do much, and is written.
             bare = isinstance(part, Recipe | Ensemble)
             compared = [f for f in fields(part) if f.compare]  # not the place of a file whose content has a digest
             used = [f for f in compared if not bare or getattr(part, f.name) != f.default]
-            options = ", ".join(f"{f.name}={describe(getattr(part, f.name))}" for f in used)
+            hints = field_types(type(part))
+            options = ", ".join(f"{f.name}={text_of(getattr(part, f.name), hints.get(f.name))}" for f in used)
             return f"{named(type(part))}({options})"
     raise TypeError(f"{part!r} has no stable text; a recipe holds numbers, named functions and frozen dataclasses")
 
 
+def number_text(number: float, kinds: Sequence[object]) -> str:
+    """Returns a number as one of the `kinds` that are declared; equal numbers have equal texts in any case."""
+    if float in kinds:
+        return repr(float(number) + 0.0)  # which makes -0.0 a 0.0
+    whole = isinstance(number, int) or number.is_integer()
+    if bool in kinds and int not in kinds and number in (0, 1):
+        return repr(bool(number))
+    return repr(int(number)) if whole else repr(float(number))
+
+
+def alternatives(declared: object) -> tuple[object, ...]:
+    """Returns the types that a declared type admits."""
+    return get_args(declared) if get_origin(declared) in (Union, UnionType) else (declared,)
+
+
+def element_types(declared: object, length: int) -> Sequence[object]:
+    """Returns the declared type of each of the elements of a tuple; None where it is not known."""
+    for kind in alternatives(declared):
+        if get_origin(kind) is tuple:
+            given = get_args(kind)
+            if len(given) == 2 and given[1] is Ellipsis:
+                return [given[0]] * length
+            if len(given) == length:
+                return given
+    return [None] * length
+
+
+@cache
+def field_types(kind: type) -> dict[str, object]:
+    """Returns the declared types of a dataclass by field; none where they cannot be worked out."""
+    try:
+        return get_type_hints(kind)
+    except Exception:  # whatever a user's annotations raise: numbers are then written as undeclared ones
+        return {}
+
+
+def changes(arm: Recipe | Ensemble, base: Recipe) -> dict[str, object]:
+    """Returns the fields in which an arm differs from `base` by their texts, with the arm's values."""
+    if isinstance(arm, Ensemble):
+        return arm.contents()
+    values = ((f.name, getattr(arm, f.name), getattr(base, f.name)) for f in fields(Recipe))
+    return {name: mine for name, mine, theirs in values if describe(mine) != describe(theirs)}
+
+
 def named(part: FunctionType | type) -> str:
-    """The qualified name of a function or class, with its module's mark if it comes from `ablations/`."""
+    """Returns the qualified name of a function or class, with its module's mark unless the module is public.
+
+    Raises TypeError for a lambda, or what is defined within a function.
+    """
     if "<" in part.__qualname__:
         raise TypeError(f"{part!r} has no name of its own; define it at the top of its module")
     name = f"{part.__module__}.{part.__qualname__}"
-    return f"{name}@{module_mark(part.__module__)}" if name.startswith("ablations.") else name
+    return f"{name}@{module_mark(part.__module__)}" if is_marked(part.__module__) else name
+
+
+@cache
+def is_marked(module: str) -> bool:
+    """Returns whether a module's code is part of the identity of what it defines: an ablation's, a paper's, a user's.
+
+    Public modules of the suite and installed packages are not: the first have `ENGINE`, the second their version.
+    """
+    top = module.partition(".")[0]
+    if top in MARKED:
+        return True
+    if top == "benchmark" or top in sys.stdlib_module_names:
+        return False
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return file is not None and not ({"site-packages", "dist-packages"} & set(Path(file).parts))
 
 
 @cache
 def module_mark(module: str) -> str:
-    """The mark of an imported module."""
-    return mark(inspect.getsource(sys.modules[module]))
+    """Returns the mark of an imported module, and of the marked modules that it imports."""
+    source = inspect.getsource(sys.modules[module])
+    imported = sorted(helpers(module, set()))
+    if not imported:
+        return mark(source)
+    return digest("\n".join([mark(source), *(mark(inspect.getsource(sys.modules[name])) for name in imported)]), 8)
+
+
+def helpers(module: str, seen: set[str]) -> set[str]:
+    """Returns the marked modules that one imports, directly or through others of them."""
+    for name in imported_modules(sys.modules[module]) - seen - {module}:
+        if is_marked(name) and has_code(name):
+            seen.add(name)
+            helpers(name, seen)
+    return seen - {module}
+
+
+def has_code(module: str) -> bool:
+    """Returns whether a loaded module has a file with anything in it; a package's is often empty."""
+    file = getattr(sys.modules[module], "__file__", None)
+    return file is not None and Path(file).stat().st_size > 0
+
+
+def imported_modules(module: ModuleType) -> set[str]:
+    """Returns the names of the loaded modules that a module's code imports anywhere."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = (module.__package__ or "").split(".")
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    return {name for name in found if hasattr(sys.modules.get(name), "__file__")}
 
 
 def mark(source: str) -> str:

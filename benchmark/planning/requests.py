@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.evidence.tables import Table
-from benchmark.planning.resolving import Look, Need, look, targets
-from benchmark.store.records import Record, table_name
+from benchmark.planning.resolving import Need, look, targets
+from benchmark.store.records import About, Interim, TableName, TableRecord
 
 ADD_ONE = "add-one"  # the design of a grid in which each variant differs from its control by itself
-Name = tuple[str, str, str, str]  # of a table: ablation, context, data, budget
 
 
 @dataclass(frozen=True)
@@ -27,25 +26,32 @@ class Request:
     seeds: int
 
     @property
-    def about(self) -> Record:
-        """What goes into every record."""
-        return {"data": self.data, "data_choice": self.data_choice, "budget": self.budget}
+    def about(self) -> About:
+        """Returns what goes into every record."""
+        return About(self.data, self.data_choice, self.budget)
 
 
 @dataclass(frozen=True)
 class Stages:
-    """What the store knows of the stages of tables ahead of planning, by their names (see `resolving`)."""
+    """What the store knows of earlier interim tests ahead of planning, by table (see `resolving`)."""
 
-    looks: Mapping[Name, list[Look]] = field(default_factory=dict)
-    wanted: Mapping[Name, Mapping[str, int]] = field(default_factory=dict)  # seeds of each arm
-
-    def about(self, name: Name) -> dict[str, list[Look]]:
-        """What the store is to keep of a table's stages."""
-        return {"looks": self.looks[name]} if name in self.looks else {}
+    interims: Mapping[TableName, tuple[Interim, ...]] = field(default_factory=dict)
+    wanted: Mapping[TableName, Mapping[str, int]] = field(default_factory=dict)  # seeds of each arm
 
     def then(self, seen: Sequence[Table], open_: Sequence[Need]) -> Stages:
-        """With another look at the tables `seen`, and the seeds for those of `open_`."""
-        looks = {table_name(table.study): [*table.study.get("looks", []), look(table)] for table in seen}
-        by_table = {table_name(need.table.study): need.table for need in open_}
+        """Returns these with another interim test of the tables `seen`, and the seeds for those of `open_`."""
+        interims = {table.study.name: (*table.study.interims, look(table)) for table in seen}
+        by_table = {need.table.study.name: need.table for need in open_}
         wanted = {name: targets(table, [n for n in open_ if n.table is table]) for name, table in by_table.items()}
-        return Stages({**self.looks, **looks}, {**self.wanted, **wanted})
+        return Stages({**self.interims, **interims}, {**self.wanted, **wanted})
+
+
+def stages_of(tables: Sequence[TableRecord]) -> Stages:
+    """Returns what stored tables know of earlier interim tests."""
+    tested = [table for table in tables if table.interims]
+    return Stages({each.name: each.interims for each in tested}, {each.name: seeds_in(each) for each in tested})
+
+
+def seeds_in(table: TableRecord) -> dict[str, int]:
+    """Returns the seeds that a stored table plans for its control and each arm that trains."""
+    return {arm.variant: arm.seeds for arm in (table.control, *table.arms) if not arm.ensemble}

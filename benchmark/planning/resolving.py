@@ -19,12 +19,14 @@ from statistics import fmean
 
 from scipy.stats import norm
 
+from benchmark.claim import CONTROL
 from benchmark.evidence.comparison import GROWTH, Taken, next_share, taken
 from benchmark.evidence.power import ALPHA
 from benchmark.evidence.spread import typical
-from benchmark.evidence.tables import CONTROL, Table, points
+from benchmark.evidence.tables import Table, points
+from benchmark.store.records import Interim
 
-Look = dict[str, int]  # runs of each arm and of the control that a look has seen
+Look = Interim
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class Need:
 
 def look(table: Table) -> Look:
     """What there is to be seen of a table now: arms with all the runs that they wait for, others as they were seen."""
-    before = (table.study.get("looks") or [{}])[-1]
-    planned = {arm["variant"]: arm["seeds"] for arm in table.study["arms"]}
+    before = (table.study.interims or ({},))[-1]
+    planned = {arm.variant: arm.seeds for arm in table.study.arms}
     there = {name: len(runs) for name, runs in table.arms.items()}
     seen = {name: count if count >= planned[name] else before.get(name, 0) for name, count in there.items()}
     return {**seen, CONTROL: len(table.control)}
@@ -47,14 +49,14 @@ def look(table: Table) -> Look:
 
 def news(table: Table) -> bool:
     """Whether a look would see runs of a variant that none has seen."""
-    before, now = (table.study.get("looks") or [{}])[-1], look(table)
+    before, now = (table.study.interims or ({},))[-1], look(table)
     return any(now[name] > before.get(name, 0) for name in table.arms)
 
 
 def needs(table: Table, most: int) -> list[Need]:
     """Of each unresolved row that may have more, after the table's last look. Ensembles train nothing."""
-    looks = table.study.get("looks", [])
-    trained = {arm["variant"] for arm in table.study["arms"] if arm.get("kind") != "ensemble"}
+    looks = table.study.interims
+    trained = {arm.variant for arm in table.study.arms if not arm.ensemble}
     open_ = [row for row in table.rows if row.verdict == "unresolved" and row.variant in trained]
     return [
         Need(table, row.variant, next_seeds(row.n, most))
@@ -91,10 +93,10 @@ def promising_first(found: Sequence[Need], seconds: Mapping[str, float]) -> list
     """By the chance to be resolved at the next look per second of training. `seconds` of a run, by recipe."""
 
     def worth(need: Need) -> float:
-        (arm,) = (arm for arm in need.table.study["arms"] if arm["variant"] == need.variant)
+        (arm,) = (arm for arm in need.table.study.arms if arm.variant == need.variant)
         runs = need.seeds - len(need.table.runs(need.variant))
         return chance(need, sum(other.table is need.table for other in found)) / (
-            runs * seconds.get(arm["recipe"], 1.0) or 1.0
+            runs * seconds.get(arm.recipe, 1.0) or 1.0
         )
 
     return sorted(found, key=worth, reverse=True)
@@ -102,12 +104,12 @@ def promising_first(found: Sequence[Need], seconds: Mapping[str, float]) -> list
 
 def chance(need: Need, open_: int) -> float:
     """That the next look resolves a row whose effect is what it seems, among so many; an order, not a power."""
-    table, margin = need.table, float(need.table.study["margin"])
+    table, margin = need.table, float(need.table.study.margin)
     ours, theirs = points(table.runs(need.variant), table.study), points(table.control, table.study)
     spread = sqrt(typical([*(points(runs, table.study) for runs in table.arms.values()), theirs]))
     if not spread or not theirs:
         return 1.0
     effect = abs(fmean(ours) - fmean(theirs))
     error = spread * sqrt(1 / need.seeds + 1 / len(theirs))
-    share = next_share(tests_of(table.study.get("looks", []), need.variant))
+    share = next_share(tests_of(table.study.interims, need.variant))
     return float(norm.sf(norm.isf(ALPHA * share / (2 * open_)) - max(effect, margin - effect) / error))

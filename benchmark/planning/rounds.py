@@ -10,7 +10,6 @@ from benchmark.errors import UsageError
 from benchmark.planning.identity import Combination, Run, describe
 from benchmark.planning.studies import Study
 from benchmark.recipe import Ensemble, Recipe
-from benchmark.store.files import weights_file
 from benchmark.store.store import Store
 
 ALL_IMAGES = 45_000  # where a recipe takes all there are; only used to guess which of two runs takes longer
@@ -28,21 +27,21 @@ def plan(
         raise UsageError(f"--seeds must be at least 1, got {seeds}")
     wanted: dict[str, tuple[Recipe, set[int]]] = {}  # all the seeds that any table wants of a recipe
     for table in tables:
-        for recipe, taken in table.runs_of(seeds).items():
-            wanted.setdefault(describe(recipe), (recipe, set()))[1].update(taken)
+        for text, taken in table.runs_of(seeds).items():
+            wanted.setdefault(text, (taken.recipe, set()))[1].update(taken.seeds)
     rounds: list[list[Run]] = [[] for _ in range(seeds)]
-    for recipe, taken in wanted.values():
-        for place, seed in enumerate(sorted(taken)):
+    for recipe, all_seeds in wanted.values():
+        for place, seed in enumerate(sorted(all_seeds)):
             before = origin(recipe, seed, old)
             start = before.key if before else ""
-            rounds[place * seeds // len(taken)].append(Run(recipe, seed, fingerprint, start))
+            rounds[place * seeds // len(all_seeds)].append(Run(recipe, seed, fingerprint, start))
     return rounds
 
 
 def combinations(tables: Iterable[Study], seeds: int, fingerprint: str) -> dict[str, list[Combination]]:
     """Every ensemble as often as it is to be made, by the names of table and arm."""
     return {
-        f"{table.ablation.name}{f' ({table.context})' if table.context else ''}, {name}": [
+        f"{table.ablation.name}{f' ({table.context})' if table.context else ''}: {name}": [
             Combination(arm, each, fingerprint) for each in range(table.seeds_of(name, seeds))
         ]
         for table in tables
@@ -67,7 +66,7 @@ def origins(rounds: Iterable[Iterable[Run]], old: Mapping[str, str]) -> list[Run
 def pairs(tables: Iterable[Study]) -> list[tuple[Recipe, Recipe]]:
     """Every distinct variant with its control."""
     trained = ((arm, table.base) for table in tables for arm in table.arms.values() if isinstance(arm, Recipe))
-    return list(dict.fromkeys(trained))
+    return list({(describe(arm), describe(base)): (arm, base) for arm, base in trained}.values())
 
 
 def longest_first(runs: Sequence[Run], known: Mapping[str, float]) -> list[Run]:
@@ -103,8 +102,8 @@ def images_seen(recipe: Recipe) -> int:
 
 
 def lacks(store: Store, run: Run) -> bool:
-    """Whether the run, or the weights that others start from, are still to be had."""
-    return run.key not in store or (run.keeps_weights and not weights_file(store.folder, run.key).exists())
+    """Returns whether the store lacks the run, or the undamaged weights that others start from."""
+    return run.key not in store or (run.keeps_weights and not store.weights_digest(run.key))
 
 
 Planned = Mapping[str, Sequence[Combination]]  # ensembles by the name of their arm

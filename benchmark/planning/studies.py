@@ -15,6 +15,14 @@ from benchmark.recipe import Arm, Recipe
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """The seeds that are wanted of a recipe."""
+
+    recipe: Recipe
+    seeds: set[int]
+
+
+@dataclass(frozen=True)
 class Study:
     """One ablation applied to one base in one context: one table."""
 
@@ -23,7 +31,10 @@ class Study:
     base: Recipe
     arms: dict[str, Arm]  # without those that are the base itself
     same: tuple[str, ...]  # names of arms that are the base itself
-    wanted: Mapping[str, int] = field(default_factory=dict)  # seeds by arm, where a second stage has set them
+    wanted: Mapping[str, int] = field(default_factory=dict)  # seeds by arm, where an interim test has set them
+    design: str = "add-one"
+    tricks: tuple[str, ...] = ()  # of a design of several tricks, as ABLATION: VARIANT
+    factors: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # kind and way by arm, of a table of both
 
     def seeds_of(self, arm: str, seeds: int) -> int:
         """How many runs of an arm, or how often an ensemble is made.
@@ -40,16 +51,16 @@ class Study:
         if isinstance(value, Recipe):
             return seeds
         there = self.runs_of(seeds)
-        suffices = (all(taken <= there[r] for r, taken in value.seeds(n).items()) for n in count(1))
+        suffices = (all(taken <= there[describe(r)].seeds for r, taken in value.seeds(n).items()) for n in count(1))
         return sum(1 for _ in takewhile(bool, suffices))
 
-    def runs_of(self, seeds: int) -> dict[Recipe, set[int]]:
-        """The seeds of each recipe that this table takes, members of its ensembles among them."""
-        wanted = {self.base: set(range(self.seeds_of(CONTROL, seeds)))}
+    def runs_of(self, seeds: int) -> dict[str, Wanted]:
+        """Returns the seeds that this table takes of each recipe, by its text, members of ensembles included."""
+        wanted = {describe(self.base): Wanted(self.base, set(range(self.seeds_of(CONTROL, seeds))))}
         for name, arm in self.arms.items():
             taken = {arm: set(range(self.seeds_of(name, seeds)))} if isinstance(arm, Recipe) else arm.seeds(seeds)
             for recipe, each in taken.items():
-                wanted.setdefault(recipe, set()).update(each)
+                wanted.setdefault(describe(recipe), Wanted(recipe, set())).seeds.update(each)
         return wanted
 
 
@@ -80,18 +91,28 @@ def study(ablation: Ablation, context: str, base: Recipe, original: Recipe) -> S
             raise ValueError(f"{CONTROL!r} is the name of the control; give the variant another")
         describe(arm)
     for claim in ablation.claims:
-        compared = {value for name, value in vars(claim.holds).items() if name not in ("of", "sizes")}
-        if missing := compared - {CONTROL, *arms}:
+        if missing := set(claim.holds.arms) - {CONTROL, *arms}:
             raise ValueError(f"claim {claim.name} is about {sorted(missing)}, which variants() does not give")
         if claim.context is not None and claim.context not in ablation.contexts:
             raise ValueError(f"claim {claim.name} is about context {claim.context!r}, which CONTEXTS does not give")
+    control = describe(base)
+    same = tuple(name for name, arm in arms.items() if describe(arm) == control)
     return Study(
         ablation,
         context,
         base,
-        {name: arm for name, arm in arms.items() if arm != base},
-        tuple(name for name, arm in arms.items() if arm == base),
+        {name: arm for name, arm in arms.items() if name not in same},
+        same,
+        factors={name: kind_and_way(name) for name in arms} if ablation.factors else {},
     )
+
+
+def kind_and_way(arm: str) -> tuple[str, str]:
+    """Returns the two factors of an arm named KIND: WAY. Raises ValueError for another name."""
+    kind, there, way = arm.partition(": ")
+    if not there:
+        raise ValueError(f"a module with TWO_FACTORS names its variants KIND: WAY, got {arm!r}")
+    return kind, way
 
 
 def old_data(arm: Arm) -> str | None:

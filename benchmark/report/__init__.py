@@ -14,16 +14,20 @@ The same store gives the same bytes: nothing here looks at a clock.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UsageError
+from benchmark.evidence.factors import factors
 from benchmark.evidence.log import Log
 from benchmark.evidence.sweeps import sweep
-from benchmark.evidence.tables import decisions, tables
+from benchmark.evidence.tables import Table, decisions, tables
+from benchmark.store.files import reporting_write_errors
+from benchmark.store.records import TableRecord
 from benchmark.store.store import Store
+
+REMEDY = "give another folder with --out"
 
 
 def write(store: Store, out: Path, history: Path | None = None) -> Path:
@@ -39,10 +43,7 @@ def write(store: Store, out: Path, history: Path | None = None) -> Path:
     # Only now: pandas and seaborn take seconds to import, and the command line imports this module for --help.
     from benchmark.report import (
         cost_plot,
-        effects,
         elsewhere,
-        exports,
-        factor_table,
         interactions,
         render,
         sweep_plots,
@@ -53,10 +54,10 @@ def write(store: Store, out: Path, history: Path | None = None) -> Path:
     from benchmark.report import history as pasts
 
     past = pasts.read_history(history, store)
-    with told(out):
+    with reporting_write_errors(out, REMEDY):
         for folder in ("plots", "tables"):
             (out / folder).mkdir(parents=True, exist_ok=True)
-        named = dict(zip(names([table.study for table in found]), found, strict=True))
+        named = by_name(found)
         drawn = {name: table_plots.draw(table, out / "plots", name) for name, table in named.items()}
         swept = {name: there for name, table in named.items() if (there := sweep(table, store))}
         for name, there in swept.items():
@@ -64,14 +65,9 @@ def write(store: Store, out: Path, history: Path | None = None) -> Path:
         for name, table in named.items():
             drawn[name] |= interactions.interactions(table, out / "plots", name)
             drawn[name] |= pasts.over_time(table, past, out / "plots", name)
-            for kind, text in exports.files(table).items():
-                save(out / "tables" / f"{name}.{kind}", text)
-        save(out / "effects.csv", effects.csv(found))
-        if made := [decision for table in found for decision in decisions(table)]:
-            save(out / "ensembles.csv", effects.ensembles_csv(made))
+        for path, text in numbers(named).items():
+            save(out / path, text)
         overview = view.overview(store, named, drawn, swept)
-        if overview.crossed:
-            save(out / "factors.csv", factor_table.csv(overview.crossed))
         more: dict[str, Any] = {
             "variants": variants.every(named, overview.ablations),
             "figures": cost_plot.cost(found, out / "plots"),
@@ -82,21 +78,42 @@ def write(store: Store, out: Path, history: Path | None = None) -> Path:
     return out / "index.html"
 
 
+def by_name(found: Sequence[Table]) -> dict[str, Table]:
+    """Returns tables by the names of their files."""
+    return dict(zip(names([table.study for table in found]), found, strict=True))
+
+
+def numbers(named: Mapping[str, Table]) -> dict[str, str]:
+    """Returns the files of a report that hold numbers and no pictures: text by path within the report."""
+    from benchmark.report import effects, exports, factor_table
+
+    found = list(named.values())
+    texts = {
+        f"tables/{name}.{kind}": text for name, each in named.items() for kind, text in exports.files(each).items()
+    }
+    texts["effects.csv"] = effects.csv(found)
+    if made := [decision for table in found for decision in decisions(table)]:
+        texts["ensembles.csv"] = effects.ensembles_csv(made)
+    if crossed := factors(found):
+        texts["factors.csv"] = factor_table.csv(crossed)
+    return texts
+
+
 def draw_log(log: Log, name: str, path: Path) -> Path:
     """Write the figure of one training to `path`.svg and `path`.png; the path. Raises UsageError if it cannot be."""
     from benchmark.report import sweep_plots
 
-    with told(path.parent):
+    with reporting_write_errors(path.parent, REMEDY):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep_plots.draw_log(log, name, path)
     return path
 
 
-def names(studies: Sequence[dict[str, Any]]) -> list[str]:
+def names(studies: Sequence[TableRecord]) -> list[str]:
     """One file name for each table: its ablation and context, its data and budget where there are several."""
-    several = len({(study["data"], study["budget"]) for study in studies}) > 1
-    parts = ["ablation", "context", *(["data", "budget"] if several else [])]
-    plain = ["-".join(slug(study[part]) for part in parts if slug(study[part])) for study in studies]
+    several = len({(study.data, study.budget) for study in studies}) > 1
+    parts = [[each.ablation, each.context, *([each.data, each.budget] if several else [])] for each in studies]
+    plain = ["-".join(filter(None, map(slug, each))) for each in parts]
     seen: Counter[str] = Counter()
     unique = []
     for name in plain:
@@ -114,14 +131,3 @@ def slug(text: str) -> str:
 def save(path: Path, text: str) -> None:
     """The same bytes on every system."""
     path.write_bytes(text.encode())
-
-
-@contextmanager
-def told(folder: Path) -> Iterator[None]:
-    """An error of the file system as a sentence that names the folder."""
-    try:
-        yield
-    except OSError as reason:
-        raise UsageError(
-            f"cannot write to {folder}: {reason.strerror or reason}; give another folder with --out"
-        ) from reason

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import stdev
-from typing import Any
 
 from benchmark.evidence.judgements import more_seeds
 from benchmark.evidence.tables import Row, Table, points
 from benchmark.report.text import control_name, in_numbers
+from benchmark.store.records import ArmRecord
 
 SIGNS = {"helps": "▲", "hurts": "▼", "equivalent": "■", "unresolved": "●", "no verdict": "◇"}
 NOTHING = "–"  # noqa: RUF001  the dash of an empty cell
@@ -45,24 +45,24 @@ def baseline(table: Table, digits: int) -> Line:
     return Line(
         variant=control_name(table),
         changes=NOTHING,
-        runs=runs(len(scores), table.study["control"]["seeds"], 0),
+        runs=runs(len(scores), table.study.control.seeds, 0),
         accuracy=accuracy(scores, digits),
         effect=Cell(NOTHING, 0.0),
         p=Cell(NOTHING),
         verdict="baseline",
         detail="",
         step=Cell("×1.00" if scores else NOTHING, 1.0),  # noqa: RUF001  the sign of multiplication is meant
-        diverged=sum(record["status"] == "diverged" for record in table.control),
+        diverged=sum(record.diverged for record in table.control),
     )
 
 
-def line(row: Row, arm: dict[str, Any], table: Table, digits: int) -> Line:
+def line(row: Row, arm: ArmRecord, table: Table, digits: int) -> Line:
     """A variant's line."""
     word, detail = verdict(row)
     return Line(
         variant=row.variant,
-        changes="; ".join(f"{field}: {value}" for field, value in arm["changes"].items()),
-        runs=runs(row.n, arm["seeds"], row.failed),
+        changes="; ".join(f"{field}: {value}" for field, value in arm.changes.items()),
+        runs=runs(row.n, arm.seeds, row.failed),
         accuracy=accuracy(points(table.arms[row.variant], table.study), digits),
         effect=Cell(in_numbers(row.effect, row.ci_low, row.ci_high, digits) or NOTHING, ordered(row.effect)),
         p=Cell(p_value(row.p_adjusted), ordered(row.p_adjusted)),

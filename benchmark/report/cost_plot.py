@@ -35,8 +35,8 @@ def cost(found: Sequence[Table], folder: Path) -> dict[str, str]:
     """
     groups: dict[tuple[str, str], list[Table]] = {}
     for table in found:
-        if not table.study["context"]:
-            groups.setdefault((table.study["data"], table.study["budget"]), []).append(table)
+        if not table.study.context:
+            groups.setdefault((table.study.data, table.study.budget), []).append(table)
     drawn = {}
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
         for (data, budget), tables in groups.items():
@@ -52,7 +52,7 @@ def against_cost(tables: Sequence[Table], rows: Sequence[Row]) -> Figure:
     gaps = "; preliminary: runs are missing" if any(table.missing for table in tables) else ""
     below = f"{subtitle(tables[0]).split(';')[0]}{gaps}"
     figure, (axes,) = canvas("Effect against the time of a step", below, [ACROSS], UP, (0.62, 0.2, 0.95, 0.62))
-    margin = tables[0].study["margin"]
+    margin = tables[0].study.margin
     set_scales(axes, rows, margin)
     axes.axhspan(-margin, margin, color=LIGHT["band"], linewidth=0, zorder=0)
     for line in (axes.axhline(0), axes.axvline(1)):

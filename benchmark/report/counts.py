@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.evidence.tables import Table, is_ensemble
-from benchmark.store.records import Record
-from benchmark.store.store import Store
+from benchmark.evidence.tables import Table
+from benchmark.store.records import EnsembleRecord, FailedRecord, Finished, Header, Record, RunRecord, TableRecord
 
 MACHINE = ("device", "cpu", "threads", "torch", "python")  # of an environment: what may change numbers or times
 
@@ -30,30 +29,28 @@ def unique(values: Iterable[Any]) -> list[Any]:
     return list(dict.fromkeys(values))
 
 
-def records_of(found: Iterable[Table]) -> list[Record]:
+def records_of(found: Iterable[Table]) -> list[Finished]:
     """Every finished run of the tables once."""
-    runs = {run["key"]: run for table in found for arm in (table.control, *table.arms.values()) for run in arm}
+    runs = {run.key: run for table in found for arm in (table.control, *table.arms.values()) for run in arm}
     return [runs[key] for key in sorted(runs)]
 
 
-def members_of(store: Store, found: Iterable[Table], used: Sequence[Record]) -> list[Record]:
-    """Finished runs beyond `used` that stand in the tables as members of ensembles alone."""
-    recipes = {(table.study["fingerprint"], text) for table in found for text in trained(table.study)}
-    there = {record["key"] for record in used}
-    stored = sorted(store.records.values(), key=lambda record: str(record["key"]))
-    wanted = [run for run in stored if (run["fingerprint"], run["recipe"]) in recipes and run["key"] not in there]
-    return [run for run in wanted if run["status"] != "failed"]
+def members_of(finished: Iterable[Finished], found: Iterable[Table], used: Sequence[RunRecord]) -> list[RunRecord]:
+    """Returns the finished runs beyond `used` that stand in the tables only as members of ensembles."""
+    recipes = {(table.study.fingerprint, text) for table in found for text in trained(table.study)}
+    there = {record.key for record in used}
+    runs = [run for run in finished if isinstance(run, RunRecord) and run.key not in there]
+    return sorted((run for run in runs if (run.fingerprint, run.recipe) in recipes), key=lambda run: run.key)
 
 
-def trained(study: dict[str, Any]) -> dict[str, int]:
-    """The runs of each recipe that a table takes; `trained` where members of ensembles are among them."""
-    arms = [study["control"], *study["arms"]]
-    return study.get("trained") or {arm["recipe"]: arm["seeds"] for arm in arms}
+def trained(study: TableRecord) -> dict[str, int]:
+    """Returns the runs that a table takes of each recipe, by its text, members of ensembles included."""
+    return study.trained or {arm.recipe: arm.seeds for arm in (study.control, *study.arms)}
 
 
-def machine(record: Record) -> str:
-    """On what a run was trained."""
-    there = record["environment"]
+def machine(record: Header) -> str:
+    """Returns on what a run was trained, in words."""
+    there = record.environment
     device, cpu, threads, torch, python = (str(there.get(part, "unknown")) for part in MACHINE)
     place = f"{cpu}, {threads} thread{'' if threads == '1' else 's'}" if device == "cpu" else f"{device} ({cpu})"
     return f"{place}; PyTorch {torch}, Python {python}"
@@ -64,36 +61,35 @@ def moment(timestamp: str) -> str:
     return timestamp[:16].replace("T", " ")
 
 
-def counts(store: Store, found: Iterable[Table], used: Sequence[Record]) -> Counts:
-    """What was planned, and what became of it. A recipe's runs are planned once for all its tables."""
+def counts(records: Iterable[Record], found: Iterable[Table], used: Sequence[RunRecord]) -> Counts:
+    """Returns what was planned, and what became of it. A recipe's runs are planned once for all its tables."""
     wanted: Counter[tuple[str, str]] = Counter()
     places: dict[tuple[str, str], str] = {}
     for table in found:
-        arms = [("baseline", table.study["control"])] + [(arm["variant"], arm) for arm in table.study["arms"]]
-        names = {arm["recipe"]: name for name, arm in reversed(arms)}
+        names = {arm.recipe: arm.variant for arm in reversed((table.study.control, *table.study.arms))}
         for text, seeds in trained(table.study).items():
-            recipe = table.study["fingerprint"], text
+            recipe = table.study.fingerprint, text
             wanted[recipe] = max(wanted[recipe], seeds)
             places.setdefault(recipe, f"{heading(table.study)}: {names.get(text, 'a member of ensembles')}")
-    there = Counter((record["fingerprint"], record["recipe"]) for record in used)
-    runs = [record for record in store.records.values() if not is_ensemble(record)]
-    stored = sorted(runs, key=lambda record: (record["recipe"], record["seed"]))
-    planned = [record for record in stored if (record["fingerprint"], record["recipe"]) in wanted]
+    there = Counter((record.fingerprint, record.recipe) for record in used)
+    runs = [record for record in records if not isinstance(record, EnsembleRecord)]
+    stored = sorted(runs, key=lambda record: (record.recipe, record.seed))
+    planned = [record for record in stored if (record.fingerprint, record.recipe) in wanted]
     return Counts(
         planned=wanted.total(),
         missing=(wanted - there).total(),
-        diverged=sum(record["status"] == "diverged" for record in used),
+        diverged=sum(record.diverged for record in used),
         failed=[
-            (places[record["fingerprint"], record["recipe"]], record["seed"], record["reason"])
+            (places[record.fingerprint, record.recipe], record.seed, record.reason)
             for record in planned
-            if record["status"] == "failed"
+            if isinstance(record, FailedRecord)
         ],
         unused=len(stored) - len(planned),
     )
 
 
-def heading(study: dict[str, Any], several: bool = False) -> str:
+def heading(study: TableRecord, several: bool = False) -> str:
     """What tells a table from the others: `several` if they are of several data sets or budgets."""
-    parts = [study["context"], *([study["data"], study["budget"]] if several else [])]
+    parts = [study.context, *([study.data, study.budget] if several else [])]
     about = ", ".join(part for part in parts if part)
-    return f"{study['ablation']} ({about})" if about else str(study["ablation"])
+    return f"{study.ablation} ({about})" if about else str(study.ablation)

@@ -80,7 +80,7 @@ def gathered(found: Iterable[Table]) -> dict[tuple[str, str], list[Found]]:
             here = places.setdefault((row.ablation, row.variant), {})
             same = comparison_of(table, row)
             contexts = (*here[same].contexts, row.context) if same in here else (row.context,)
-            here[same] = Found(row, contexts, gap(table, row.variant), float(table.study["margin"]))
+            here[same] = Found(row, contexts, gap(table, row.variant), table.study.margin)
     return {name: list(each.values()) for name, each in places.items()}
 
 

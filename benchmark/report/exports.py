@@ -59,8 +59,8 @@ def csv(table: Table) -> str:
 
 def lines(table: Table) -> list[list[str]]:
     """What the rows say, for readers; under HEADINGS."""
-    digits = digits_of(table.study["margin"])
-    arms = {arm["variant"]: arm for arm in table.study["arms"]}
+    digits = digits_of(table.study.margin)
+    arms = {arm.variant: arm for arm in table.study.arms}
     found = [baseline(table, digits), *(line(row, arms[row.variant], table, digits) for row in table.rows)]
     return [
         [each.variant, each.runs.text, each.accuracy.text, each.effect.text, each.p.text, each.verdict, each.step.text]
@@ -85,7 +85,7 @@ def latex(table: Table) -> str:
         rows.append(f"{' & '.join(cells)} \\\\\n")
     study = table.study
     gaps = f"; preliminary: {table.missing} runs missing" if table.missing else ""
-    about = " ".join(f"{heading(study)}, {study['data']}, {study['budget']}{gaps}".split())
+    about = " ".join(f"{heading(study)}, {study.data}, {study.budget}{gaps}".split())
     return (
         f"% {about}. Needs \\usepackage{{booktabs}}.\n"
         f"\\begin{{tabular}}{{{ALIGNED}}}\n\\toprule\n"
@@ -105,7 +105,7 @@ def surely_best(table: Table) -> str | None:
         return None
     best = max(arms, key=lambda name: fmean(arms[name]))
     others = [points(table.control, table.study), *(scores for name, scores in arms.items() if name != best)]
-    verdicts = judge_pairs([(arms[best], each) for each in others], table.study["margin"])
+    verdicts = judge_pairs([(arms[best], each) for each in others], table.study.margin)
     helps = any(row.variant == best and row.verdict == "helps" for row in table.rows)
     return best if helps and all(each.word == "helps" for each in verdicts) else None
 

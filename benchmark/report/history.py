@@ -11,8 +11,9 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from benchmark.claim import CONTROL
 from benchmark.errors import UsageError
-from benchmark.evidence.tables import CONTROL, Table
+from benchmark.evidence.tables import Table
 from benchmark.report.style import LETTER, LIGHT, STYLE, canvas, look, save, write_names
 from benchmark.report.text import subtitle, tick, title
 from benchmark.store.store import Store
@@ -44,7 +45,7 @@ def read_history(path: Path | None, store: Store) -> pd.DataFrame:
 
 def over_time(table: Table, history: pd.DataFrame, folder: Path, name: str) -> dict[str, str]:
     """Write the figure of a table's effects in every accepted reference; nothing where none has two entries."""
-    here = pd.Series({field: table.study[field] for field in PLACE[:-1]})
+    here = pd.Series({column: getattr(table.study.name, column) for column in PLACE[:-1]})
     noted = history[(history[PLACE[:-1]] == here).all(axis=1) & (history["variant"] != CONTROL)]
     repeated = noted[noted.groupby("variant")["effect"].transform("size") > 1]
     if repeated.empty:

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from benchmark.claim import Additive
 from benchmark.evidence.judgements import Judgement, judgements
 from benchmark.evidence.tables import Table
 from benchmark.report.style import LETTER, LIGHT, STYLE, TYPE, canvas, save
@@ -23,11 +24,12 @@ CELL = 1.15  # inches, of a heat map
 
 def interactions(table: Table, folder: Path, name: str) -> dict[str, str]:
     """Write the heat map of a table of the design `pairs`; its SVG by the name of its file, or nothing."""
-    if table.study["ablation"] != "pairs":
+    if table.study.design != "pairs":
         return {}
     judged = {
-        (claim["first"], claim["second"]): said
-        for claim, said in zip(table.study["claims"], judgements(table), strict=True)
+        (claim.holds.first, claim.holds.second): said
+        for claim, said in zip(table.study.claims, judgements(table), strict=True)
+        if isinstance(claim.holds, Additive)
     }
     if not any(said.effect is not None for said in judged.values()):
         return {}
@@ -45,7 +47,7 @@ def heat_map(table: Table, judged: dict[tuple[str, str], Judgement]) -> Figure:
     figure, (axes,) = canvas("Effects, and interactions", subtitle(table), [room], room, (left, 1.2, 0.8, 0.75))
     sizes = [row.effect for row in rows.values()] + [said.effect for said in judged.values()]
     most = max((abs(size) for size in sizes if size is not None), default=1.0) or 1.0
-    digits = digits_of(table.study["margin"])
+    digits = digits_of(table.study.margin)
     for at, trick in enumerate(tricks):
         row = rows[trick]
         fill(axes, at, at, (row.effect, row.ci_low, row.ci_high), row.verdict, most, digits)

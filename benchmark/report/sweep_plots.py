@@ -20,14 +20,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from benchmark.claim import CONTROL
 from benchmark.evidence.curves import PARTS
 from benchmark.evidence.diagnosis import HUGE, RATES
 from benchmark.evidence.log import Log
-from benchmark.evidence.sweeps import CONTROL, Arm, Sweep, course, losses, width
+from benchmark.evidence.sweeps import Arm, Sweep, course, losses, width
 from benchmark.evidence.tables import Table
 from benchmark.report.style import LIGHT, SHOWN, STYLE, TYPE, canvas, save, spread
 from benchmark.report.text import number, subtitle, title
-from benchmark.store.records import Record
+from benchmark.store.records import RunRecord
 from benchmark.store.store import Store
 
 FATES = dict(
@@ -219,7 +220,8 @@ def by_capacity(table: Table, sweep: Sweep) -> Figure:
     widths = [SMALL] * len(shown) + [WIDER]
     figure, panels = canvas(heading, subtitle(table), widths, TALL, edges, between=0.4)
     for panel, arm in zip(panels, shown, strict=False):
-        curves = [[run[field] for run in whole(arm)] for field in ("epoch_train_accuracy", "validation_accuracy")]
+        runs = whole(arm)
+        curves = [run.epoch_train_accuracy for run in runs], [run.validation_accuracy for run in runs]
         draw_gap(panel, *map(np.array, curves))
         panel.set_title(f"{arm.value:,.0f} weights", loc="left", fontsize=TYPE, color=LIGHT["muted"])
     for panel in panels:
@@ -257,14 +259,14 @@ def gap_by_weights(axes: Axes, sweep: Sweep) -> None:
     tidy(axes)
 
 
-def last(run: Record, field: str) -> float:
-    """An accuracy after the last epoch."""
-    return float(run[field][-1] if isinstance(run[field], list) else run[field])
+def last(run: RunRecord, field: str) -> float:
+    """Returns the accuracy after the last epoch on training images, or on validation images."""
+    return run.validation_accuracy[-1] if field == "validation_accuracy" else run.train_accuracy or 0.0
 
 
-def whole(arm: Arm) -> list[Record]:
+def whole(arm: Arm) -> list[RunRecord]:
     """The runs that did not diverge."""
-    return [run for run in arm.runs if run["status"] == "done"]
+    return [run for run in arm.runs if run.status == "done"]
 
 
 def draw_batches(axes: Axes, values: Sequence[float], epochs: int | None) -> None:
@@ -363,7 +365,7 @@ def three(sweep: Sweep) -> list[Arm]:
 
 def epochs_of(arm: Arm) -> int:
     """Of its longest run."""
-    return max(len(run["epoch_train_accuracy"]) for run in arm.runs)
+    return max(len(run.epoch_train_accuracy) for run in arm.runs)
 
 
 def tidy(axes: Axes) -> None:

@@ -7,7 +7,7 @@ from math import log
 from pathlib import Path
 from statistics import fmean, stdev
 from textwrap import wrap
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from scipy.stats import t
 
-from benchmark.evidence.tables import Row, Table, is_ensemble, points
+from benchmark.evidence.tables import Row, Table, points
 from benchmark.report.style import (
     COLOURS,
     LETTER,
@@ -36,8 +36,9 @@ from benchmark.report.style import (
     write_names,
 )
 from benchmark.report.text import control_name, digits_of, in_numbers, number, subtitle, tick, title
-from benchmark.store.records import Record
+from benchmark.store.records import Finished, RunRecord
 
+Curve = Literal["epoch_train_loss", "epoch_train_accuracy", "validation_accuracy"]  # of a run, by epoch
 SHAPES = {
     "helps": "^",
     "hurts": "v",
@@ -70,13 +71,13 @@ def forest(table: Table) -> Figure:
     axes.set_yticks(places, labels, color=LIGHT["ink"], fontsize=TYPE)
     axes.tick_params(axis="y", length=0, pad=8)
     axes.spines[["left", "right", "top"]].set_visible(False)
-    margin = table.study["margin"]
+    margin = table.study.margin
     set_scale(axes, rows, margin)
     axes.axvspan(-margin, margin, color=LIGHT["band"], linewidth=0, zorder=0)
     axes.axvline(0, color=LIGHT["ink"], linewidth=1, zorder=1)
     mark(axes, rows, places)
     write_columns(axes, rows, places, columns, digits_of(margin))
-    same = f" ({', '.join(table.study['control']['same'])})" if table.study["control"]["same"] else ""
+    same = f" ({', '.join(table.study.same)})" if table.study.same else ""
     scale = f"linear within ±{number(LINEAR * margin)}, logarithmic beyond" if is_wide(rows, margin) else ""
     axes.set_xlabel(f"points against the baseline{same}\n{scale}".strip(), linespacing=1.4)
     return figure
@@ -174,9 +175,12 @@ def write_columns(
 def curves(table: Table) -> Figure | None:
     """Loss, and accuracy on the training and on the validation images, by epoch; None without runs."""
     arms = {"": table.control} | table.arms
-    runs = {name: records for name, records in arms.items() if records and not is_ensemble(records[0])}
-    panels = [("epoch_train_accuracy", "accuracy, %: training images"), ("validation_accuracy", "validation images")]
-    if all("epoch_train_loss" in run for records in runs.values() for run in records):
+    runs = {name: found for name, records in arms.items() if (found := trainings(records))}
+    panels: list[tuple[Curve, str]] = [
+        ("epoch_train_accuracy", "accuracy, %: training images"),
+        ("validation_accuracy", "validation images"),
+    ]
+    if all(run.epoch_train_loss for records in runs.values() for run in records):
         panels.insert(0, ("epoch_train_loss", "loss: training images, as trained on"))
     frames = [averaged(runs, field, 100 if field.endswith("accuracy") else 1) for field, _ in panels]
     if any(frame.empty for frame in frames):
@@ -191,7 +195,7 @@ def curves(table: Table) -> Figure | None:
     low, high = (limit(frames[-2:]) for limit in (lowest, highest))
     for panel, frame, (field, heading) in zip(axes, frames, panels, strict=True):
         plot_lines(panel, frame, looks)
-        ends = (low, high) if field.endswith("accuracy") else loss_ends(frame, table.study["classes"])
+        ends = (low, high) if field.endswith("accuracy") else loss_ends(frame, table.study.classes)
         pad = 0.04 * (ends[1] - ends[0]) or 1.0  # where all are alike
         panel.set_ylim(ends[0] - pad, ends[1] + pad)
         panel.set_title(heading, loc="left", fontsize=TYPE, color=LIGHT["muted"])
@@ -210,10 +214,10 @@ def by_size(table: Table) -> Figure | None:
     """Accuracy of ensembles of copies of the control by their size, a line for each way to combine; None without two
     sizes of a way."""
     ways: dict[str, dict[int, list[float]]] = {}
-    for arm in table.study["arms"]:
-        if arm.get("copies") and table.arms[arm["variant"]]:
-            of_way = ways.setdefault(arm["combine"], {1: points(table.control, table.study)})
-            of_way[arm["copies"]] = points(table.arms[arm["variant"]], table.study)
+    for arm in table.study.arms:
+        if arm.ensemble and arm.ensemble.copies and table.arms[arm.variant]:
+            of_way = ways.setdefault(arm.ensemble.combine, {1: points(table.control, table.study)})
+            of_way[arm.ensemble.copies] = points(table.arms[arm.variant], table.study)
     ways = {way: sizes for way, sizes in ways.items() if len(sizes) > 2 and sizes[1]}
     if not ways:
         return None
@@ -252,13 +256,18 @@ def highest(frames: Sequence[pd.DataFrame]) -> float:
     return max(float(frame["high"].max()) for frame in frames)
 
 
-def averaged(runs: dict[str, list[Record]], field: str, factor: float) -> pd.DataFrame:
+def trainings(records: Sequence[Finished]) -> list[RunRecord]:
+    """Returns those of the records that have curves: ensembles have none."""
+    return [record for record in records if isinstance(record, RunRecord)]
+
+
+def averaged(runs: dict[str, list[RunRecord]], field: Curve, factor: float) -> pd.DataFrame:
     """Mean, lowest and highest value times `factor` by arm and epoch; a run that diverged counts while it lasted."""
     values = [
         (arm, epoch, factor * value)
         for arm, records in runs.items()
         for record in records
-        for epoch, value in enumerate(record[field], start=1)
+        for epoch, value in enumerate(getattr(record, field), start=1)
         if value is not None
     ]
     frame = pd.DataFrame(values, columns=["arm", "epoch", "value"])

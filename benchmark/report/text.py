@@ -7,20 +7,19 @@ from benchmark.evidence.tables import Table
 
 def title(table: Table) -> str:
     """What a plot is of."""
-    context = f" ({table.study['context']})" if table.study["context"] else ""
-    return f"{table.study['ablation']}{context}".capitalize()
+    return str(table.study.name).capitalize()
 
 
 def subtitle(table: Table) -> str:
     """On what, and whether it is final."""
     gaps = f"; preliminary: {table.missing} runs missing" if table.missing else ""
-    synthetic = " (synthetic images)" if table.study["data"] == "fractal10" else ""
-    return f"{table.study['data']}{synthetic}, {table.study['budget']} budget{gaps}"
+    synthetic = " (synthetic images)" if table.study.data == "fractal10" else ""
+    return f"{table.study.data}{synthetic}, {table.study.budget} budget{gaps}"
 
 
 def control_name(table: Table) -> str:
     """The control, by the variants that it stands for."""
-    same = table.study["control"]["same"]
+    same = table.study.same
     return f"baseline = {', '.join(same)}" if same else "baseline"
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from shlex import join
-from typing import Any
 
+from benchmark.claim import Claim
 from benchmark.evidence.tables import Row, Table
 from benchmark.report.cells import Line
 from benchmark.report.counts import heading, machine, unique
 from benchmark.report.view import Ablation, Section
-from benchmark.store.records import Record
+from benchmark.store.records import Finished, TableRecord
 
 PARTS = {  # of Wei 2015, http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html
     "1": "data augmentation",
@@ -65,15 +64,15 @@ def size(line: Line) -> float:
 def variant(table: Table, section: Section, line: Line, sources: list[str]) -> Variant:
     """One line of the list."""
     study, runs = table.study, table.arms[line.variant]
-    planned = next(arm["seeds"] for arm in study["arms"] if arm["variant"] == line.variant)
-    seeds = sorted({run["seed"] for run in runs})
+    planned = study.arm(line.variant).seeds
+    seeds = sorted({run.seed for run in runs})
     return Variant(
         name=f"{heading(study)}: {line.variant}",
         section=section,
         line=line,
-        part=part(study["claims"]),
-        data=study["data"],
-        budget=study["budget"],
+        part=part(study.claims),
+        data=study.data,
+        budget=study.budget,
         sources=sources,
         seeds=seeds,
         missing=sorted(set(range(planned)) - set(seeds)),
@@ -97,33 +96,23 @@ def beside(row: Row) -> list[str]:
     return found
 
 
-def part(claims: Sequence[dict[str, Any]]) -> str:
-    """The part of the article that the first of its statements among the claims is from: 5 of S5.2."""
-    numbers = [found[1] for claim in claims if (found := re.match(r"S?(\d+)\.\d", claim["name"]))]
+def part(claims: Sequence[Claim]) -> str:
+    """Returns the part of the article that the first of its statements among the claims is from: 5 of S5.2."""
+    numbers = [str(claim.part) for claim in claims if claim.part is not None]
     return f"{numbers[0]} {PARTS.get(numbers[0], '')}".strip() if numbers else AFTER
 
 
-def is_mixed(runs: Iterable[Record]) -> bool:
+def is_mixed(runs: Iterable[Finished]) -> bool:
     """Whether runs come from several kinds of machine or software."""
     return len(unique(machine(run) for run in runs)) > 1
 
 
-def command(study: dict[str, Any]) -> str:
+def command(study: TableRecord) -> str:
     """What trains a table; of an ensemble at least as often as it is in the store."""
-    words = ["python", "-m", "benchmark", "run", "--data", study["data"], "--budget", study["budget"]]
-    if tricks := tricks_of(study):
-        words += ["--design", study["ablation"], *(word for trick in tricks for word in ("--trick", trick))]
+    words = ["python", "-m", "benchmark", "run", "--data", study.data, "--budget", study.budget]
+    if study.tricks:
+        words += ["--design", study.design, *(word for trick in study.tricks for word in ("--trick", trick))]
     else:
-        words += ["--only", study["ablation"]]
-    seeds = [arm["seeds"] for arm in study["arms"] if arm["seeds"]]
+        words += ["--only", study.ablation]
+    seeds = [arm.seeds for arm in study.arms if arm.seeds]
     return join([*words, *(["--seeds", str(min(seeds))] if seeds else [])])
-
-
-def tricks_of(study: dict[str, Any]) -> list[str]:
-    """The tricks of a table of a design (designs.py); none of an ablation's."""
-    if study["ablation"] == "pairs":
-        return unique(claim[side] for side in ("first", "second") for claim in study["claims"])
-    if study["ablation"] == "leave-one-out":
-        arms = [arm["variant"] for arm in study["arms"]]
-        return [arm.removeprefix("without ") for arm in arms if arm.startswith("without ")]
-    return []

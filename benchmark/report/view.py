@@ -7,18 +7,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, log10
-from typing import Any
 
 from benchmark.evidence.diagnosis import Finding
 from benchmark.evidence.factors import Factors, factors
 from benchmark.evidence.judgements import Judgement, counted, judgements
 from benchmark.evidence.sweeps import Arm, Sweep
-from benchmark.evidence.tables import Decision, Table, decisions, is_ensemble
+from benchmark.evidence.tables import Decision, Table, decisions
 from benchmark.report.cells import NOTHING, Line, baseline, line, times
 from benchmark.report.counts import Counts, counts, heading, machine, members_of, moment, records_of, unique
 from benchmark.report.factor_table import FactorTable, shown
 from benchmark.report.style import LINEAR, is_wide
 from benchmark.report.text import control_name, digits_of, in_numbers, number, signed
+from benchmark.store.records import Calibration, FailedRecord, RunRecord
 from benchmark.store.store import Store
 
 CAPTIONS = {  # of the figure of a sweep, by the field that is swept
@@ -88,7 +88,7 @@ class Overview:
     first: str
     last: str
     verdicts: dict[str, int]
-    honest: dict[str, Any] | None  # what `calibrate` found
+    honest: Calibration | None  # what `calibrate` found
     claims: dict[str, int]
     trial: list[tuple[Section, Judgement, str]]  # every claim, in the order of the article
     crossed: list[Factors]
@@ -111,18 +111,19 @@ def overview(
 ) -> Overview:
     """What there is to show of `named` tables and their drawn plots."""
     studies = [table.study for table in named.values()]
-    several = len({(study["data"], study["budget"]) for study in studies}) > 1
+    several = len({(study.data, study.budget) for study in studies}) > 1
     crossed = factors(named.values())
     ablations = grouped(named, drawn, swept, crossed, several)
     sections = [section for ablation in ablations for section in ablation.sections]
-    used = [record for record in records_of(named.values()) if not is_ensemble(record)]
-    used += members_of(store, named.values(), used)
-    times = [(record["started"], record["finished"]) for record in used] or [("", "")]
+    records = store.records.values()
+    used = [record for record in records_of(named.values()) if isinstance(record, RunRecord)]
+    used += members_of([r for r in records if not isinstance(r, FailedRecord)], named.values(), used)
+    times = [(record.started, record.finished) for record in used] or [("", "")]
     return Overview(
-        data=unique((study["data"], study["data_choice"], 100 / study["classes"]) for study in studies),
-        budgets=unique(study["budget"] for study in studies),
-        margins=unique(number(study["margin"]) for study in studies),
-        counts=counts(store, named.values(), used),
+        data=unique((study.data, study.data_choice, 100 / study.classes) for study in studies),
+        budgets=unique(study.budget for study in studies),
+        margins=unique(number(study.margin) for study in studies),
+        counts=counts(records, named.values(), used),
         machines=list(Counter(map(machine, used)).items()),
         mixed=len(set(map(machine, used))) > 1,
         first=moment(min(started for started, _ in times)),
@@ -146,12 +147,12 @@ def grouped(
     """The tables by ablation, in the order of planning."""
     tables_of: dict[str, list[str]] = {}
     for name, table in named.items():
-        tables_of.setdefault(table.study["ablation"], []).append(name)
+        tables_of.setdefault(table.study.ablation, []).append(name)
     return [
         Ablation(
             name=ablation,
-            question=named[names[-1]].study["question"],
-            sources=unique(link for name in names for link in named[name].study["sources"]),
+            question=named[names[-1]].study.question,
+            sources=unique(link for name in names for link in named[name].study.sources),
             factors=[shown(each, several) for each in crossed if each.ablation == ablation],
             sections=[section(name, named[name], drawn[name], swept.get(name), several) for name in names],
         )
@@ -161,9 +162,8 @@ def grouped(
 
 def section(name: str, table: Table, plots: dict[str, str], sweep: Sweep | None, several: bool) -> Section:
     """One table, ready to be shown."""
-    margin = table.study["margin"]
+    margin = table.study.margin
     digits = digits_of(margin)
-    arms = {arm["variant"]: arm for arm in table.study["arms"]}
     machines = unique(map(machine, records_of([table])))
     judged = judgements(table)
     return Section(
@@ -172,10 +172,13 @@ def section(name: str, table: Table, plots: dict[str, str], sweep: Sweep | None,
         control=control_name(table),
         margin=number(margin),
         wide=number(LINEAR * margin) if is_wide(table.rows, margin) else "",
-        lines=[baseline(table, digits), *(line(row, arms[row.variant], table, digits) for row in table.rows)],
+        lines=[
+            baseline(table, digits),
+            *(line(row, table.study.arm(row.variant), table, digits) for row in table.rows),
+        ],
         missing=table.missing,
         mixed=machines if len(machines) > 1 else [],
-        looks=len(table.study.get("looks", [])),
+        looks=len(table.study.interims),
         plots=plots,
         claims=[(each, with_unit(each, digits)) for each in judged],
         ensembles=[ensemble(each, digits) for each in decisions(table)],

@@ -18,8 +18,8 @@ from benchmark.errors import UsageError
 from benchmark.planning.identity import Combination, Run, describe
 from benchmark.planning.rounds import Planned, steps
 from benchmark.recipe import Labels, Member, Scores
-from benchmark.store.numbers import finite
-from benchmark.store.records import Record, timestamp
+from benchmark.store.numbers import rounded
+from benchmark.store.records import About, EnsembleRecord, Record, RunRecord, timestamp
 from benchmark.store.store import Store
 
 FLOOR = -1e4  # of log-probabilities: half precision writes what is lower as minus infinity
@@ -29,7 +29,7 @@ class Unmade(Exception):
     """Why an ensemble cannot be made of what is stored."""
 
 
-def combine(planned: Planned, store: Store, data: DataSet, about: Record) -> list[str]:
+def combine(planned: Planned, store: Store, data: DataSet, about: About) -> list[str]:
     """Make what `store` lacks of `planned`; needs `store.writing()`. `about` goes into every record.
 
     Gives a sentence for each arm of which something could not be made.
@@ -63,9 +63,9 @@ def check(planned: Planned, store: Store) -> None:
 
 
 def record(
-    combination: Combination, records: Mapping[str, Record], store: Store, data: DataSet, about: Record
-) -> Record:
-    """The record of one ensemble. Raises Unmade if a member is missing, diverged or without its answers."""
+    combination: Combination, records: Mapping[str, Record], store: Store, data: DataSet, about: About
+) -> EnsembleRecord:
+    """Returns the record of one ensemble. Raises Unmade if a member is missing, diverged or without its answers."""
     started = timestamp()
     ensemble, runs = combination.ensemble, combination.runs
     found = finished(runs, records)
@@ -79,52 +79,60 @@ def record(
     except ValueError as reason:
         raise Unmade(str(reason)) from None
     trained = {run.key: (run.recipe, of) for run, of in zip(runs, found, strict=True)}
-    return {
-        "key": combination.key,
-        "status": "done",
-        "reason": "",
-        "kind": "ensemble",
-        **about,
-        "fingerprint": combination.fingerprint,
-        "seed": combination.replicate,
-        "recipe": describe(ensemble),
-        "members": [runs[place].key for place in chosen],
-        **{name: finite(value) for name, value in measures(members, whole, labels, best).items()},
-        "train_seconds": sum(of["train_seconds"] for _, of in trained.values()),
-        "train_flops": sum(of["step_flops"] * steps(recipe) for recipe, of in trained.values()),
-        "test_flops": sum(found[place]["step_flops"] / runs[place].recipe.batch_size for place in chosen),
-        "evaluations": len(chosen),
-        "environment": found[0]["environment"],
-        "started": started,
-        "finished": timestamp(),
-    }
+    measured = {name: rounded(value) for name, value in measures(members, whole, labels, best).items()}
+    return EnsembleRecord(
+        key=combination.key,
+        status="done",
+        reason="",
+        data=about.data,
+        data_choice=about.data_choice,
+        budget=about.budget,
+        fingerprint=combination.fingerprint,
+        seed=combination.replicate,
+        recipe=describe(ensemble),
+        members=tuple(runs[place].key for place in chosen),
+        test_accuracy=measured["test_accuracy"] or 0.0,
+        test_loss=measured["test_loss"],
+        calibration_error=measured["calibration_error"],
+        gain=measured["gain"],
+        gain_over_best=measured["gain_over_best"],
+        disagreement=measured["disagreement"],
+        error_correlation=measured["error_correlation"],
+        train_seconds=sum(of.train_seconds for _, of in trained.values()),
+        train_flops=sum(of.step_flops * steps(recipe) for recipe, of in trained.values()),
+        test_flops=sum(found[place].step_flops / runs[place].recipe.batch_size for place in chosen),
+        evaluations=len(chosen),
+        environment=found[0].environment,
+        started=started,
+        finished=timestamp(),
+    )
 
 
-def finished(runs: Sequence[Run], records: Mapping[str, Record]) -> list[Record]:
-    """The record of each run. Raises Unmade if one is missing or diverged."""
+def finished(runs: Sequence[Run], records: Mapping[str, Record]) -> list[RunRecord]:
+    """Returns the record of each run. Raises Unmade if one is missing or diverged."""
     distinct = list(dict.fromkeys(runs))
-    there = [run for run in distinct if records.get(run.key, {}).get("status") in ("done", "diverged")]
+    there = {run.key: found for run in distinct if isinstance(found := records.get(run.key), RunRecord)}
     if len(there) < len(distinct):
         raise Unmade(f"of its {len(distinct)} runs {len(there)} are stored")
-    for run in there:
-        if records[run.key]["status"] == "diverged":
-            raise Unmade(f"its run {run.key} (seed {run.seed}) diverged")
-    return [records[run.key] for run in runs]
+    for found in there.values():
+        if found.diverged:
+            raise Unmade(f"its run {found.key} (seed {found.seed}) diverged")
+    return [there[run.key] for run in runs]
 
 
-def validated(member: Member, run: Record) -> float:
-    """A member's accuracy on the validation images at its time."""
-    return float(run["validation_accuracy"][member.recipe.epoch(member.at) - 1])
+def validated(member: Member, run: RunRecord) -> float:
+    """Returns a member's accuracy on the validation images at its time, 0 to 1."""
+    return run.validation_accuracy[member.recipe.epoch(member.at) - 1]
 
 
-def answers(member: Member, run: Record, store: Store) -> tuple[Scores, Scores]:
-    """Log-probabilities on test and validation images; the latter are none where they were not kept."""
-    arrays = store.arrays(run["key"])
+def answers(member: Member, run: RunRecord, store: Store) -> tuple[Scores, Scores]:
+    """Returns log-probabilities on test and validation images; none of the latter where they were not kept."""
+    arrays = store.arrays(run)
     at_end = member.at == 1
     names = ("logits", "validation_logits") if at_end else snapshot_names(member.recipe.epoch(member.at))
     if names[0] not in arrays:
         raise Unmade(
-            f"arrays/{run['key']}.npz with its {names[0]} is not there: a store without its arrays can be reported, "
+            f"arrays/{run.key}.npz with its {names[0]} is not there: a store without its arrays can be reported, "
             "but makes no new ensemble; train its runs again in another --store"
         )
     test = np.maximum(arrays[names[0]].astype(np.float64), FLOOR)

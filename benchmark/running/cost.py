@@ -7,9 +7,8 @@ turns of a few steps each, so that both meet the same machine; the ratio is the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any
 
 import torch
 
@@ -20,6 +19,7 @@ from benchmark.engine.network import build, first, resident, tensors
 from benchmark.engine.training import fit
 from benchmark.planning.identity import describe
 from benchmark.recipe import Recipe
+from benchmark.store.records import CostRecord
 
 ROUNDS, STEPS = 5, 15  # 15 steps at `quick` are a fifth of a second
 GPU_STEPS = 60  # there a step takes milliseconds, and the first of an epoch waits for the order of the images
@@ -60,10 +60,18 @@ def in_turns(variant: Callable[[], float], control: Callable[[], float], rounds:
     return Turns(tuple(here), tuple(there))
 
 
-def entry(variant: Recipe, control: Recipe, found: Cost, device: str) -> dict[str, Any]:
-    """What a store keeps of a measurement."""
-    pair = {"recipe": describe(variant), "control": describe(control)}
-    return {**pair, **asdict(found), "environment": environment(device)}
+def entry(variant: Recipe, control: Recipe, found: Cost, device: str) -> CostRecord:
+    """Returns what a store keeps of a measurement."""
+    return CostRecord(
+        recipe=describe(variant),
+        control=describe(control),
+        ratio=found.ratio,
+        low=found.low,
+        high=found.high,
+        step_ms=found.step_ms,
+        control_step_ms=found.control_step_ms,
+        environment=environment(device),
+    )
 
 
 def step_turns(variant: Recipe, control: Recipe, data: DataSet, device: torch.device) -> Turns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmark.store.records import Record
+from benchmark.store.records import FailedRecord
 
 
 @dataclass(frozen=True)
@@ -12,6 +12,6 @@ class Ended:
     """How a call of `complete` ended."""
 
     trained: int
-    failed: list[Record]
+    failed: list[FailedRecord]
     left: int  # runs not started, or lost to an interruption
     interrupted: bool

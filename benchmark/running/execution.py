@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from math import inf
+from typing import Literal, TypedDict
 
 from tqdm import tqdm
 
+from benchmark.engine.training import Result
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.rounds import lacks, longest_first
+from benchmark.planning.study_record import facts
 from benchmark.running.ended import Ended
 from benchmark.running.executor import Outcome, Trainer
-from benchmark.store.numbers import finite
-from benchmark.store.records import Record
+from benchmark.store.numbers import all_rounded, rounded
+from benchmark.store.records import About, Environment, FailedRecord, Record, RunRecord
 from benchmark.store.store import Store
 
 
@@ -25,7 +29,7 @@ def complete(
     rounds: Sequence[Sequence[Run]],
     store: Store,
     trainer: Trainer,
-    about: Record,
+    about: About,
     deadline: float = inf,
     after_round: Callable[[int], str] = lambda done: "",
 ) -> Ended:
@@ -38,17 +42,17 @@ def complete(
     missing = [[run for run in planned if lacks(store, run)] for planned in rounds]
     pending = [len(planned) for planned in missing]
     turn = {run.key: n for n, planned in enumerate(missing) for run in planned}
-    runs = (run for run in in_order(missing, store) if time.monotonic() < deadline)
-    failed: list[Record] = []
+    runs = (with_digest(run, store) for run in in_order(missing, store) if time.monotonic() < deadline)
+    failed: list[FailedRecord] = []
     done, told, interrupted = 0, next((n for n, left in enumerate(pending) if left), len(rounds)), False
     with tqdm(total=len(turn), unit="run", desc="training", disable=not turn, dynamic_ncols=True) as bar:
         try:
             for outcome in trainer.outcomes(runs):
                 record = keep(outcome, store, about)
-                failed += [record] if record["status"] == "failed" else []
+                failed += [record] if isinstance(record, FailedRecord) else []
                 done += 1
                 bar.update()
-                pending[turn[record["key"]]] -= 1
+                pending[turn[record.key]] -= 1
                 while told < len(rounds) and not pending[told]:
                     told += 1
                     if text := after_round(told):
@@ -65,20 +69,83 @@ def in_order(rounds: Sequence[Sequence[Run]], store: Store) -> Iterator[Run]:
         yield from longest_first(planned, store.seconds()) if n == last else planned
 
 
-def keep(outcome: Outcome, store: Store, about: Record) -> Record:
-    """Write an outcome into the store, and give its record."""
-    run, result = outcome.run, outcome.result
-    record: Record = {"key": run.key, "status": "failed", "reason": outcome.error, **about}
-    record |= {"fingerprint": run.fingerprint, "seed": run.seed, "recipe": describe(run.recipe)}
-    arrays, weights = {}, None
-    if result:
-        measured = dict(vars(result))
-        weights = measured.pop("weights")
-        found = {name: measured.pop(name) for name in ("losses", "logits", "validation_logits")}
-        found |= measured.pop("snapshots")
-        arrays = {name: array for name, array in found.items() if array is not None}
-        # JSON knows no infinity: a curve that left the finite numbers is written with null in their place
-        record |= {name: finite(value) for name, value in measured.items()}
-    record |= {"environment": outcome.environment, "started": outcome.started, "finished": outcome.finished}
-    store.add(record, arrays, weights if run.keeps_weights else None)
-    return record
+def with_digest(run: Run, store: Store) -> Run:
+    """Returns a run with the digest of the weights that it starts from, for its worker to compare."""
+    return replace(run, start_digest=store.weights_digest(run.start)) if run.start else run
+
+
+def keep(outcome: Outcome, store: Store, about: About) -> Record:
+    """Writes an outcome into the store, and returns its record."""
+    result = outcome.result
+    if result is None:
+        return store.add(
+            FailedRecord(reason=outcome.error, start=outcome.run.start, **header(outcome, about, "failed"))
+        )
+    found = {"losses": result.losses, "logits": result.logits, "validation_logits": result.validation_logits}
+    arrays = {name: array for name, array in found.items() if array is not None} | result.snapshots
+    weights = result.weights if outcome.run.keeps_weights else None
+    return store.add(run_record(outcome, result, about), arrays, weights)
+
+
+def run_record(outcome: Outcome, result: Result, about: About) -> RunRecord:
+    """Returns the record of a training that ended; numbers that left the finite ones become None."""
+    run = outcome.run
+    return RunRecord(
+        **header(outcome, about, result.status),
+        reason=result.reason,
+        start=run.start,
+        facts=facts(run.recipe),
+        fold=run.recipe.fold,
+        test_accuracy=rounded(result.test_accuracy),
+        train_accuracy=rounded(result.train_accuracy),
+        validation_accuracy=tuple(float(each) for each in all_rounded(result.validation_accuracy) if each is not None),
+        validation_loss=all_rounded(result.validation_loss),
+        epoch_train_accuracy=all_rounded(result.epoch_train_accuracy),
+        epoch_train_loss=all_rounded(result.epoch_train_loss),
+        levels=all_rounded(result.levels),
+        band=rounded(result.band),
+        train_seconds=rounded(result.train_seconds) or 0.0,
+        step_ms=rounded(result.step_ms) or 0.0,
+        peak_memory_mb=rounded(result.peak_memory_mb) or 0.0,
+        parameters=result.parameters,
+        step_flops=result.step_flops,
+        dead_units=rounded(result.dead_units),
+        test_loss=rounded(result.test_loss),
+        first_deviation=rounded(result.first_deviation),
+        near_zero=rounded(result.near_zero),
+        largest_norm=rounded(result.largest_norm),
+    )
+
+
+class HeaderFields(TypedDict):
+    """The fields that every record of an outcome has."""
+
+    key: str
+    status: Literal["done", "diverged", "failed"]
+    data: str
+    data_choice: str
+    budget: str
+    fingerprint: str
+    seed: int
+    recipe: str
+    environment: Environment
+    started: str
+    finished: str
+
+
+def header(outcome: Outcome, about: About, status: Literal["done", "diverged", "failed"]) -> HeaderFields:
+    """Returns what every record of an outcome has."""
+    run = outcome.run
+    return HeaderFields(
+        key=run.key,
+        status=status,
+        data=about.data,
+        data_choice=about.data_choice,
+        budget=about.budget,
+        fingerprint=run.fingerprint,
+        seed=run.seed,
+        recipe=describe(run.recipe),
+        environment=outcome.environment,
+        started=outcome.started,
+        finished=outcome.finished,
+    )

@@ -14,7 +14,7 @@ from benchmark.planning.rounds import lacks
 from benchmark.running.ended import Ended
 from benchmark.running.execution import complete
 from benchmark.running.executor import Trainer
-from benchmark.store.records import Record, table_name
+from benchmark.store.records import About
 from benchmark.store.store import Store
 
 
@@ -24,7 +24,7 @@ class Session:
 
     results: Store
     trainer: Trainer
-    about: Record  # goes into every record
+    about: About  # goes into every record
     deadline: float  # as of time.monotonic(); no run is started after it
 
     def complete(self, grid: Grid, after_round: Callable[[int], str] = lambda done: "") -> Ended:
@@ -71,16 +71,16 @@ class Session:
 
 def ours(grid: Grid, results: Store) -> list[Table]:
     """The tables of a grid, from the runs there are."""
-    names = {table_name(study) for study in grid.studies}
-    return [table for table in tables(results) if table_name(table.study) in names]
+    names = {study.name for study in grid.studies}
+    return [table for table in tables(results) if table.study.name in names]
 
 
 def by_row(grid: Grid, open_: Sequence[Need]) -> list[list[Run]]:
     """The runs of `grid`, those of each row together in the order of `open_`, each control's with its first row."""
     place: dict[str, int] = {}
     for n, need in enumerate(open_):
-        arms = {arm["variant"]: arm["recipe"] for arm in need.table.study["arms"]}
-        place.setdefault(need.table.study["control"]["recipe"], n)
+        arms = {arm.variant: arm.recipe for arm in need.table.study.arms}
+        place.setdefault(need.table.study.control.recipe, n)
         place.setdefault(arms[need.variant], n)
     rounds: list[list[Run]] = [[] for _ in range(len(open_) + 1)]
     for planned in grid.rounds:

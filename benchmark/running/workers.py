@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections import Counter
@@ -19,21 +20,23 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load as load_weights
 
 from benchmark.data.load import load
 from benchmark.engine.capture import CaptureError, line_of
 from benchmark.engine.machine import check_gpu, environment, is_broken, settle
-from benchmark.engine.network import captured_part, forget_captured
+from benchmark.engine.network import Weights, captured_part, forget_captured
 from benchmark.engine.training import Result, train
 from benchmark.errors import UsageError
 from benchmark.planning.checkpoints import weights_of
-from benchmark.planning.identity import Run
+from benchmark.planning.identity import Run, describe, is_marked, module_mark
 from benchmark.recipe import Checkpoint, Recipe
 from benchmark.running.executor import Outcome
 from benchmark.running.preload import preload
 from benchmark.store.files import weights_file
+from benchmark.store.keys import digest
 from benchmark.store.records import timestamp
+from benchmark.store.store import DIGITS
 
 ATTEMPTS = 2  # at a run whose worker died or lacked memory: it may have been another's fault
 FUTILE = 6  # deaths of workers, before any of them finished a run, that end the command
@@ -44,6 +47,7 @@ class Job:
     """What a worker is given."""
 
     run: Run
+    text: str  # of its recipe, as the process that planned it describes it
     capture: bool = True  # whether its network may run as CUDA graphs
 
 
@@ -201,7 +205,7 @@ def give(worker: Worker, run: Run, attempt: int = 1, capture: bool = True) -> No
     """Set a worker to a run."""
     worker.run, worker.attempt, worker.started = run, attempt, timestamp()
     with suppress(BrokenPipeError):  # it died just now: hear() will find out
-        worker.pipe.send(Job(run, capture))
+        worker.pipe.send(Job(run, describe(run.recipe), capture))
 
 
 def dismiss(workers: list[Worker]) -> None:
@@ -252,6 +256,7 @@ def outcome_of(
     run, started = job.run, timestamp()
     result, error = None, ""
     try:
+        compare_code(run, job.text)
         data = loaded(run.recipe.data, folder)
         options = beginning(run, store) | ({} if job.capture else {"capture": False})
         result = training(run.recipe, run.seed, data, torch.device(device), **options)
@@ -275,7 +280,27 @@ def beginning(run: Run, store: Path | None) -> dict[str, Any]:
     start = run.recipe.before
     if isinstance(start, Checkpoint):
         return {"start": weights_of(start)}
-    return {"start": load_file(weights_file(store, run.start))} if start and store else {}
+    return {"start": stored_weights(weights_file(store, run.start), run.start_digest)} if start and store else {}
+
+
+def stored_weights(path: Path, expected: str) -> Weights:
+    """Returns the trained weights in a file. Raises ValueError if it is not the file that its run wrote."""
+    content = path.read_bytes()
+    if expected and digest(content, DIGITS) != expected:
+        raise ValueError(f"{path.name} is damaged; the same command trains its run anew")
+    return load_weights(content)
+
+
+def compare_code(run: Run, text: str) -> None:
+    """Raises RuntimeError if this process describes the run otherwise than the one that planned it."""
+    if describe(run.recipe) != text:
+        modules = {name for name, module in sys.modules.items() if not hasattr(module, "__path__")}  # no packages
+        named = [name for name in sorted(modules) if f"{name}." in text and is_marked(name)]
+        changed = [module for module in named if f"@{module_mark(module)}" not in text] or ["the code"]
+        raise RuntimeError(
+            f"{' and '.join(changed)} changed after the grid was planned; start the same command again, which plans "
+            "it with the code as it is now"
+        )
 
 
 def end_with_parent() -> None:

@@ -1,7 +1,8 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and survive a power cut once a function here has returned."""
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,38 +18,64 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 def weights_file(store: Path, key: str) -> Path:
-    """Where a run's trained weights are, if they were kept."""
+    """Returns where a run's trained weights are, if they were kept."""
     return store / "weights" / f"{key}.safetensors"
 
 
-def write_whole(path: Path, arrays: Arrays) -> None:
-    """An .npz file, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **cast(dict[str, Any], arrays))  # or mypy takes them for savez's own options
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def arrays_file(store: Path, key: str) -> Path:
+    """Returns where a run's arrays are, if they were kept."""
+    return store / "arrays" / f"{key}.npz"
+
+
+def npz(arrays: Arrays) -> bytes:
+    """Returns the content of an .npz file."""
+    content = io.BytesIO()
+    np.savez(content, **cast(dict[str, Any], arrays))  # or mypy takes them for savez's own options
+    return content.getvalue()
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """A file, whole or as it was."""
+    """Writes a file so that it is whole or as it was, and is on the disk on return: synced, and so is its folder."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_bytes(content)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
+        sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable, where the system can sync a folder."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
-def told(folder: Path) -> Iterator[None]:
-    """An error of the file system as a sentence that names the folder."""
+def reporting_write_errors(folder: Path, remedy: str = "") -> Iterator[None]:
+    """Raises UsageError, naming the folder and the remedy, where the file system refuses to write."""
+    try:
+        yield
+    except OSError as reason:
+        remedy = remedy or "free space or give a --store that can be written to (finished runs are kept)"
+        raise UsageError(f"cannot write to {folder}: {reason.strerror or reason}; {remedy}") from reason
+
+
+@contextmanager
+def reporting_read_errors(path: Path) -> Iterator[None]:
+    """Raises UsageError, naming the file, where the file system refuses to read."""
     try:
         yield
     except OSError as reason:
         raise UsageError(
-            f"cannot write to {folder}: {reason.strerror or reason}; free space or give a --store that can be "
-            "written to (finished runs are kept)"
+            f"cannot read {path}: {reason.strerror or reason}; give another --store, or make it readable"
         ) from reason

@@ -1,12 +1,16 @@
-"""Numbers as JSON can hold them."""
+"""Numbers as records hold them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import isfinite
 
-def finite(value: object) -> object:
-    """Six significant digits are more than any of these was measured to; no infinity, no nan."""
-    if isinstance(value, list):
-        return [finite(each) for each in value]
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if abs(value) < float("inf") else None
-    return value
+
+def rounded(value: float | None) -> float | None:
+    """Returns six significant digits, more than any of these was measured to; None for infinity and nan."""
+    return None if value is None or not isfinite(value) else float(f"{value:.6g}")
+
+
+def all_rounded(values: Iterable[float | None]) -> tuple[float | None, ...]:
+    """Returns each of several numbers as `rounded` has it."""
+    return tuple(map(rounded, values))

@@ -3,36 +3,65 @@
     <store>/runs.jsonl        one JSON object a line, appended; the line is the mark that a run is whole
     <store>/arrays/KEY.npz    loss of every step (float32), test and validation logits (float16 log-probabilities)
     <store>/weights/KEY.safetensors  trained weights, of the runs that others start from
-    <store>/costs.json        step times of variants over their controls', measured in turns; not every store has it
+    <store>/costs.json        step times of variants over their controls', measured alternately; not in every store
     <store>/studies.json      the tables planned so far: ablation, context, arms, what each changes, claims
+    <store>/calibration.json  what `calibrate` found; not in every store
 
-A report needs nothing else: neither the ablations' code, nor the data, nor a GPU. In memory there is a status for each
-run and no more; records are read when they are asked for.
+Every line and JSON file carries a checksum, and every line the digests of its arrays and weights. A report needs
+nothing else: neither the ablations' code, nor the data, nor a GPU. In memory there is a status for each run and no
+more; records are read when they are asked for.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
+from zipfile import BadZipFile
+from zlib import error as ZlibError
 
+import msgspec
 import numpy as np
 import safetensors.numpy
 from filelock import FileLock, Timeout
 
 from benchmark.errors import UsageError
-from benchmark.store.files import Arrays, replace_file, told, weights_file, write_whole
-from benchmark.store.records import Record, table_name
+from benchmark.store.files import (
+    Arrays,
+    arrays_file,
+    npz,
+    replace_file,
+    reporting_read_errors,
+    reporting_write_errors,
+    sync_folder,
+    weights_file,
+)
+from benchmark.store.keys import digest
+from benchmark.store.lines import decode, encode, seal, unseal
+from benchmark.store.older import upgraded_table
+from benchmark.store.records import (
+    SCHEMA,
+    Calibration,
+    CostRecord,
+    FailedRecord,
+    Finished,
+    Record,
+    RunRecord,
+    TableRecord,
+    convert,
+)
 
-CALIBRATION = "calibration.json"  # beside the runs: what `calibrate` found
-SYNC_SECONDS = 1.0  # a power cut may cost the runs of the last second; a killed process costs none
+CALIBRATION = "calibration.json"
+COSTS = "costs.json"
+TABLES = "studies.json"
+DIGITS = 16  # hexadecimal, of a file's digest
+T = TypeVar("T")
 
 
 class Store:
@@ -42,11 +71,10 @@ class Store:
         """Raises UsageError if the folder holds results of another engine, or lines that are no records."""
         self.folder, self.engine = folder, engine
         self.lines = folder / "runs.jsonl"
-        self._synced = 0.0
         self._read()
 
     def __contains__(self, key: str) -> bool:
-        """Diverging is a result; a run that failed is tried again."""
+        """Returns whether a run is stored. Diverging is a result; a run that failed is tried again."""
         return self._status.get(key, "failed") != "failed"
 
     def __getitem__(self, key: str) -> Record:
@@ -54,25 +82,30 @@ class Store:
 
     @property
     def records(self) -> dict[str, Record]:
-        """All runs by key, read from the disk; of several lines of a key the last one counts."""
-        return {record["key"]: record for record in self._records()}
+        """Returns all runs by key, read from the disk; of several lines of a key the last one counts."""
+        return {record.key: record for record in self._records()}
+
+    @property
+    def finished(self) -> list[Finished]:
+        """Returns the runs that have measurements, diverged ones included, read from the disk, by key."""
+        records = self.records
+        return [r for key in sorted(records) if not isinstance(r := records[key], FailedRecord)]
 
     def seconds(self) -> dict[str, float]:
-        """What a finished run takes on its worker, evaluation included, by recipe: the median of those there are."""
+        """Returns what a finished run takes on its worker by recipe, seconds: the median of the stored ones."""
         spent: dict[str, list[float]] = {}
         for record in self._records():
-            if record["status"] == "done":
-                begin, end = (datetime.fromisoformat(record[moment]) for moment in ("started", "finished"))
-                spent.setdefault(record["recipe"], []).append((end - begin).total_seconds())
+            if record.status == "done":
+                spent.setdefault(record.recipe, []).append(record.seconds)
         return {recipe: median(each) for recipe, each in spent.items()}
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Needed by `add` and `save_studies`: the only writer, on a file that ends in a whole line.
+        """Makes this the only writer, as `add` and `save_tables` need, on a file that ends in a whole line.
 
         Raises UsageError if another process writes here or the folder cannot be written to.
         """
-        with told(self.folder):
+        with reporting_write_errors(self.folder):
             self.folder.joinpath("arrays").mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.folder / ".lock", timeout=0)
             try:
@@ -82,112 +115,177 @@ class Store:
                     f"{self.folder} is being written to by another process; wait for it, or give another --store"
                 ) from None
         try:
-            with told(self.folder):
+            with reporting_write_errors(self.folder):
                 self._read()
                 self.lines.touch()
-                os.truncate(self.lines, sum(map(len, self._whole_lines())))
-                self._file = self.lines.open("a", encoding="utf-8")
+                whole = b"".join(self._whole_lines())
+                os.truncate(self.lines, len(whole))
+                self._file = self.lines.open("ab")
+                if whole and not whole.endswith(b"\n"):
+                    self._file.write(b"\n")
+                sync_folder(self.folder)
             try:
                 yield
             finally:
-                with told(self.folder):
+                with reporting_write_errors(self.folder):
                     self._file.close()
         finally:
             lock.release()
 
-    def add(self, record: Record, arrays: Arrays | None = None, weights: Arrays | None = None) -> None:
-        """Keep a finished run; its line comes last. Raises UsageError if the disk refuses."""
-        with told(self.folder):
-            if weights:
-                self.folder.joinpath("weights").mkdir(exist_ok=True)
-                replace_file(weights_file(self.folder, record["key"]), safetensors.numpy.save(weights))
-            if arrays:
-                write_whole(self.folder / "arrays" / f"{record['key']}.npz", arrays)
-            self._file.write(json.dumps({"engine": self.engine, **record}, allow_nan=False) + "\n")
-            self._file.flush()
-            if time.monotonic() - self._synced > SYNC_SECONDS:
-                os.fsync(self._file.fileno())
-                self._synced = time.monotonic()
-        self._status[record["key"]] = record["status"]
+    def add(self, record: Record, arrays: Arrays | None = None, weights: Arrays | None = None) -> Record:
+        """Keeps a finished run and returns its record, with the digests of its files.
 
-    def arrays(self, key: str) -> Arrays:
-        """`losses`, `logits`, `validation_logits` and snapshots of a run; empty where they were not kept."""
-        path = self.folder / "arrays" / f"{key}.npz"
+        Files are on the disk before the line that names them, and the line is on return. Raises UsageError if the disk
+        refuses.
+        """
+        with reporting_write_errors(self.folder):
+            digests = {}
+            if weights:
+                digests["weights"] = self._keep(weights_file(self.folder, record.key), safetensors.numpy.save(weights))
+            if arrays:
+                digests["arrays"] = self._keep(arrays_file(self.folder, record.key), npz(arrays))
+            if isinstance(record, RunRecord):
+                record = replace(record, digests=digests)
+            self._file.write(encode(record, self.engine) + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self._note(record)
+        return record
+
+    def _keep(self, path: Path, content: bytes) -> str:
+        path.parent.mkdir(exist_ok=True)
+        replace_file(path, content)
+        return digest(content, DIGITS)
+
+    def arrays(self, record: RunRecord) -> Arrays:
+        """Returns `losses`, `logits`, `validation_logits` and snapshots of a run; empty where they were not kept.
+
+        Raises UsageError for a file that is damaged.
+        """
+        path = arrays_file(self.folder, record.key)
         if not path.exists():
             return {}
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-
-    def studies(self) -> list[dict[str, Any]]:
-        """The tables planned so far. Raises UsageError if the file is damaged."""
-        path = self.folder / "studies.json"
-        if not path.exists():
-            return []
+        with reporting_read_errors(path):
+            content = path.read_bytes()
+        known = record.digests.get("arrays")
         try:
-            found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["studies"]
-        except (ValueError, KeyError, TypeError):
-            raise UsageError(f"{path} is damaged; delete it, and the next run writes it anew") from None
-        return found
+            if known is not None and digest(content, DIGITS) != known:
+                raise ValueError("it is not the file that the run wrote")
+            with np.load(BytesIO(content), allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except (ValueError, OSError, EOFError, KeyError, NotImplementedError, BadZipFile, ZlibError) as reason:
+            raise UsageError(f"{path} is damaged ({reason}); delete it, and curves of this run are left out") from None
 
-    def costs(self) -> dict[tuple[str, str], float]:
-        """Step time over the control's, by the texts of variant and control, where it was measured in turns."""
-        return {(each["recipe"], each["control"]): each["ratio"] for each in self.cost_entries()}
+    def weights_digest(self, key: str) -> str:
+        """Returns the digest of a run's stored weights if the file is there and is what the run wrote; else ""."""
+        path = weights_file(self.folder, key)
+        if key not in self or not path.exists():
+            return ""
+        with reporting_read_errors(path):
+            found = digest(path.read_bytes(), DIGITS)
+        return found if found == self._weights.get(key, found) else ""
 
-    def save_cost(self, measured: dict[str, Any]) -> None:
-        """Put what was measured of a `recipe` against its `control` in the place of what is known of that pair."""
-        merged = {(each["recipe"], each["control"]): each for each in [*self.cost_entries(), measured]}
-        with told(self.folder):
+    def tables(self) -> list[TableRecord]:
+        """Returns the tables planned so far. Raises UsageError if the file is damaged."""
+
+        def read(content: dict[str, Any]) -> list[TableRecord]:
+            if content.get("schema", 1) > 1:
+                return [convert(TableRecord, each) for each in content["tables"]]
+            return [convert(TableRecord, upgraded_table(each)) for each in content["studies"]]
+
+        return self._file_of(TABLES, read, "the next run writes it anew") or []
+
+    def save_tables(self, planned: Iterable[TableRecord]) -> None:
+        """Puts the planned tables in the place of those of the same name, and keeps the others."""
+        merged = {each.name: each for each in [*self.tables(), *planned]}
+        self._save(TABLES, {"tables": list(merged.values())})
+
+    def replace(self, records: Iterable[Record], tables: Iterable[TableRecord], costs: Iterable[CostRecord]) -> None:
+        """Writes all files of the store anew; needs `writing`."""
+        calibration = self.calibration()
+        with reporting_write_errors(self.folder):
+            self._file.close()
+            replace_file(self.lines, b"".join(encode(record, self.engine) + b"\n" for record in records))
+            self._file = self.lines.open("ab")
+        self._save(TABLES, {"tables": list(tables)})
+        if entries := list(costs):
+            self._save(COSTS, {"costs": entries})
+        if calibration is not None:
+            self.save_calibration(calibration)
+        self._read()
+
+    def costs(self) -> list[CostRecord]:
+        """Returns the step times measured alternately. Raises UsageError if the file is damaged."""
+
+        def read(content: dict[str, Any]) -> list[CostRecord]:
+            return [convert(CostRecord, each) for each in content["costs"]]
+
+        return self._file_of(COSTS, read, "`python -m benchmark cost` measures again") or []
+
+    def save_cost(self, measured: CostRecord) -> None:
+        """Puts what was measured of a variant and control in the place of what is known of them; needs no lock."""
+        with reporting_write_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            replace_file(self.folder / "costs.json", json.dumps({"costs": list(merged.values())}, indent=1).encode())
+            with FileLock(self.folder / f".{COSTS}.lock"):
+                merged = {(each.recipe, each.control): each for each in [*self.costs(), measured]}
+                self._save(COSTS, {"costs": list(merged.values())})
 
-    def save_studies(self, planned: Iterable[dict[str, Any]]) -> None:
-        """Put the planned tables in the place of those of the same name, and keep the others."""
-        merged = {table_name(each): each for each in [*self.studies(), *planned]}
-        text = json.dumps({"engine": self.engine, "studies": list(merged.values())}, indent=1)
-        with told(self.folder):
-            replace_file(self.folder / "studies.json", text.encode())
+    def calibration(self) -> Calibration | None:
+        """Returns what `calibrate` found. Raises UsageError if the file is damaged."""
+
+        def read(content: dict[str, Any]) -> Calibration:
+            return convert(Calibration, {name: content[name] for name in ("made_of", "rates")})
+
+        return self._file_of(CALIBRATION, read, "`python -m benchmark calibrate` writes it again")
+
+    def save_calibration(self, found: Calibration) -> None:
+        """Keeps what `calibrate` found."""
+        self._save(CALIBRATION, {"made_of": found.made_of, "rates": found.rates})
 
     def save_text(self, name: str, text: str) -> None:
-        """A file beside the results, whole or as it was."""
-        with told(self.folder):
+        """Writes a file beside the results, whole or as it was."""
+        with reporting_write_errors(self.folder):
             replace_file(self.folder / name, text.encode())
 
-    def cost_entries(self) -> list[dict[str, Any]]:
-        """All that `save_cost` kept. Raises UsageError if the file is damaged."""
-        found = self._json(
-            "costs.json", "costs", {"recipe", "control", "ratio"}, "`python -m benchmark cost` measures"
-        )
-        return found["costs"] if found else []
+    def _save(self, name: str, content: dict[str, Any]) -> None:
+        sealed = seal({"engine": self.engine, "schema": SCHEMA} | msgspec.to_builtins(content), indent=1)
+        with reporting_write_errors(self.folder):
+            replace_file(self.folder / name, sealed + b"\n")
 
-    def calibration(self) -> dict[str, Any] | None:
-        """What `calibrate` found. Raises UsageError if the file is damaged."""
-        fields = {"what", "count", "of", "low", "high", "goal"}
-        return self._json(CALIBRATION, "rates", fields, "`python -m benchmark calibrate` writes it", "made_of")
-
-    def _json(self, name: str, entries: str, fields: set[str], remedy: str, *also: str) -> dict[str, Any] | None:
-        """A file of `entries`, each with `fields`, and of what else it has to have; None if there is none."""
+    def _file_of(self, name: str, read: Callable[[dict[str, Any]], T], remedy: str) -> T | None:
+        """Returns what `read` makes of a sealed file; None if there is none."""
         path = self.folder / name
-        if not path.exists():
-            return None
+        with reporting_read_errors(path):
+            if not path.exists():
+                return None
+            text = path.read_bytes()
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if found.keys() >= set(also) and all(fields <= each.keys() for each in found[entries]):
-                return found
-        except (ValueError, KeyError, TypeError, AttributeError):
-            pass
-        raise UsageError(f"{path} is damaged; delete it, and {remedy} again")
+            return read(unseal(text))
+        except KeyError as reason:
+            why = f"it has no field {reason}"
+        except (ValueError, TypeError, AttributeError) as reason:
+            why = str(reason)
+        raise UsageError(f"{path} is damaged ({why}); delete it, and {remedy}")
 
     def _read(self) -> None:
-        self._status = {record["key"]: sys.intern(record["status"]) for record in self._records()}
+        self._status: dict[str, str] = {}
+        self._weights: dict[str, str] = {}  # digests, of the runs that kept their weights
+        for record in self._records():
+            self._note(record)
+
+    def _note(self, record: Record) -> None:
+        self._status[record.key] = sys.intern(record.status)
+        if isinstance(record, RunRecord) and "weights" in record.digests:
+            self._weights[record.key] = record.digests["weights"]
 
     def _records(self) -> Iterator[Record]:
         for number, line in enumerate(self._whole_lines(), start=1):
             try:
-                record = json.loads(line)
-                engine, _ = record["engine"], (record["key"], record["status"])
-            except (ValueError, KeyError, TypeError):
+                engine, record = decode(line)
+            except ValueError as reason:
                 raise UsageError(
-                    f"line {number} of {self.lines} is no record of a run; delete that line, or give another --store"
+                    f"line {number} of {self.lines} is no record of a run ({reason}); delete that line, and its run "
+                    "is trained again, or give another --store"
                 ) from None
             if engine != self.engine:
                 raise UsageError(
@@ -197,7 +295,20 @@ class Store:
             yield record
 
     def _whole_lines(self) -> Iterator[bytes]:
-        """All but a last line that a crash cut short."""
-        if self.lines.exists():
+        """Yields all lines but a last one that a crash cut short; a whole record without its newline counts."""
+        with reporting_read_errors(self.lines):
+            if not self.lines.exists():
+                return
             with self.lines.open("rb") as file:
-                yield from (line for line in file if line.endswith(b"\n"))
+                for line in file:
+                    if line.endswith(b"\n") or is_whole(line):
+                        yield line
+
+
+def is_whole(line: bytes) -> bool:
+    """Returns whether a last line without its newline is a record all the same."""
+    try:
+        decode(line)
+    except ValueError:
+        return False
+    return True

@@ -195,8 +195,8 @@ def test_combine_makes_what_the_runs_suffice_for(ran: Path, folder: Path, tmp_pa
     store = shutil.copytree(ran, tmp_path / "store")
     code, said = tricks("combine", *toy(folder, store), "--only", "ensemble", "--seeds", 1)
     assert code == 1
-    assert "ensemble, 10 seeds: 0 of 1 ensembles made; not replicate 0: of its 10 runs" in said
-    assert "ensemble, 2 seeds: 3 of 5 ensembles made" in said
+    assert "ensemble: 10 seeds: 0 of 1 ensembles made; not replicate 0: of its 10 runs" in said
+    assert "ensemble: 2 seeds: 3 of 5 ensembles made" in said
     assert "9 ensembles of stored runs" in said  # two sizes and three ways to combine besides
     with (store / "report" / "ensembles.csv").open() as file:
         made = {row["variant"]: row for row in csv.DictReader(file)}

@@ -90,13 +90,13 @@ def test_what_is_found_is_kept_and_shown(tmp_path: Path, tricks: Any) -> None:
     assert code == 0, said
     kept = store.calibration()
     assert kept
-    assert [rate["of"] for rate in kept["rates"]] == [20, 20, 20, 400, 200]
+    assert [rate.of for rate in kept.rates] == [20, 20, 20, 400, 200]
     assert "20 tables of 10 arms of 5 runs, made of 12 runs of the baseline" in said
     page = write(store, tmp_path / "report")
     for text in (page.read_text(), page.with_name("index.md").read_text()):
         assert "The suite, on trial" in text
-        assert kept["made_of"] in text
-        assert kept["rates"][0]["what"] in html.unescape(text)
+        assert kept.made_of in text
+        assert kept.rates[0].what in html.unescape(text)
     (store.folder / CALIBRATION).write_text("{}")
-    with pytest.raises(UsageError, match=r"calibration\.json is damaged; delete it"):
+    with pytest.raises(UsageError, match=r"calibration\.json is damaged \(it has no field 'made_of'\); delete it"):
         write(store, tmp_path / "report")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import exp, inf, nan, sqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from builders import BOTH, record, study
+from builders import BOTH, arm, record, study
 
 from benchmark import report
+from benchmark.claim import CONTROL
 from benchmark.commands.app import main
 from benchmark.evidence.curves import band, last_epoch, levels
 from benchmark.evidence.diagnosis import (
@@ -30,6 +32,8 @@ from benchmark.evidence.log import Log
 from benchmark.evidence.sweeps import Arm, outcomes, sweep
 from benchmark.evidence.tables import tables
 from benchmark.report.sweep_plots import extremes, running
+from benchmark.store.files import Arrays
+from benchmark.store.records import Facts, RunRecord
 from benchmark.store.store import Store
 from speed.diagnosis_trainings import judged
 
@@ -252,51 +256,58 @@ def test_the_command_asked_for_what_cannot_be(
         assert "Traceback" not in said
 
 
-def run_of(name: str, seed: int, word: str, noise: float, **changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def run_of(name: str, seed: int, word: str, noise: float, **changes: Any) -> tuple[RunRecord, Arrays]:
     """A stored run whose loss has the shape of a learning rate."""
     accuracy = {"low": 0.3, "good": 0.6, "high": 0.5, "too high": 0.1}[word]
     losses = np.array(curve(word, noise), dtype=np.float32)
-    more = {
+    more: dict[str, Any] = {
         "train_accuracy": accuracy + 0.05,
-        "epoch_train_loss": [float(part.mean()) for part in losses.reshape(5, -1)],
+        "epoch_train_loss": tuple(float(part.mean()) for part in losses.reshape(5, -1)),
+        "epoch_train_accuracy": tuple(accuracy + at / 50 for at in range(5)),
+        "validation_accuracy": (accuracy,) * 5,
+        "validation_loss": (None,) * 5,
     }
-    more |= {
-        "epoch_train_accuracy": [accuracy + at / 50 for at in range(5)],
-        "validation_accuracy": [accuracy] * 5,
-        "parameters": 1000,
-    }
-    return record(name, seed, accuracy) | more | changes, {"losses": losses}
+    return record(name, seed, accuracy, **(more | changes)), {"losses": losses}
+
+
+def facts(**changes: Any) -> Facts:
+    """The facts of a recipe whose rate falls to zero."""
+    plain = {"learning_rate": 0.1, "batch_size": 64, "epochs": 5, "steps": STEPS, "constant_rate": False}
+    return Facts(**(plain | changes))
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Store:
     """Three sweeps: of the learning rate, with a run that diverged and old runs; of the batch; of the network."""
     store = Store(tmp_path / "store", 1)
-    planned, runs = [], []
+    planned = []
+    runs: list[tuple[RunRecord, Arrays]] = []
     for field, values, words in (
         ("learning_rate", (0.001, 0.1, 3.0, 10.0), ("low", "good", "high", "too high")),
         ("batch_size", (16, 64, 256), ("good", "good", "good")),
         ("network", (1, 2, 3), ("low", "good", "good")),
     ):
-        recipes = [f"Recipe({field}={value}, schedule=x)" for value in values]
+        there = [facts() if field == "network" else facts(**{field: value}) for value in values]
         arms = [
-            {"variant": f"{value}", "recipe": recipe, "changes": {field: f"{value}"}, "seeds": 2}
-            for value, recipe in zip(values, recipes, strict=True)
+            arm(f"{value}", f"{field} {value}", changes={field: f"{value}"}, seeds=2, facts=known)
+            for value, known in zip(values, there, strict=True)
         ]
-        control = {"recipe": recipes[1], "seeds": 2, "same": []}
-        planned.append(study(field, "", [""], control=control, claims=[]) | {"arms": [arms[0], *arms[2:]]})
-        for at, (recipe, word) in enumerate(zip(recipes, words, strict=True)):
+        control = replace(arms[1], variant=CONTROL, changes={})
+        planned.append(replace(study(field, "", [""], control=control, claims=()), arms=(arms[0], *arms[2:])))
+        for at, (each, word) in enumerate(zip(arms, words, strict=True)):
             for seed in (0, 1):
-                more = {"parameters": 1000 * 3**at} | (
-                    {"band": 0.6 / 2**at, "levels": levels(curve(word))} if seed else {}
+                more = {"parameters": 1000 * 3**at, "facts": each.facts} | (
+                    {"band": 0.6 / 2**at, "levels": tuple(levels(curve(word)))} if seed else {}
                 )
                 noise = 0.4 / 2**at if field == "batch_size" else 0.1
-                runs.append(run_of(recipe, seed, word, noise, key=f"{field}{at}{seed}", recipe=recipe, **more))
+                runs.append(run_of(each.recipe, seed, word, noise, **more))
     broken = {"status": "diverged", "reason": "the loss left the finite numbers at step 9", "test_accuracy": None}
-    gone = {"train_accuracy": None, "validation_accuracy": [], "levels": [2.0, None], "band": None}
-    runs[7][0].update(broken | gone | {"epoch_train_accuracy": [0.1], "epoch_train_loss": [None]})
+    gone = {"train_accuracy": None, "validation_accuracy": (), "validation_loss": (), "levels": (2.0, None)}
+    gone |= {"band": None, "epoch_train_accuracy": (0.1,), "epoch_train_loss": (None,)}
+    run, arrays = runs[7]
+    runs[7] = replace(run, **(broken | gone)), arrays
     with store.writing():
-        store.save_studies(planned)
+        store.save_tables(planned)
         for run, arrays in runs:
             store.add(run, arrays)
     return store
@@ -347,7 +358,7 @@ def test_a_store_without_the_losses_still_tells(made: Store, tmp_path: Path) -> 
 def test_tables_that_are_none(tmp_path: Path) -> None:
     store = Store(tmp_path / "store", 1)
     with store.writing():
-        store.save_studies([study("activation", "", ["tanh", "leaky"])])
+        store.save_tables([study("activation", "", ["tanh", "leaky"])])
         for name in ("baseline", "tanh", "leaky"):
             store.add(record(f"-{name}", 0, 0.5))
     assert [sweep(table, store) for table in tables(store)] == [None]

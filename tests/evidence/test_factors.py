@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import csv
-import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from builders import Page, record, study
+from builders import Page, arm, record, study
 
 from benchmark import report
+from benchmark.claim import Claim, NotBetter
 from benchmark.evidence.factors import Cell, Factors, factors
 from benchmark.evidence.tables import tables
+from benchmark.store.records import ArmRecord, TableRecord
 from benchmark.store.store import Store
 
 LITTLE, MUCH = "500 images", "all images"
 WAYS = ["linear", "slow", "all"]
-ARMS = [f"{kind}: {way}" for kind in ("similar", "different") for way in WAYS]
+KINDS = ["similar", "different"]
 DIVERGED = None
 SCORES: dict[tuple[str, str], list[float | None]] = {  # percent; no line, no run
     (LITTLE, "baseline"): [41, 43],
@@ -39,26 +40,30 @@ ADVICE = {
     (MUCH, "similar"): "linear",
     (MUCH, "different"): "all",
 }
-CLAIMS = [
-    {"name": "S4.5", "text": "Best.", "kind": "notbetter", "context": size, "arm": f"{kind}: {other}"}
-    | {"than": f"{kind}: {way}"}
+CLAIMS = tuple(
+    Claim("S4.5", "Best.", NotBetter(f"{kind}: {other}", than=f"{kind}: {way}"), context=size)
     for (size, kind), way in ADVICE.items()
     for other in WAYS
     if other != way
-]
+)
 
 
-def plan(context: str, **changes: Any) -> dict[str, Any]:
-    made = study("transfer", context, ARMS, claims=CLAIMS) | changes
-    for arm in (made["control"], *made["arms"]):
-        arm["seeds"] = 2
-    return made
+def plan(context: str, changed: str = "part") -> TableRecord:
+    """A table whose arms change this one field."""
+
+    def of(kind: str, way: str) -> ArmRecord:
+        name = f"{kind}: {way}"
+        return arm(name, f"{context}-{name}", changes={changed: name}, seeds=2, kind=kind, way=way)
+
+    made = study("transfer", context, [""], claims=CLAIMS)
+    arms = tuple(of(kind, way) for kind in KINDS for way in WAYS)
+    return replace(made, control=replace(made.control, seeds=2), arms=arms)
 
 
-def fill(folder: Path, *studies: dict[str, Any]) -> Store:
+def fill(folder: Path, *planned: TableRecord) -> Store:
     store = Store(folder, 1)
     with store.writing():
-        store.save_studies(studies)
+        store.save_tables(planned)
         for (context, arm), scores in SCORES.items():
             for seed, score in enumerate(scores):
                 store.add(record(f"{context}-{arm}", seed, None if score is None else score / 100))
@@ -129,21 +134,17 @@ def test_what_diverged_guesses_and_is_compared_where_it_was_advised(cells: dict[
 
 
 def test_other_tables_are_no_tables_of_two_factors(tmp_path: Path) -> None:
-    lesser = plan(MUCH)
-    lesser["arms"] = lesser["arms"][:-1]  # not the same variants
+    lesser = replace(plan(MUCH), arms=plan(MUCH).arms[:-1])  # not the same variants
     assert factors(tables(fill(tmp_path / "a", plan(LITTLE), lesser))) == []
     assert factors(tables(fill(tmp_path / "b", plan(MUCH)))) == []  # a single context
-    one = [plan(size) for size in (LITTLE, MUCH)]
-    for each in one:
-        each["arms"] = each["arms"][:3]  # a single kind
+    one = [replace(plan(size), arms=plan(size).arms[:3]) for size in (LITTLE, MUCH)]  # a single kind
     assert factors(tables(fill(tmp_path / "c", *one))) == []
     assert factors(tables(fill(tmp_path / "d", study("x", LITTLE, ["a", "b"]), study("x", MUCH, ["a", "b"])))) == []
 
 
 def test_the_control_is_called_what_it_is(tmp_path: Path, crossed: Factors) -> None:
     assert not crossed.scratch
-    tuned = json.loads(json.dumps([plan(size) for size in (LITTLE, MUCH)]).replace('"part"', '"start_from"'))
-    store = fill(tmp_path / "store", *tuned)
+    store = fill(tmp_path / "store", *(plan(size, "start_from") for size in (LITTLE, MUCH)))
     page = (report.write(store, tmp_path / "report").parent / "index.md").read_text(encoding="utf-8")
     assert "over training from scratch (2 runs)" in page
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from builders import arm, changed, record, study
 
 from benchmark.commands.app import main
 from benchmark.evidence.regression import Comparison, accept, compared, summary
+from benchmark.store.records import CostRecord, RunRecord
 from benchmark.store.store import Store
 
 TRICKS = {"flip": 3.0, "dropout": -1.0, "tanh": -5.0, "EMA": 0.0}
+ENVIRONMENT: dict[str, str | int] = {"torch": "2.14.1", "device": "cpu", "cpu": "A"}
 
 
 def made(
@@ -32,45 +35,34 @@ def made(
     draw = np.random.default_rng(seed)
     effects = TRICKS if effects is None else effects
     arms = {name: effect for name, effect in effects.items() if name not in same}
-    folder.mkdir(parents=True)
-    lines = []
-    for name, effect in {"baseline": 0.0, **arms}.items():
-        for run in range(2 * runs if name == "baseline" else runs):
-            accuracy = (baseline + effect + draw.normal(0, spread)) / 100
-            lines.append(
-                {
-                    "engine": 1,
-                    "key": f"{name}-{run}",
-                    "status": "done",
-                    "fingerprint": "f",
-                    "seed": run,
-                    "recipe": name,
-                    "test_accuracy": accuracy,
-                    "step_ms": 10.0,
-                    "environment": {"torch": "2.14.1", "device": "cpu", "cpu": "A"},
-                }
-            )
-    (folder / "runs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    study = {
-        "ablation": "tricks",
-        "context": "",
-        "data": "cifar10",
-        "budget": "quick",
-        "fingerprint": "f",
-        "classes": 10,
-        "margin": 1.0,
-        "control": {"recipe": "baseline", "seeds": 2 * runs, "same": list(same)},
-        "arms": [{"variant": name, "recipe": name, "seeds": runs} for name in arms],
-        "claims": [],
-    }
-    (folder / "studies.json").write_text(json.dumps({"studies": [study]}))
-    if costs:
-        entries: list[dict[str, Any]] = [
-            {"recipe": name, "control": "baseline", "ratio": ratio, "low": low, "high": high}
-            for name, (ratio, low, high) in costs.items()
-        ]
-        (folder / "costs.json").write_text(json.dumps({"costs": entries}))
-    return Store(folder, 1)
+    trained = [
+        record(f"-{name}", run, (baseline + effect + draw.normal(0, spread)) / 100, environment=ENVIRONMENT)
+        for name, effect in {"baseline": 0.0, **arms}.items()
+        for run in range(2 * runs if name == "baseline" else runs)
+    ]
+    control = arm("baseline", "-baseline", changes={}, seeds=2 * runs)
+    planned = replace(
+        study("tricks", "", [""], control=control, same=same, claims=()),
+        arms=tuple(arm(name, f"-{name}", seeds=runs) for name in arms),
+    )
+    measured = [cost(name, *times) for name, times in (costs or {}).items()]
+    store = Store(folder, 1)
+    with store.writing():
+        store.replace(trained, [planned], measured)
+    return store
+
+
+def cost(name: str, ratio: float, low: float, high: float) -> CostRecord:
+    return CostRecord(
+        recipe=f"-{name}",
+        control="-baseline",
+        ratio=ratio,
+        low=low,
+        high=high,
+        step_ms=10.0 * ratio,
+        control_step_ms=10.0,
+        environment=ENVIRONMENT,
+    )
 
 
 def resolved(found: Comparison) -> list[tuple[str, str]]:
@@ -92,9 +84,10 @@ def test_the_same_numbers_again_are_no_change_however_few_the_runs(tmp_path: Pat
     assert {change.word for change in found.changes} == {"unchanged"}
     assert found.again == (len(runs), len(runs))
     assert f"{len(runs)} of the {len(runs)} runs that both have gave the same numbers." in summary(found)
-    lines = [json.loads(line) for line in (after.folder / "runs.jsonl").read_text().splitlines()]
-    lines[runs.index("flip-0")]["test_accuracy"] += 0.0001
-    (after.folder / "runs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    flip = next(run for run in after.finished if (run.recipe, run.seed) == ("-flip", 0))
+    assert isinstance(flip, RunRecord)
+    with after.writing():
+        after.add(replace(flip, test_accuracy=(flip.test_accuracy or 0.0) + 0.0001))
     found = compared(before, Store(after.folder, 1))
     assert found.again == (len(runs) - 1, len(runs))
     assert [change.variant for change in found.changes if change.word != "unchanged"] == ["flip"]
@@ -139,7 +132,7 @@ def test_the_change_of_an_effect_by_hand(tmp_path: Path) -> None:
     change = next(change for change in compared(before, after).changes if change.variant == "flip")
 
     def mean(store: Store, name: str) -> float:
-        return 100 * float(np.mean([r["test_accuracy"] for r in store.records.values() if r["recipe"] == name]))
+        return 100 * float(np.mean([run.test_accuracy for run in store.finished if run.recipe == f"-{name}"]))
 
     effects = [mean(store, "flip") - mean(store, "baseline") for store in (before, after)]
     assert [change.before, change.after] == pytest.approx(effects)
@@ -160,12 +153,11 @@ def test_the_same_numbers_again_are_no_change_only_where_there_are_no_other_runs
     reference = made(tmp_path / "a", 0)
     assert {change.word for change in compared(reference, made(tmp_path / "b", 0)).changes} == {"unchanged"}
     store = made(tmp_path / "c", 0)
-    old = [json.loads(line) for line in (store.folder / "runs.jsonl").read_text().splitlines()]
-    worse = [run for run in old if run["recipe"] == "flip"] * 3
-    with (store.folder / "runs.jsonl").open("a") as lines:
-        for number, run in enumerate(worse):
-            lower = run["test_accuracy"] - 0.1 + number / 1000
-            lines.write(json.dumps(run | {"key": f"new-{number}", "seed": 50 + number, "test_accuracy": lower}) + "\n")
+    old = [run for run in store.finished if isinstance(run, RunRecord) and run.recipe == "flip"]
+    with store.writing():
+        for number, run in enumerate(old * 3):
+            lower = (run.test_accuracy or 0.0) - 0.1 + number / 1000
+            store.add(changed(run, seed=50 + number, test_accuracy=lower))
     found = compared(reference, Store(store.folder, 1))
     assert resolved(found) == [("flip", "worse")]
 
@@ -180,7 +172,7 @@ def test_single_runs_compare_to_nothing_sure(tmp_path: Path) -> None:
 def test_costs_are_compared_by_their_ranges(tmp_path: Path) -> None:
     before = made(tmp_path / "a", 0, costs={"flip": (1.0, 0.9, 1.1), "EMA": (1.2, 1.1, 1.3), "tanh": (2.0, 1.9, 2.1)})
     after = made(tmp_path / "b", 0, costs={"flip": (1.5, 1.4, 1.6), "EMA": (1.28, 1.2, 1.4), "tanh": (2.0, 1.9, 2.1)})
-    assert [(c.variant, c.before, c.after) for c in compared(before, after).costs] == [("tricks : flip", 1.0, 1.5)]
+    assert [(c.variant, c.before, c.after) for c in compared(before, after).costs] == [("tricks: flip", 1.0, 1.5)]
 
 
 def test_the_summary_is_a_table_for_a_pull_request(tmp_path: Path) -> None:

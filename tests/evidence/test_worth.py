@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
+from builders import arm, record, study
 from scipy.stats import ttest_ind
 
 from benchmark.evidence.tables import tables
 from benchmark.evidence.worth import gap, lengths, rises, worth
+from benchmark.store.records import Facts
 from benchmark.store.store import Store
 
 EVEN = [(0.5, [60.0, 60.2]), (1.0, [65.0, 65.2]), (2.0, [68.0, 68.2]), (4.0, [70.0, 70.2])]
@@ -64,32 +67,27 @@ def test_a_ladder_must_rise() -> None:
     assert not rises([*EVEN, (8.0, [69.0, 69.1])])
 
 
+def facts(epochs: int) -> Facts:
+    return Facts(learning_rate=0.1, batch_size=64, epochs=epochs, steps=100.0 * epochs, constant_rate=False)
+
+
 def test_a_store_with_a_ladder_tells_every_effect_in_it(tmp_path: Path) -> None:
-    control = "Recipe(epochs=10, rate=1)"
-    study = {"context": "", "data": "d", "budget": "quick", "fingerprint": "f", "classes": 10, "margin": 1.0}
-    study |= {"control": {"recipe": control, "seeds": 2, "same": []}, "claims": []}
     rungs = {"half": 5, "twice": 20, "four times": 40}
+    control = arm("baseline", "-baseline", changes={}, seeds=2, facts=facts(10))
+    flip = arm("flip", "-flip", changes={"augment": "flip"}, seeds=2, facts=facts(10))
     ladder = [
-        {"variant": name, "recipe": name, "seeds": 2, "changes": {"epochs": str(epochs)}}
+        arm(name, f"-{name}", changes={"epochs": str(epochs)}, seeds=2, facts=facts(epochs))
         for name, epochs in rungs.items()
     ]
-    flip = {"variant": "flip", "recipe": "flip", "seeds": 2, "changes": {"augment": "flip"}}
-    means = {control: 65.0, "half": 60.0, "twice": 68.0, "four times": 70.0, "flip": 66.5}
+    means = {"baseline": 65.0, "half": 60.0, "twice": 68.0, "four times": 70.0, "flip": 66.5}
     store = Store(tmp_path, 1)
     with store.writing():
-        store.save_studies(
-            [{**study, "ablation": "tricks", "arms": [flip]}, {**study, "ablation": "length", "arms": ladder}]
-        )
-        for recipe, mean in means.items():
+        for ablation, arms in (("tricks", [flip]), ("length", ladder)):
+            planned = study(ablation, "", [""], control=control, claims=())
+            store.save_tables([replace(planned, arms=tuple(arms))])
+        for name, mean in means.items():
             for seed in (0, 1):
-                record = {
-                    "key": f"{recipe}{seed}",
-                    "status": "done",
-                    "fingerprint": "f",
-                    "seed": seed,
-                    "recipe": recipe,
-                }
-                store.add(record | {"test_accuracy": (mean + 0.2 * seed) / 100, "step_ms": 1.0, "peak_memory_mb": 9.0})
+                store.add(record(f"-{name}", seed, (mean + 0.2 * seed) / 100))
     (trick,), lengths_ = (table.rows for table in tables(store))
     assert trick.worth == pytest.approx(2**0.5, rel=0.02)
     assert (trick.worth_low or 9.0) < 2**0.5 < (trick.worth_high or 0.0)

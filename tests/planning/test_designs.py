@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import builders
 import pytest
 from conftest import TINY
 
 from benchmark.baseline import SGD, InTurn, flip
+from benchmark.claim import CONTROL
 from benchmark.errors import UsageError
 from benchmark.evidence.comparison import contrast
 from benchmark.evidence.judgements import judgements
 from benchmark.evidence.tables import table
 from benchmark.planning.designs import Trick, leave_one_out, pairs, together, tricks
 from benchmark.planning.discovery import Ablation, unadapted, with_original
-from benchmark.planning.identity import describe
+from benchmark.planning.identity import changes, describe
 from benchmark.recipe import Recipe
+from benchmark.store.records import Record
 
 
 def rates(base: Recipe) -> dict[str, Recipe]:
@@ -44,7 +47,7 @@ RATE, DECAY, FLIPS = (Trick(KNOWN[i], name) for i, name in enumerate(["high", "n
 
 def test_together_has_all_of_them() -> None:
     full = together(TINY, [RATE, DECAY, FLIPS])
-    assert full.changes(TINY) == {
+    assert changes(full, TINY) == {
         "learning_rate": 1.0,
         "weight_decay": 0.0,
         "augment": InTurn((TINY.augment, flip, flip)),
@@ -58,6 +61,9 @@ def test_tricks_that_build_on_one_another_go_together_and_those_that_undo_do_not
         together(TINY, [on_top, alone])
     with pytest.raises(UsageError, match="rate: high and rate: low both set 'learning_rate'"):
         together(TINY, [RATE, Trick(KNOWN[0], "low")])
+    digits = ablation("digits", lambda base: {"one": replace(base, learning_rate=1.01)})  # no number holds another
+    with pytest.raises(UsageError, match="rate: high and digits: one both set 'learning_rate'"):
+        together(TINY, [RATE, Trick(digits, "one")])
     with pytest.raises(UsageError, match="decay: none changes nothing beside rate: high"):
         together(replace(TINY, weight_decay=0.0), [RATE, DECAY])
 
@@ -114,27 +120,18 @@ def test_the_interaction_is_what_the_sum_of_both_lacks(both: list[float], word: 
     study = pairs([RATE, DECAY], TINY)
     scores = {"": [70.0, 70.2, 69.8], "rate: high": [72.0, 72.2, 71.8], "decay: none": [74.0, 74.2, 73.8]}
     scores["rate: high + decay: none"] = both
-    planned = {
-        "ablation": "pairs",
-        "context": study.context,
-        "classes": 10,
-        "margin": 1.0,
-        "data": "toy",
-        "budget": "quick",
-        "fingerprint": "f",
-        "control": {"recipe": describe(TINY), "seeds": 3, "same": []},
-        "arms": [{"variant": name, "recipe": describe(arm), "seeds": 3} for name, arm in study.arms.items()],
-        "claims": [
-            {"name": c.name, "text": c.text, "context": None, "kind": "additive", **vars(c.holds)}
-            for c in study.ablation.claims
-        ],
-    }
+    planned = builders.study(
+        "pairs",
+        study.context,
+        list(study.arms),
+        data="toy",
+        control=builders.arm(CONTROL, describe(TINY), seeds=3, changes={}),
+        arms=tuple(builders.arm(name, describe(arm), seeds=3) for name, arm in study.arms.items()),
+        claims=study.ablation.claims,
+    )
     texts = {"": describe(TINY)} | {name: describe(arm) for name, arm in study.arms.items()}
-    found = {
-        ("f", texts[name]): [
-            {"status": "done", "seed": seed, "test_accuracy": each / 100, "step_ms": 1.0}
-            for seed, each in enumerate(accuracies)
-        ]
+    found: dict[tuple[str, str], list[Record]] = {
+        ("f", texts[name]): [builders.record(texts[name], at, each / 100) for at, each in enumerate(accuracies)]
         for name, accuracies in scores.items()
     }
     (judged,) = judgements(table(planned, found, {}))

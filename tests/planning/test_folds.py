@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from builders import Inline
+from builders import Inline, record
 from builders import toy as toy_options
 from conftest import TINY, call
 
@@ -27,6 +27,7 @@ from benchmark.planning.folds import Validated, candidates, in_words, on_fold, r
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.studies import Study
 from benchmark.recipe import Checkpoint, Ensemble, Member, Recipe
+from benchmark.store.records import Record, RunRecord
 
 
 def rows(split: Split) -> list[bytes]:
@@ -97,16 +98,27 @@ def table(arms: Mapping[str, Any]) -> Study:
     return Study(ablation, "", TINY, dict(arms), ("middle",))
 
 
-def records(toy: DataSet, scores: Mapping[str, list[float | None]]) -> dict[str, dict[str, Any]]:
+def stored(run: Run, score: float | None) -> RunRecord:
+    """A run on a fold as a store has it; None diverged."""
+    return record(
+        describe(run.recipe),
+        run.seed,
+        None,
+        status="diverged" if score is None else "done",
+        fingerprint=run.fingerprint,
+        fold=run.recipe.fold,
+        validation_accuracy=(0.2, (score or 99) / 100),
+    )
+
+
+def records(toy: DataSet, scores: Mapping[str, list[float | None]]) -> dict[str, Record]:
     recipes = ARMS | {CONTROL: TINY}
-    return {
-        on_fold(recipes[name], k, 3, toy.fingerprint).key: {
-            "status": "diverged" if score is None else "done",
-            "validation_accuracy": [0.2, (score or 99) / 100],
-        }
+    runs = {
+        on_fold(recipes[name], k, 3, toy.fingerprint): score
         for name, each in scores.items()
         for k, score in enumerate(each)
     }
+    return {run.key: stored(run, score) for run, score in runs.items()}
 
 
 def lines(toy: DataSet, scores: Mapping[str, list[float | None]]) -> dict[str, Validated]:

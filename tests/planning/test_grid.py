@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import ablations
 from benchmark.claim import CONTROL
 from benchmark.errors import UsageError
 from benchmark.planning.discovery import chosen, discover
-from benchmark.planning.identity import Run, describe
+from benchmark.planning.identity import Run, describe, module_mark
 from benchmark.planning.rounds import expected_seconds, longest_first, pairs, plan
 from benchmark.planning.studies import studies
 from benchmark.recipe import Ensemble, Recipe
@@ -42,8 +43,16 @@ def extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(ablations, "__path__", [*ablations.__path__, str(tmp_path)])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     yield tmp_path
+    forget()
+
+
+def forget() -> None:
+    """Leaves this process as one that has imported none of the second folder's modules yet."""
     for name in [name for name in sys.modules if name.startswith("ablations.extra")]:
         del sys.modules[name]
+        vars(ablations).pop(name.removeprefix("ablations."), None)
+    module_mark.cache_clear()
+    importlib.invalidate_caches()
 
 
 def test_a_new_file_is_found_and_planned(extra: Path) -> None:
@@ -89,6 +98,33 @@ def test_a_broken_module_is_one_sentence_and_stops_no_other(
     assert sentence in said
     assert "\n" not in said
     assert {table.ablation.name for table in tables} >= {"activation", "augmentation", "initialisation", "schedule"}
+
+
+def described_anew(extra: Path, **sources: str) -> str:
+    """The text of `extra_user.half` by a process that starts with these modules."""
+    for name, source in sources.items():
+        (extra / f"{name}.py").write_text(source)
+    forget()
+    return describe(importlib.import_module("ablations.extra_user").half)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("from ablations.extra_helper import FACTOR", "FACTOR"),
+        ("from .extra_helper import FACTOR", "FACTOR"),
+        ("from ablations import extra_helper", "extra_helper.FACTOR"),
+        ("import ablations.extra_helper", "ablations.extra_helper.FACTOR"),
+    ],
+)
+def test_code_that_an_ablation_imports_from_beside_it_is_part_of_its_mark(extra: Path, line: str, name: str) -> None:
+    user = f"{line}\ndef half(progress, history): return {name}\n"
+    helper = "from ablations.extra_deeper import SHARE\nFACTOR = SHARE / 2\n"
+    before = described_anew(extra, extra_user=user, extra_helper=helper, extra_deeper="SHARE = 1.0\n")
+    assert described_anew(extra, extra_helper=f"{helper}# a comment\n") == before
+    assert described_anew(extra, extra_helper=helper.replace("/ 2", "/ 3")) != before
+    assert described_anew(extra, extra_helper=helper) == before
+    assert described_anew(extra, extra_deeper="SHARE = 1.01\n") != before
 
 
 def test_an_unknown_ablation_is_told_with_the_nearest() -> None:

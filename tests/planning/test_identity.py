@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
+from typing import Any
 
 import pytest
 from conftest import TINY
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from benchmark.claim import CONTROL
-from benchmark.planning.identity import Run, describe, mark
-from benchmark.recipe import Recipe
+from benchmark.ensembles import mean_probability
+from benchmark.planning.identity import Run, changes, describe, mark, module_mark
+from benchmark.recipe import Ensemble, Member, Recipe
 
 SOURCE = '"""Why?"""\nfrom benchmark.recipe import Recipe\nSLOPE = 0.25\ndef variants(base): return {}\n'
 
@@ -46,7 +51,7 @@ class Part:
 
 def test_a_parts_default_is_in_the_text() -> None:
     """A default of a part may do much: were it left out, changing it would re-label old results."""
-    assert "Part(size=3)" in describe(replace(TINY, schedule=Part()))
+    assert f"Part@{module_mark(__name__)}(size=3)" in describe(replace(TINY, schedule=Part()))
 
 
 @pytest.mark.parametrize("part", [lambda p, h: 1.0, partial(max, 1), object()], ids=["lambda", "partial", "object"])
@@ -81,6 +86,90 @@ def test_a_recipe_out_of_range_names_field_and_value(field: str, value: float) -
 
 
 def test_changes_are_the_fields_that_differ() -> None:
-    assert replace(TINY, epochs=7).changes(TINY) == {"epochs": 7}
+    assert changes(replace(TINY, epochs=7), TINY) == {"epochs": 7}
     assert isinstance(TINY, Recipe)
     assert CONTROL == "baseline"
+
+
+# --- equal values, equal texts
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A part whose fields say what they hold."""
+
+    rate: float
+    count: int
+    flag: bool
+    pair: tuple[float, int]
+    many: tuple[float, ...]
+    nested: tuple[tuple[int, float], ...]
+    perhaps: float | None
+
+
+@dataclass(frozen=True)
+class Undeclared:
+    """A part whose field may hold anything."""
+
+    value: Any
+
+
+NUMBERS = st.integers(-2, 3) | st.floats(-4, 4)
+NESTED = st.recursive(NUMBERS | st.none() | st.sampled_from(["", "1"]), lambda each: st.lists(each).map(tuple))
+PARTS = st.builds(Undeclared, NESTED) | st.builds(
+    Declared,
+    rate=NUMBERS,
+    count=NUMBERS,
+    flag=NUMBERS,
+    pair=st.tuples(NUMBERS, NUMBERS),
+    many=st.lists(NUMBERS, max_size=3).map(tuple),
+    nested=st.lists(st.tuples(NUMBERS, NUMBERS), max_size=3).map(tuple),
+    perhaps=NUMBERS | st.none(),
+)
+RECIPES = st.builds(
+    partial(replace, TINY),
+    learning_rate=st.sampled_from([0.0, 0.5, 1.0]),
+    weight_decay=st.sampled_from([0.0, 1.0]),
+    epochs=st.sampled_from([1, 2]),
+    snapshots=st.sampled_from([(), (0.5,), (0.5, 1.0)]),
+    fold=st.sampled_from([None, (0, 2), (1, 2)]),
+    schedule=PARTS,
+    penalise=PARTS,
+)
+ENSEMBLES = st.builds(
+    lambda recipe, offset: Ensemble((Member(recipe, offset), Member(recipe, offset + 1)), mean_probability),
+    RECIPES,
+    st.integers(0, 1),
+)
+
+
+def respelled(value: Any, choose: Callable[[list[Any]], Any]) -> Any:
+    """An equal value that is written otherwise: each of its numbers as one of the types that have it."""
+    match value:
+        case bool() | int() | float():
+            whole = [int(value)] if float(value).is_integer() else []
+            return choose([float(value), *whole, *([bool(value)] if value in (0, 1) else []), *([-0.0] * (not value))])
+        case tuple():
+            return tuple(respelled(each, choose) for each in value)
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return replace(value, **{f.name: respelled(getattr(value, f.name), choose) for f in fields(value)})
+    return value
+
+
+@settings(max_examples=60, derandomize=True, deadline=None, phases=[Phase.generate])  # to shrink takes minutes
+@given(st.data())
+def test_equal_values_have_equal_texts_in_any_order_of_describing(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from([PARTS, RECIPES, ENSEMBLES]))
+    one, other = data.draw(kind), data.draw(kind)
+    forms = [respelled(one, lambda ways: data.draw(st.sampled_from(ways))) for _ in range(2)]
+    assert forms == [one, one]
+    (text,) = {describe(each) for each in data.draw(st.permutations([one, *forms]))}
+    assert (describe(other) == text) is (other == one)
+
+
+def test_a_number_is_written_as_its_field_declares_it() -> None:
+    whole = Declared(rate=1, count=True, flag=1, pair=(2, 2.0), many=(0, 1), nested=((1.0, 1),), perhaps=3)  # type: ignore[arg-type]
+    expected = "rate=1.0, count=1, flag=True, pair=(2.0, 2), many=(0.0, 1.0), nested=((1, 1.0)), perhaps=3.0"
+    assert describe(whole).endswith(f"Declared@{module_mark(__name__)}({expected})")
+    assert describe(Undeclared((1.0, True, -0.0, 0.5))).endswith("(value=(1, 1, 0, 0.5))")
+    assert "learning_rate=1.0" in describe(replace(TINY, learning_rate=1))

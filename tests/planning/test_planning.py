@@ -7,12 +7,14 @@ from dataclasses import replace
 from math import inf
 from pathlib import Path
 
+from builders import record
 from conftest import TINY
 
 from benchmark.planning.grid import Grid, lacking
-from benchmark.planning.identity import Run
+from benchmark.planning.identity import Run, describe
 from benchmark.running.executor import Outcome
 from benchmark.running.session import Session
+from benchmark.store.records import About
 from benchmark.store.store import Store
 
 TASK = replace(TINY, data="toy6")
@@ -31,7 +33,7 @@ class Failing:
     def outcomes(self, runs: Iterator[Run]) -> Iterator[Outcome]:
         for run in runs:
             self.asked.append(run)
-            yield Outcome(run, None, "no such luck", {}, "", "")
+            yield Outcome(run, None, "no such luck", {}, NOW, NOW)
 
 
 def with_runs(folder: Path, *runs: Run) -> Store:
@@ -39,7 +41,8 @@ def with_runs(folder: Path, *runs: Run) -> Store:
     store = Store(folder, 1)
     with store.writing():
         for run in runs:
-            store.add({"key": run.key, "status": "done", "recipe": "", "started": NOW, "finished": NOW})
+            store.add(record(describe(run.recipe), run.seed, 0.5, fingerprint=run.fingerprint, start=run.start))
+            assert run.key in store
     return store
 
 
@@ -53,6 +56,6 @@ def test_weights_are_made_again_only_where_something_is_still_to_start_from_them
 def test_what_starts_from_a_failed_run_is_left(tmp_path: Path) -> None:
     store, trainer = with_runs(tmp_path, OLD, TUNED[0]), Failing()
     with store.writing():
-        ended = Session(store, trainer, {}, inf).complete(GRID)
+        ended = Session(store, trainer, About("toy", "asked for by name", "quick"), inf).complete(GRID)
     assert trainer.asked == [OLD]
     assert (ended.trained, len(ended.failed), ended.left) == (1, 1, 1)

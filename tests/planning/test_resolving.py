@@ -13,11 +13,14 @@ from random import Random
 from typing import Any
 
 import pytest
+from builders import arm, record, study
 
+from benchmark.claim import CONTROL
 from benchmark.evidence.comparison import Scale
 from benchmark.evidence.interim import LONGEST
 from benchmark.evidence.tables import Table, tables
 from benchmark.planning.resolving import Look, Need, look, needs, news, next_seeds, promising_first, targets
+from benchmark.store.records import EnsembleOf
 from benchmark.store.store import Store
 
 WORTH = {"large": 8.0, "small": 0.9, "noisy": 0.0, "alike": 0.0}
@@ -29,30 +32,26 @@ FIRST = {"large": 3, "small": 3, "noisy": 3, "alike": 3, "baseline": 6}
 
 def made(folder: Path, looks: Sequence[Look] = (FIRST,)) -> Table:
     """A table of four variants of three runs each, and an ensemble of none."""
-    arms = [{"variant": name, "recipe": name, "seeds": 3, "changes": {}} for name in WORTH]
-    arms.append({"variant": "two of them", "recipe": "two", "seeds": 1, "changes": {}, "kind": "ensemble"})
-    study = {
-        "ablation": "tricks",
-        "context": "",
-        "data": "cifar10",
-        "budget": "quick",
-        "fingerprint": "f",
-        "classes": 10,
-        "margin": 1.0,
-        "looks": list(looks),
-        "control": {"recipe": "baseline", "seeds": 6, "same": []},
-        "arms": arms,
-        "claims": [],
-    }
+    two = EnsembleOf(copies=2, combine="mean_probability")
+    arms = [arm(name, name, seeds=3, changes={}) for name in WORTH]
+    arms.append(arm("two of them", "two", seeds=1, changes={}, ensemble=two))
+    planned = study(
+        "tricks",
+        "",
+        list(WORTH),
+        interims=tuple(looks),
+        control=arm(CONTROL, "baseline", seeds=6, changes={}),
+        arms=tuple(arms),
+        claims=(),
+    )
     store = Store(folder, 1)
     with store.writing():
-        store.save_studies([study])
+        store.save_tables([planned])
         for name in ("baseline", *WORTH):
             for seed in range(6 if name == "baseline" else 3):
                 noise = Random(f"{name} {seed}").gauss(0, SPREAD.get(name, 0.4 if name == "small" else 0.1))
                 accuracy = (65 + WORTH.get(name, 0.0) + noise) / 100
-                record = {"key": f"{name}-{seed}", "status": "done", "fingerprint": "f", "seed": seed, "recipe": name}
-                store.add(record | {"test_accuracy": accuracy, "step_ms": 10.0})
+                store.add(record(name, seed, accuracy))
     return tables(store)[0]
 
 
@@ -95,9 +94,10 @@ def test_a_look_sees_arms_that_have_the_runs_they_wait_for(tmp_path: Path) -> No
     assert look(table) == FIRST | {"two of them": 0}
     assert news(table)
     assert not news(made(tmp_path / "seen"))
-    half = replace(table, study={**table.study, "arms": [{**arm, "seeds": 5} for arm in table.study["arms"]]})
+    waiting = replace(table.study, arms=tuple(replace(each, seeds=5) for each in table.study.arms))
+    half = replace(table, study=waiting)
     assert look(half)["small"] == 0  # two of its five runs are still to come
-    assert not news(replace(half, study=half.study | {"looks": [{**FIRST, "small": 2}]}))
+    assert not news(replace(half, study=replace(waiting, interims=({**FIRST, "small": 2},))))
 
 
 def test_the_most_promising_per_second_come_first(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_the_most_promising_per_second_come_first(tmp_path: Path) -> None:
         [need.variant for need in promising_first(open_, {"small": a, "noisy": b})] for a, b in ((1, 1e6), (1e6, 1))
     ]
     assert names == [["small", "noisy"], ["noisy", "small"]]
-    sharp = replace(open_[0].table, study=open_[0].table.study | {"margin": 0.01})
+    sharp = replace(open_[0].table, study=replace(open_[0].table.study, margin=0.01))
     rows = [Need(sharp, name, 5) for name in ("alike", "large")]
     assert [need.variant for need in promising_first(rows, {})] == ["large", "alike"]  # of equal price the plain one
 
@@ -123,13 +123,13 @@ def test_resolve_adds_seeds_where_they_matter(
     given += ["--only", "warm_up", "--seeds", 2]
     code, said = tricks("run", *given, "--jobs", 1, "--resolve", "--max-seeds", 5)
     assert code == 0, said
-    (study,) = json.loads((store / "studies.json").read_text())["studies"]
+    (planned,) = json.loads((store / "studies.json").read_text())["tables"]
     with (store / "report" / "effects.csv").open() as file:
         rows = {row["variant"]: row for row in csv.DictReader(file)}
     open_ = {name for name, row in rows.items() if row["verdict"] == "unresolved"}
     assert open_  # the baseline of toy data is as good as its variants
     assert said.count("next stage: ") == 3  # 2 runs, then 3, 4, 5
-    assert [each[min(open_)] for each in study["looks"]] == [2, 3, 4, 5]
+    assert [each[min(open_)] for each in planned["interims"]] == [2, 3, 4, 5]
     assert {rows[name]["n"] for name in open_} == {"5"}
     assert f"{len(open_)} of {len(rows)} rows stay unresolved" in said
 
@@ -137,7 +137,7 @@ def test_resolve_adds_seeds_where_they_matter(
     assert code == 0
     assert "0 to train" in said
     assert "next stage" not in said
-    assert json.loads((store / "studies.json").read_text())["studies"] == [study]  # nothing new, nothing looked at
+    assert json.loads((store / "studies.json").read_text())["tables"] == [planned]  # nothing new, nothing looked at
     code, said = tricks("run", *given, "--jobs", 1, "--resolve", "--max-seeds", 6)
     assert "next stage" in said  # who allows more gets more: what each test spends is fixed ahead of it
     code, said = tricks("plan", *given)
@@ -152,8 +152,8 @@ def test_no_time_is_left_for_a_stage(filled: Path, folder: Path, tmp_path: Path,
     assert code == 0, said
     assert "next stage" in said
     assert "rows stay unresolved" in said
-    (study,) = json.loads((store / "studies.json").read_text())["studies"]
-    assert len(study["looks"]) == 1  # the runs of the stage that was not trained are no look
+    (planned,) = json.loads((store / "studies.json").read_text())["tables"]
+    assert len(planned["interims"]) == 1  # the runs of the stage that was not trained are no look
 
 
 def test_fewer_seeds_at_most_than_at_first(tricks: Any) -> None:

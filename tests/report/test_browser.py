@@ -32,9 +32,9 @@ def chromium() -> Iterator[Any]:
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Of the page of a store with two data sets and a run missing."""
     folder = tmp_path_factory.mktemp("page")
-    store = fill(folder / "store", lambda run: None if run["key"] == "-tanh-3" else run)
+    store = fill(folder / "store", lambda run: None if (run.recipe, run.seed) == ("-tanh", 3) else run)
     with store.writing():
-        store.save_studies([study("sam", "", ["sharp"], data="cifar100", fingerprint="g", claims=[])])
+        store.save_tables([study("sam", "", ["sharp"], data="cifar100", fingerprint="g", claims=())])
         for seed in range(4):
             store.add(record("-sharp", seed, 0.5 + 0.001 * seed, data="cifar100", fingerprint="g"))
     return report.write(store, folder / "report").as_uri()
@@ -130,11 +130,11 @@ def test_everything_is_visible_without_scripts(chromium: Any, address: str) -> N
 
 
 def test_a_page_of_150_variants_is_small(chromium: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    store, curve = Store(tmp_path / "store", 1), [0.1 * epoch for epoch in range(10)]
+    store, curve = Store(tmp_path / "store", 1), tuple(0.1 * epoch for epoch in range(10))
     with store.writing():
         for at in range(5):
             arms = [f"variant {each}" for each in range(30)]
-            store.save_studies([study(f"trick {at}", f"{at}", arms)])
+            store.save_tables([study(f"trick {at}", f"{at}", arms)])
             for arm in ("baseline", *arms):
                 for seed in range(2):
                     accuracy = 0.6 + 0.01 * (hash((at, len(arm), seed)) % 7)

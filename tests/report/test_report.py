@@ -6,23 +6,23 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import astuple
+from dataclasses import astuple, fields, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pandas as pd
 import pytest
-from builders import CPU, EFFECTS, SOURCE, Page, fill, record, study
+from builders import CPU, EFFECTS, SOURCE, Page, failed, fill, record, study
 
 from benchmark import recipe, report
-from benchmark.claim import CONTROL
+from benchmark.claim import CONTROL, Alike, Better, Claim, Fails, Holds, Measure, More, NotBetter
 from benchmark.errors import UsageError
 from benchmark.evidence.judgements import MEASURES, Judgement, judgements
 from benchmark.evidence.tables import COLUMNS, Table, table, tables
 from benchmark.report import style
 from benchmark.report.view import parts_of
-from benchmark.store.records import Record
+from benchmark.store.records import EnsembleRecord, Header, Record, RunRecord
 from benchmark.store.store import Store
 
 
@@ -38,21 +38,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Path]:
 def troubled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a store with everything that can be amiss."""
 
-    def trouble(run: Record) -> Record | None:
-        match run["recipe"], run["seed"]:
+    def trouble(run: RunRecord) -> Record | None:
+        match run.recipe, run.seed:
             case "-tanh", 0:
                 return None
             case "-tanh", 1:
-                return {name: run[name] for name in ("key", "fingerprint", "seed", "recipe", "environment")} | {
-                    "status": "failed",
-                    "reason": "RuntimeError: <boom> (x.py, line 3)",
-                    "started": run["started"],
-                    "finished": run["finished"],
-                }
+                return failed("-tanh", 1, "RuntimeError: <boom> (x.py, line 3)")
             case "-leaky", 0:
                 return record("-leaky", 0, None)
             case "-baseline", 0:
-                return run | {"environment": CPU | {"device": "a GPU"}}
+                return replace(run, environment=CPU | {"device": "a GPU"})
             case "batch norm-normal", _:
                 return None
         return run
@@ -187,7 +182,7 @@ def test_an_empty_store_is_the_users_to_fill(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no tables.*make ablate"):
         report.write(store, tmp_path / "report")
     with store.writing():
-        store.save_studies([study("a", "", ["x"])])
+        store.save_tables([study("a", "", ["x"])])
     with pytest.raises(UsageError, match=r"no runs.*make ablate"):
         report.write(store, tmp_path / "report")
 
@@ -195,8 +190,8 @@ def test_an_empty_store_is_the_users_to_fill(tmp_path: Path) -> None:
 def test_a_store_of_nothing_but_a_failure(tmp_path: Path) -> None:
     store = Store(tmp_path / "store", 1)
     with store.writing():
-        store.save_studies([study("a", "", ["x"])])
-        store.add(record("-x", 0, 0.5, status="failed", reason="boom", environment={}))
+        store.save_tables([study("a", "", ["x"])])
+        store.add(failed("-x", 0, "boom", environment={}))
     found = read(report.write(store, tmp_path / "report").parent)
     assert "9 of 9 runs still missing" in found.text
     assert "not measured" in found.text
@@ -228,9 +223,10 @@ SCORES = {  # accuracies in percent
 }
 
 
-def made(claim: dict[str, Any], context: str = "") -> Table:
-    """A table of SCORES with one claim."""
-    planned = study("activation", context, [arm for arm in SCORES if arm != "baseline"], claims=[claim])
+def made(holds: Holds, context: str = "", somewhere: str | None = None) -> Table:
+    """A table of SCORES in a context with one claim, about the context `somewhere`."""
+    said = Claim("S1", "So it is.", holds, somewhere)
+    planned = study("activation", context, [arm for arm in SCORES if arm != "baseline"], claims=(said,))
     found = {
         ("f", f"{context}-{arm}"): [record(arm, seed, score / 100) for seed, score in enumerate(scores)]
         for arm, scores in SCORES.items()
@@ -238,59 +234,80 @@ def made(claim: dict[str, Any], context: str = "") -> Table:
     return table(planned, found, {})
 
 
-def claim(kind: str, arm: str, than: str | None = None, context: str | None = None) -> dict[str, Any]:
-    other = {} if than is None else {"than": than}
-    return {"name": "S1", "text": "So it is.", "kind": kind, "arm": arm, "context": context, **other}
-
-
 @pytest.mark.parametrize(
-    ("kind", "arm", "than", "word"),
+    ("holds", "word"),
     [
-        ("better", "good", "baseline", "supported"),
-        ("better", "ReLU", "good", "contradicted"),  # ReLU is the baseline
-        ("better", "same", "ReLU", "within the margin"),
-        ("better", "vague", "baseline", "unresolved"),
-        ("better", "good", "guess", "supported"),
-        ("better", "absent", "baseline", "not measured"),
-        ("better", "unheard of", "baseline", "not measured"),
-        ("alike", "same", "baseline", "supported"),
-        ("alike", "good", "baseline", "contradicted"),
-        ("alike", "guess", "baseline", "contradicted"),
-        ("alike", "guess", "guess too", "contradicted"),
-        ("alike", "vague", "baseline", "unresolved"),
-        ("fails", "guess", None, "supported"),
-        ("fails", "guess too", None, "supported"),
-        ("fails", "good", None, "contradicted"),
-        ("fails", "absent", None, "not measured"),
-        ("notbetter", "same", "ReLU", "supported"),
-        ("notbetter", "guess", "ReLU", "supported"),
-        ("notbetter", "good", "ReLU", "contradicted"),
-        ("notbetter", "vague", "ReLU", "unresolved"),
+        (Better("good", "baseline"), "supported"),
+        (Better("ReLU", "good"), "contradicted"),  # ReLU is the baseline
+        (Better("same", "ReLU"), "within the margin"),
+        (Better("vague", "baseline"), "unresolved"),
+        (Better("good", "guess"), "supported"),
+        (Better("absent", "baseline"), "not measured"),
+        (Better("unheard of", "baseline"), "not measured"),
+        (Alike("same", "baseline"), "supported"),
+        (Alike("good", "baseline"), "contradicted"),
+        (Alike("guess", "baseline"), "contradicted"),
+        (Alike("guess", "guess too"), "contradicted"),
+        (Alike("vague", "baseline"), "unresolved"),
+        (Fails("guess"), "supported"),
+        (Fails("guess too"), "supported"),
+        (Fails("good"), "contradicted"),
+        (Fails("absent"), "not measured"),
+        (NotBetter("same", "ReLU"), "supported"),
+        (NotBetter("guess", "ReLU"), "supported"),
+        (NotBetter("good", "ReLU"), "contradicted"),
+        (NotBetter("vague", "ReLU"), "unresolved"),
     ],
+    ids=str,
 )
-def test_claims(kind: str, arm: str, than: str | None, word: str) -> None:
-    (judged,) = judgements(made(claim(kind, arm, than)))
+def test_claims(holds: Holds, word: str) -> None:
+    (judged,) = judgements(made(holds))
     assert judged.word == word
 
 
 def test_a_claim_about_another_measure() -> None:
-    more = {"name": "S1", "text": "So it is.", "kind": "more", "context": None, "of": "speed"}
-    (judged,) = judgements(made(more | {"arm": "good", "than": "guess"}))
+    (judged,) = judgements(made(More("good", "guess", "speed")))
     assert (judged.word, judged.comparison, judged.unit) == ("supported", "good > guess, speed", "points")
     assert judged.effect == pytest.approx((70.05 - 10) / 3)  # of three epochs, the last differs
-    (judged,) = judgements(made(more | {"arm": "same", "than": "ReLU"}))
+    (judged,) = judgements(made(More("same", "ReLU", "speed")))
     assert (judged.word, judged.note) == ("unresolved", "")  # never alike: no margin is known
-    (judged,) = judgements(made(more | {"arm": "good", "than": "guess", "of": "near-zero weights"}))
+    (judged,) = judgements(made(More("good", "guess", "near-zero weights")))
     assert judged.word == "not measured"  # these records are older than the measure
 
 
+def ensemble(run: RunRecord, **measured: float) -> EnsembleRecord:
+    """An ensemble of a run with itself."""
+    return EnsembleRecord(
+        **{field.name: getattr(run, field.name) for field in fields(Header)},
+        members=(run.key, run.key),
+        test_accuracy=0.5,
+        test_loss=1.25,
+        gain_over_best=0.0,
+        train_seconds=6.0,
+        train_flops=2e9,
+        test_flops=2e6,
+        evaluations=2,
+        **measured,
+    )
+
+
 def test_every_measure_of_a_claim_is_worked_out() -> None:
-    run = record("any", 0, 0.5, train_accuracy=0.75, epoch_train_loss=[2.0, 1.0], test_loss=1.5, dead_units=0.25)
-    run |= {"near_zero": 0.125, "largest_norm": 3.0, "first_deviation": 0.5, "parameters": 1000, "band": 0.125}
-    run |= {"disagreement": 0.25, "error_correlation": 0.5, "gain": 0.02, "calibration_error": 0.01}
-    worked_out = {name: measure.of(run) for name, measure in MEASURES.items()}
-    assert set(worked_out) == set(get_args(recipe.Measure))
-    assert worked_out == pytest.approx(
+    run = replace(
+        record("any", 0, 0.5, train_accuracy=0.75, epoch_train_loss=(2.0, 1.0), test_loss=1.5, dead_units=0.25),
+        near_zero=0.125,
+        largest_norm=3.0,
+        first_deviation=0.5,
+        parameters=1000,
+        band=0.125,
+    )
+    made_of_runs = ensemble(run, disagreement=0.25, error_correlation=0.5, gain=0.02, calibration_error=0.01)
+    worked_out = {
+        name: [value for each in (run, made_of_runs) if (value := measure.of(each)) is not None]
+        for name, measure in MEASURES.items()
+    }
+    assert set(worked_out) == set(get_args(Measure))
+    assert {name: len(values) for name, values in worked_out.items()} == dict.fromkeys(MEASURES, 1) | {"test loss": 2}
+    assert {name: values[0] for name, values in worked_out.items()} == pytest.approx(
         {
             "train accuracy": 75,
             "train loss": 1,
@@ -312,21 +329,20 @@ def test_every_measure_of_a_claim_is_worked_out() -> None:
 
 
 def test_what_a_judgement_would_hide_is_said() -> None:
-    def only(*args: str) -> Judgement:
-        return judgements(made(claim(*args)))[0]
+    def only(holds: Holds) -> Judgement:
+        return judgements(made(holds))[0]
 
-    assert only("better", "same", "ReLU").note == "no difference that matters"
-    assert only("alike", "guess", "guess too").note == "alike only in that they guess"
-    assert "more seeds" in only("better", "vague", "baseline").note
-    assert astuple(only("better", "good", "baseline"))[2] == "good > baseline"
-    assert only("better", "good", "baseline").effect == pytest.approx(5.05)
-    assert only("fails", "guess").comparison == "guess ≈ guessing"
+    assert only(Better("same", "ReLU")).note == "no difference that matters"
+    assert only(Alike("guess", "guess too")).note == "alike only in that they guess"
+    assert "more seeds" in only(Better("vague", "baseline")).note
+    assert astuple(only(Better("good", "baseline")))[2] == "good > baseline"
+    assert only(Better("good", "baseline")).effect == pytest.approx(5.05)
+    assert only(Fails("guess")).comparison == "guess ≈ guessing"
 
 
 def test_a_claim_about_a_context_is_judged_there_alone() -> None:
-    somewhere = claim("better", "good", "baseline", context="no norm")
-    assert judgements(made(somewhere, "batch norm")) == []
-    assert len(judgements(made(somewhere, "no norm"))) == 1
+    assert judgements(made(Better("good"), "batch norm", somewhere="no norm")) == []
+    assert len(judgements(made(Better("good"), "no norm", somewhere="no norm"))) == 1
 
 
 def test_statements_stand_in_the_order_of_the_article() -> None:
@@ -344,7 +360,7 @@ def test_every_claim_is_on_trial_at_the_top_of_the_report(whole: tuple[Store, Pa
 
 def test_a_table_says_how_often_it_was_looked_at(tmp_path: Path) -> None:
     then = {"baseline": 5} | {arm: 3 for arms in EFFECTS.values() for arm in arms}
-    page = report.write(fill(tmp_path / "store", looks=[then, dict.fromkeys(then, 4)]), tmp_path / "report")
+    page = report.write(fill(tmp_path / "store", interims=(then, dict.fromkeys(then, 4))), tmp_path / "report")
     assert "Looked at 2 times on the way" in page.read_text()
     assert "Looked at 2 times on the way" in page.with_name("index.md").read_text()
     plain = report.write(fill(tmp_path / "plain"), tmp_path / "other")

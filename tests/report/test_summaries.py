@@ -10,13 +10,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from builders import CPU, fill, record, study
+from builders import CPU, arm, fill, record, study
 
 from benchmark import report
+from benchmark.claim import Additive, Better, Claim
 from benchmark.errors import UsageError
 from benchmark.evidence.tables import Table, table, tables
 from benchmark.report import cost_plot, elsewhere, interactions, variants, view
 from benchmark.report import history as pasts
+from benchmark.store.records import RunRecord
 from benchmark.store.store import Store
 
 TRICKS = ["activation: GELU", "mixing: CutMix", "sam: SAM"]
@@ -27,13 +29,10 @@ def pairs() -> Table:
     """A table of the design `pairs`: two of the tricks undo each other, the others add up or were not run."""
     both = {f"{TRICKS[0]} + {TRICKS[1]}": 57.0, f"{TRICKS[0]} + {TRICKS[2]}": 67.0, f"{TRICKS[1]} + {TRICKS[2]}": None}
     scores = WORTH | both
-    claims = [
-        {"name": "interaction", "text": "", "kind": "additive", "arm": arm, "context": None}
-        | dict(zip(("first", "second"), arm.split(" + "), strict=True))
-        for arm in both
-    ]
+    claims = tuple(Claim("interaction", "", Additive(arm, *arm.split(" + "))) for arm in both)
     context = ", ".join(TRICKS)
-    planned = study("pairs", context, [arm for arm in scores if arm != "baseline"], claims=claims)
+    arms = [arm for arm in scores if arm != "baseline"]
+    planned = study("pairs", context, arms, claims=claims, design="pairs", tricks=tuple(TRICKS))
     runs = {
         ("f", f"{context}-{arm}"): [record(arm, at, (mean + 0.1 * (at - 2)) / 100) for at in range(5)]
         for arm, mean in scores.items()
@@ -54,11 +53,10 @@ def test_what_has_an_answer_comes_first_the_largest_effect_at_the_top(tmp_path: 
 
 
 def test_what_is_missing_or_mixed_is_known_of_every_variant(tmp_path: Path) -> None:
-    def alter(run: dict[str, Any]) -> dict[str, Any] | None:
-        if (run["recipe"], run["seed"]) in (("-tanh", 1), ("-tanh", 3)):
+    def alter(run: RunRecord) -> RunRecord | None:
+        if (run.recipe, run.seed) in (("-tanh", 1), ("-tanh", 3)):
             return None
-        elsewhere = {"environment": CPU | {"device": "a GPU"}} if run["recipe"] == "-leaky" else {}
-        return run | elsewhere
+        return replace(run, environment=CPU | {"device": "a GPU"}) if run.recipe == "-leaky" else run
 
     found = {each.line.variant: each for each in listed(fill(tmp_path, alter))}
     assert (found["tanh"].seeds, found["tanh"].missing, found["tanh"].mixed) == ([0, 2], [1, 3], False)
@@ -76,7 +74,7 @@ def test_what_is_missing_or_mixed_is_known_of_every_variant(tmp_path: Path) -> N
     ],
 )
 def test_the_part_of_the_article_is_that_of_the_first_statement(names: list[str], part: str) -> None:
-    assert variants.part([{"name": name} for name in names]) == part
+    assert variants.part([Claim(name, "", Better("x")) for name in names]) == part
 
 
 def test_the_command_trains_the_table_again() -> None:
@@ -86,7 +84,9 @@ def test_the_command_trains_the_table_again() -> None:
     designed = "python -m benchmark run --data cifar10 --budget quick --design {} {} --seeds 4"
     asked = " ".join(f"--trick '{trick}'" for trick in TRICKS)
     assert variants.command(pairs().study) == designed.format("pairs", asked)
-    dropped = study("leave-one-out", ", ".join(TRICKS), ["all", *(f"without {trick}" for trick in TRICKS), "none"])
+    arms = ["all", *(f"without {trick}" for trick in TRICKS), "none"]
+    design = "leave-one-out"
+    dropped = study(design, ", ".join(TRICKS), arms, design=design, tricks=tuple(TRICKS))
     assert variants.command(dropped) == designed.format("leave-one-out", asked)
 
 
@@ -203,12 +203,11 @@ def test_contexts_with_equal_recipes_are_one_place(tmp_path: Path) -> None:
     store = Store(tmp_path, 1)
     with store.writing():
         for context in ("10,000 images", "all images"):
-            plan = study("activation", context, ["tanh"])
-            plan["control"]["recipe"], plan["arms"][0]["recipe"] = "-baseline", "-tanh"
-            store.save_studies([plan])
-        for arm in ("baseline", "tanh"):
+            recipes = {"control": arm("baseline", "-baseline", changes={}), "arms": (arm("tanh", "-tanh"),)}
+            store.save_tables([study("activation", context, ["tanh"], **recipes)])
+        for name in ("baseline", "tanh"):
             for seed in range(4):
-                store.add(record(f"-{arm}", seed, 0.6 + 0.001 * seed))
+                store.add(record(f"-{name}", seed, 0.6 + 0.001 * seed))
     assert elsewhere.tricks(tables(store)) == []
 
 
@@ -217,11 +216,11 @@ def test_the_same_trick_is_shown_side_by_side(tmp_path: Path) -> None:
     store = Store(tmp_path, 1)
     with store.writing():
         for data, worth in (("cifar10", -3.0), ("cifar100", 4.0)):
-            store.save_studies([study("activation", "", ["tanh"], data=data, fingerprint=data)])
-            for arm, effect in {"baseline": 0.0, "tanh": worth}.items():
+            store.save_tables([study("activation", "", ["tanh"], data=data, fingerprint=data)])
+            for name, effect in {"baseline": 0.0, "tanh": worth}.items():
                 for seed in range(4):
-                    run = record(f"-{arm}", seed, 0.6 + (effect + 0.1 * seed) / 100)
-                    store.add(run | {"key": f"{data}{arm}{seed}", "fingerprint": data})
+                    accuracy = 0.6 + (effect + 0.1 * seed) / 100
+                    store.add(record(f"-{name}", seed, accuracy, data=data, fingerprint=data))
     (found,) = elsewhere.tricks(tables(store))
     assert (found.name, found.word) == ("activation: tanh", "changes sign")
     assert [(place.name, place.verdict) for place in found.places] == [("cifar10", "hurts"), ("cifar100", "helps")]

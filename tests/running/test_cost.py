@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+from builders import arm, record, study
 from conftest import TINY
 
+from benchmark.claim import CONTROL
 from benchmark.data.splits import DataSet
 from benchmark.engine.network import Network
 from benchmark.engine.training import Curves, fit
@@ -17,6 +19,7 @@ from benchmark.errors import UsageError
 from benchmark.evidence.tables import table
 from benchmark.running import cost
 from benchmark.running.cost import ROUNDS, STEPS, Turns, entry, in_turns, step_seconds, step_turns, stepper
+from benchmark.store.records import CostRecord, Record
 from benchmark.store.store import Store
 
 CPU = torch.device("cpu")
@@ -95,40 +98,65 @@ def test_a_recipe_that_starts_from_another_is_timed_without_its_weights(toy: Dat
     assert 0 < step_seconds(replace(TINY, start_from=SLOW), toy, CPU) < 1
 
 
+def measured(recipe: str, control: str, ratio: float) -> CostRecord:
+    """A step of so many times the control's 10 ms."""
+    return CostRecord(
+        recipe=recipe,
+        control=control,
+        ratio=ratio,
+        low=ratio - 0.1,
+        high=ratio + 0.1,
+        step_ms=10 * ratio,
+        control_step_ms=10.0,
+        environment={"device": "cpu"},
+    )
+
+
+def ratios(store: Store) -> dict[tuple[str, str], float]:
+    """Ratio by recipe and control."""
+    return {(each.recipe, each.control): each.ratio for each in store.costs()}
+
+
 def test_a_table_takes_the_measured_cost_before_that_of_the_runs(tmp_path: Path) -> None:
     store = Store(tmp_path, 1)
-    store.save_cost({"recipe": "r", "control": "c", "ratio": 1.5, "low": 1.4, "high": 1.6})
-    run = {"status": "done", "test_accuracy": 0.5, "seed": 0}
-    found = {
-        ("f", "r"): [{**run, "step_ms": 9.0}],
-        ("f", "s"): [{**run, "step_ms": 4.0}],
-        ("f", "c"): [{**run, "step_ms": 2.0}],
+    store.save_cost(measured("r", "c", 1.5))
+    found: dict[tuple[str, str], list[Record]] = {
+        ("f", name): [record(name, 0, 0.5, step_ms=milliseconds)]
+        for name, milliseconds in (("r", 9.0), ("s", 4.0), ("c", 2.0))
     }
-    arms = [{"variant": name, "recipe": name, "seeds": 1} for name in ("r", "s")]
-    study = {"ablation": "a", "context": "", "data": "d", "budget": "b", "fingerprint": "f", "classes": 10}
-    study |= {"margin": 1.0, "control": {"recipe": "c", "seeds": 1}, "arms": arms}
-    rows = table(study, found, store.costs()).rows
+    arms = tuple(arm(name, name, seeds=1) for name in ("r", "s"))
+    planned = study("a", "", ["r"], control=arm(CONTROL, "c", seeds=1, changes={}), arms=arms)
+    rows = table(planned, found, {(each.recipe, each.control): each for each in store.costs()}).rows
     assert [row.step_ms_ratio for row in rows] == [1.5, 2.0]
 
 
 def test_a_measurement_replaces_that_of_its_pair_and_keeps_the_others(tmp_path: Path) -> None:
     store = Store(tmp_path, 1)
     for variant, control, ratio in (("r", "c", 1.5), ("r", "d", 1.2), ("s", "c", 1.0), ("r", "c", 1.6)):
-        store.save_cost({"recipe": variant, "control": control, "ratio": ratio})
-    assert Store(tmp_path, 1).costs() == {("r", "c"): 1.6, ("r", "d"): 1.2, ("s", "c"): 1.0}
+        store.save_cost(measured(variant, control, ratio))
+    assert ratios(Store(tmp_path, 1)) == {("r", "c"): 1.6, ("r", "d"): 1.2, ("s", "c"): 1.0}
 
 
 def test_what_a_store_keeps_of_a_measurement(tmp_path: Path) -> None:
     found = Turns(variant=(2.0,), control=(1.0, 1.0)).cost()
     kept = entry(SLOW, TINY, found, "cpu")
-    assert kept["recipe"] != kept["control"]
-    assert (kept["ratio"], kept["step_ms"], kept["environment"]["device"]) == (2, 2000, "cpu")
+    assert kept.recipe != kept.control
+    assert (kept.ratio, kept.step_ms, kept.environment["device"]) == (2, 2000, "cpu")
     Store(tmp_path, 1).save_cost(kept)
-    assert Store(tmp_path, 1).costs() == {(kept["recipe"], kept["control"]): 2}
+    assert Store(tmp_path, 1).costs() == [kept]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"costs": [1]}', '{"costs": [{"recipe": "r"}]}'])
-def test_damaged_costs_are_named(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "it is no JSON: "),
+        ("[]", "it is no JSON object"),
+        ("{}", "it has no field 'costs'"),
+        ('{"costs": [1]}', "Expected `object`, got `int`"),
+        ('{"costs": [{"recipe": "r"}]}', "missing required field `control`"),
+    ],
+)
+def test_damaged_costs_are_named(text: str, reason: str, tmp_path: Path) -> None:
     (tmp_path / "costs.json").write_text(text)
-    with pytest.raises(UsageError, match=r"costs.json is damaged; delete it"):
+    with pytest.raises(UsageError, match=rf"costs.json is damaged \(.*{reason}.*\); delete it"):
         Store(tmp_path, 1).costs()

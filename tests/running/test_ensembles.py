@@ -7,12 +7,13 @@ from math import log
 from pathlib import Path
 from typing import Any
 
+import builders
 import numpy as np
 import pytest
 import torch
 from conftest import TINY
 
-from benchmark.claim import CONTROL
+from benchmark.claim import CONTROL, Claim, Diminishing
 from benchmark.data.splits import DataSet
 from benchmark.engine.training import train
 from benchmark.ensembles import (
@@ -37,12 +38,13 @@ from benchmark.planning.discovery import Ablation, unadapted
 from benchmark.planning.identity import Combination, describe
 from benchmark.planning.requests import Request
 from benchmark.planning.rounds import combinations, origins, plan
-from benchmark.planning.studies import Study, old_data
-from benchmark.planning.study_record import as_json
+from benchmark.planning.studies import Study, Wanted, old_data
+from benchmark.planning.study_record import as_record
 from benchmark.recipe import Arm, Ensemble, Labels, Member, Recipe, Scores
 from benchmark.running.combining import check, combine, record
 from benchmark.running.execution import keep
 from benchmark.running.executor import Outcome
+from benchmark.store.records import About, EnsembleOf, EnsembleRecord, Facts, Record, RunRecord, timestamp
 from benchmark.store.store import Store
 
 NONE = np.empty((3, 0, 2)), np.empty(0, np.int64)  # no validation images
@@ -161,7 +163,7 @@ def test_members_of_several_recipes_have_seeds_of_their_own() -> None:
         [1, 2],
         [2, 3],
     ]
-    assert study(mixed=several).runs_of(3) == {TINY: {0, 1, 2}, replace(TINY, epochs=1): {1, 2, 3}}
+    assert study(mixed=several).runs_of(3) == wanted({TINY: {0, 1, 2}, replace(TINY, epochs=1): {1, 2, 3}})
 
 
 def test_members_that_differ_only_in_time_are_one_run() -> None:
@@ -214,17 +216,22 @@ def study(**arms: Arm) -> Study:
     return Study(ablation, "", TINY, arms, ())
 
 
+def wanted(seeds: dict[Recipe, set[int]]) -> dict[str, Wanted]:
+    """Seeds by recipe, as a table names them."""
+    return {describe(recipe): Wanted(recipe, each) for recipe, each in seeds.items()}
+
+
 def test_an_ensemble_is_made_as_often_as_the_runs_suffice() -> None:
     votes = study(two=copies(TINY, 2), five=copies(TINY, 5), other=replace(TINY, epochs=1))
     assert {name: votes.seeds_of(name, 3) for name in votes.arms} == {"two": 7, "five": 3, "other": 3}
-    assert votes.runs_of(3) == {TINY: set(range(15)), replace(TINY, epochs=1): {0, 1, 2}}
+    assert votes.runs_of(3) == wanted({TINY: set(range(15)), replace(TINY, epochs=1): {0, 1, 2}})
     rounds = plan([votes], 3, "f")
     assert [sorted(run.seed for run in each if run.recipe == TINY) for each in rounds] == [
         list(range(start, start + 5)) for start in (0, 5, 10)
     ]
 
 
-ABOUT = {"data": "toy", "data_choice": "", "budget": "quick"}
+ABOUT = About("toy", "", "quick")
 
 
 def filled(folder: Path, toy: DataSet, runs: Any, lacking: tuple[str, ...] = ()) -> Store:
@@ -233,7 +240,9 @@ def filled(folder: Path, toy: DataSet, runs: Any, lacking: tuple[str, ...] = ())
     with store.writing():
         for run in runs:
             result = train(run.recipe, run.seed, toy, torch.device("cpu"))
-            keep(Outcome(run, replace(result, **dict.fromkeys(lacking)), "", {}, "", ""), store, ABOUT)
+            keep(
+                Outcome(run, replace(result, **dict.fromkeys(lacking)), "", {}, timestamp(), timestamp()), store, ABOUT
+            )
     return store
 
 
@@ -243,19 +252,19 @@ def test_a_record_is_what_the_stored_answers_say(toy: DataSet, tmp_path: Path) -
     each = Combination(shots, 0, toy.fingerprint)
     store = filled(tmp_path, toy, dict.fromkeys(each.runs))
     made = record(each, store.records, store, toy, ABOUT)
-    runs = [store[run.key] for run in each.runs]
-    validated = [run["validation_accuracy"][epoch] for run, epoch in zip(runs, (0, 1, 1), strict=True)]
+    runs = [found for run in each.runs if isinstance(found := store[run.key], RunRecord)]
+    validated = [run.validation_accuracy[epoch] for run, epoch in zip(runs, (0, 1, 1), strict=True)]
     names = ["snapshot_1", "logits", "logits"]
     chosen = Top(2)(validated)
-    answers = np.stack([store.arrays(runs[i]["key"])[names[i]].astype(float) for i in chosen])
+    answers = np.stack([store.arrays(runs[i])[names[i]].astype(float) for i in chosen])
     whole = np.log(np.exp(answers).mean(0))
     labels = toy.test.labels.numpy()
-    assert made["members"] == [runs[i]["key"] for i in chosen]
-    assert made["test_accuracy"] == pytest.approx((whole.argmax(1) == labels).mean())
-    assert made["test_loss"] == pytest.approx(loss(whole, labels), rel=1e-4)
-    assert made["train_seconds"] == pytest.approx(runs[0]["train_seconds"] + runs[2]["train_seconds"])  # two runs
-    assert made["evaluations"] == 2
-    assert made["kind"] == "ensemble"
+    assert made.members == tuple(runs[i].key for i in chosen)
+    assert made.test_accuracy == pytest.approx((whole.argmax(1) == labels).mean())
+    assert made.test_loss == pytest.approx(loss(whole, labels), rel=1e-4)
+    assert made.train_seconds == pytest.approx(runs[0].train_seconds + runs[2].train_seconds)  # two runs
+    assert made.evaluations == 2
+    assert isinstance(made, EnsembleRecord)
 
 
 def lowest_half(members: Scores, validation: Scores, labels: Labels) -> Scores:
@@ -271,21 +280,21 @@ def test_what_is_missing_is_said_and_the_rest_is_made(toy: DataSet, tmp_path: Pa
         wild=copies(wild, 2),
     )
     planned = combinations([votes], 2, toy.fingerprint)
-    assert list(planned) == ["votes, two", "votes, fitted", "votes, own", "votes, wild"]
+    assert list(planned) == ["votes: two", "votes: fitted", "votes: own", "votes: wild"]
     runs = [run for each in plan([votes], 2, toy.fingerprint) for run in each]
     store = filled(tmp_path, toy, [r for r in runs if r.seed < 3], lacking=("validation_logits",))
     with store.writing():
         said = combine(planned, store, toy, ABOUT)
     assert said == [
-        "votes, two: 1 of 2 ensembles made; not replicate 1: of its 2 runs 1 are stored",
-        "votes, fitted: 0 of 2 ensembles made; not replicate 0: its weights are fitted on validation logits, which "
+        "votes: two: 1 of 2 ensembles made; not replicate 1: of its 2 runs 1 are stored",
+        "votes: fitted: 0 of 2 ensembles made; not replicate 0: its weights are fitted on validation logits, which "
         "these runs were trained without",
-        "votes, own: 1 of 2 ensembles made; not replicate 1: of its 2 runs 1 are stored",
-        f"votes, wild: 0 of 2 ensembles made; not replicate 0: its run {planned['votes, wild'][0].runs[0].key} (seed "
+        "votes: own: 1 of 2 ensembles made; not replicate 1: of its 2 runs 1 are stored",
+        f"votes: wild: 0 of 2 ensembles made; not replicate 0: its run {planned['votes: wild'][0].runs[0].key} (seed "
         "0) diverged",
     ]
     reread = Store(tmp_path, 1)
-    assert sum(each.get("kind") == "ensemble" for each in reread.records.values()) == 2
+    assert sum(isinstance(each, EnsembleRecord) for each in reread.records.values()) == 2
     for file in (tmp_path / "arrays").iterdir():
         file.unlink()
     bare = combinations([study(three=copies(TINY, 3))], 1, toy.fingerprint)
@@ -306,7 +315,7 @@ def test_ensembles_stand_beside_arms_that_start_from_other_runs(toy: DataSet) ->
     }
     planned = {run.key for each in rounds for run in each}
     ensembles = combinations([both], 2, toy.fingerprint)
-    assert {run.key for each in ensembles["votes, two"] for run in each.runs} <= planned
+    assert {run.key for each in ensembles["votes: two"] for run in each.runs} <= planned
 
 
 def test_what_reads_a_store_knows_ensembles(toy: DataSet, tmp_path: Path) -> None:
@@ -315,7 +324,7 @@ def test_what_reads_a_store_knows_ensembles(toy: DataSet, tmp_path: Path) -> Non
     store = filled(tmp_path, toy, [run for each in plan([votes], 2, toy.fingerprint) for run in each])
     asked = Request("toy", "", tmp_path, "quick", ("cpu",), tmp_path, 2)
     with store.writing():
-        store.save_studies([as_json(votes, asked, toy)])
+        store.save_tables([as_record(votes, asked, toy)])
         assert combine(combinations([votes], 2, toy.fingerprint), store, toy, ABOUT) == []
     found = regression.compared(store, store)
     assert [(change.variant, change.word == "better") for change in found.changes] == [
@@ -344,52 +353,57 @@ def test_nothing_to_combine_is_an_error(tmp_path: Path) -> None:
 # --- in a report
 
 
-def made(accuracy: float, replicate: int) -> dict[str, Any]:
-    """An ensemble's record, with as much as a table takes."""
-    return {
-        "kind": "ensemble",
-        "status": "done",
-        "seed": replicate,
-        "test_accuracy": accuracy,
-        "gain": 0.02,
-        "gain_over_best": None,
-        "test_loss": 1.0,
-        "calibration_error": 0.1,
-        "disagreement": 0.3,
-        "error_correlation": None,
-        "evaluations": 2,
-        "train_flops": 2000.0,
-        "test_flops": 4.0,
-    }
+def made(recipe: str, replicate: int, accuracy: float) -> EnsembleRecord:
+    """An ensemble's record."""
+    return builders.keyed(
+        EnsembleRecord(
+            key="",
+            status="done",
+            reason="",
+            data="toy",
+            data_choice="",
+            budget="quick",
+            fingerprint="f",
+            seed=replicate,
+            recipe=recipe,
+            environment=builders.CPU,
+            started=timestamp(),
+            finished=timestamp(),
+            members=("a", "b"),
+            test_accuracy=accuracy,
+            gain=0.02,
+            gain_over_best=None,
+            test_loss=1.0,
+            calibration_error=0.1,
+            disagreement=0.3,
+            error_correlation=None,
+            evaluations=2,
+            train_seconds=2.0,
+            train_flops=2000.0,
+            test_flops=4.0,
+        )
+    )
 
 
 @pytest.mark.parametrize(("ten", "word"), [(0.75, "supported"), (0.95, "contradicted")])
 def test_smaller_gains_are_judged_per_member(ten: float, word: str) -> None:
     """65 alone, 69 with 3 (2 points a member), 75 with 10 (6/7 a member) or 95 (26/7)."""
     noise = (-0.001, 0.0, 0.001)
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {
-        ("f", "base"): [
-            {"status": "done", "seed": at, "test_accuracy": 0.65 + each, "step_ms": 1.0, "step_flops": 100}
-            for at, each in enumerate(noise)
-        ],
-        ("f", "3"): [made(0.69 + each, at) for at, each in enumerate(noise)],
-        ("f", "10"): [made(ten + each, at) for at, each in enumerate(noise)],
+    found: dict[tuple[str, str], list[Record]] = {
+        ("f", "base"): [builders.record("base", at, 0.65 + each, step_flops=100) for at, each in enumerate(noise)],
+        ("f", "3"): [made("3", at, 0.69 + each) for at, each in enumerate(noise)],
+        ("f", "10"): [made("10", at, ten + each) for at, each in enumerate(noise)],
     }
-    planned = {
-        "ablation": "votes",
-        "context": "",
-        "data": "toy",
-        "budget": "quick",
-        "classes": 10,
-        "margin": 1.0,
-        "fingerprint": "f",
-        "control": {"recipe": "base", "seeds": 3, "same": [], "steps": 10.0, "batch_size": 50},
-        "arms": [{"variant": name, "recipe": name, "seeds": 3, "kind": "ensemble"} for name in ("3", "10")],
-        "claims": [
-            {"name": "S", "text": "", "context": None, "kind": "diminishing", "few": "baseline", "some": "3"}
-            | {"many": "10", "sizes": [1, 3, 10]}
-        ],
-    }
+    facts = Facts(learning_rate=0.1, batch_size=50, epochs=1, steps=10.0, constant_rate=False)
+    several = {size: EnsembleOf(copies=int(size), combine="mean_probability") for size in ("3", "10")}
+    planned = builders.study(
+        "votes",
+        "",
+        list(several),
+        control=builders.arm(CONTROL, "base", seeds=3, changes={}, facts=facts),
+        arms=tuple(builders.arm(size, size, seeds=3, ensemble=of) for size, of in several.items()),
+        claims=(Claim("S", "", Diminishing(CONTROL, "3", "10", sizes=(1, 3, 10))),),
+    )
     whole = table(planned, found, {})
     (judged,) = judgements(whole)
     assert judged.effect == pytest.approx(4 / 2 - (100 * ten - 69) / 7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import Inline
+from builders import Inline, record
 from conftest import TINY
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -29,10 +30,11 @@ from benchmark.running.executor import Outcome
 from benchmark.running.preload import MODULES
 from benchmark.running.workers import Processes
 from benchmark.store.files import weights_file
+from benchmark.store.records import About, FailedRecord, RunRecord
 from benchmark.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
-ABOUT = {"data": "toy", "data_choice": "asked for by name", "budget": "quick"}
+ABOUT = About("toy", "asked for by name", "quick")
 
 
 def rounds(toy: DataSet, *recipes: Recipe, seeds: int = 2) -> list[list[Run]]:
@@ -51,15 +53,16 @@ def test_a_record_says_what_was_run_and_measured(toy: DataSet, tmp_path: Path) -
     store = Store(tmp_path, 1)
     with store.writing():
         complete(rounds(toy, TINY, seeds=1), store, Inline(toy), ABOUT)
-    (record,) = Store(tmp_path, 1).records.values()
+    (kept,) = Store(tmp_path, 1).records.values()
     promised = """key status data fingerprint seed recipe test_accuracy train_accuracy validation_accuracy
         train_seconds step_ms environment started finished engine data_choice budget reason dead_units parameters
         step_flops peak_memory_mb epoch_train_accuracy epoch_train_loss levels band validation_loss test_loss
-        first_deviation near_zero largest_norm"""
-    assert set(record) == set(promised.split())
-    assert len(record["validation_accuracy"]) == 2
-    arrays = store.arrays(record["key"])
-    assert (arrays["logits"].argmax(1) == toy.test.labels.numpy()).mean() == pytest.approx(record["test_accuracy"])
+        first_deviation near_zero largest_norm schema kind start facts fold digests sum"""
+    assert set(json.loads((tmp_path / "runs.jsonl").read_text())) == set(promised.split())
+    assert isinstance(kept, RunRecord)
+    assert len(kept.validation_accuracy) == 2
+    arrays = store.arrays(kept)
+    assert (arrays["logits"].argmax(1) == toy.test.labels.numpy()).mean() == pytest.approx(kept.test_accuracy)
 
 
 def test_rounds_are_told_once_they_are_whole(toy: DataSet, tmp_path: Path) -> None:
@@ -85,7 +88,8 @@ def test_the_last_round_starts_with_what_took_longest(toy: DataSet, tmp_path: Pa
         first = [next(order) for _ in planned[0]]
         for run, seconds in zip(first, (1, 2, 3), strict=True):
             lasted = {"started": "2026-01-01T00:00:00+00:00", "finished": f"2026-01-01T00:00:0{seconds}+00:00"}
-            store.add({"key": run.key, "status": "done", "recipe": describe(run.recipe), **lasted})
+            store.add(record(describe(run.recipe), run.seed, 0.5, fingerprint=run.fingerprint, **lasted))
+            assert run.key in store
     assert first == planned[0]
     assert [run.recipe for run in order] == [long, TINY, short]
 
@@ -152,16 +156,20 @@ def test_worker_processes_give_what_training_here_gives_and_survive_what_goes_wr
     assert (ended.trained, ended.left) == (5, 0)
     start = load_file(weights_file(tmp_path, old.key))
     expected = train(tuned.recipe, 0, toy, torch.device("cpu"), start).logits
-    assert np.array_equal(store.arrays(tuned.key)["logits"], expected)
+    again = store[tuned.key]
+    assert isinstance(again, RunRecord)
+    assert np.array_equal(store.arrays(again)["logits"], expected)
     assert not weights_file(tmp_path, tuned.key).exists()  # nothing starts from it
     good, bad, dead, away = (store[Run(r, 0, toy.fingerprint).key] for r in (TINY, broken, deadly, wild))
-    assert np.array_equal(store.arrays(good["key"])["logits"], train(TINY, 0, toy, torch.device("cpu")).logits)
-    assert good["environment"]["threads"] == 1
-    assert bad["status"] == "failed"
-    assert bad["reason"].startswith("RuntimeError: no such trick (test_runner.py, line ")
-    assert dead["reason"] == "its worker died with exit code -9, 2 of 2 times"
-    assert away["status"] == "diverged"
-    assert {record["key"] for record in ended.failed} == {bad["key"], dead["key"]}
+    assert isinstance(good, RunRecord)
+    assert np.array_equal(store.arrays(good)["logits"], train(TINY, 0, toy, torch.device("cpu")).logits)
+    assert good.environment["threads"] == 1
+    assert isinstance(bad, FailedRecord)
+    assert bad.status == "failed"
+    assert bad.reason.startswith("RuntimeError: no such trick (test_runner.py, line ")
+    assert dead.reason == "its worker died with exit code -9, 2 of 2 times"
+    assert away.status == "diverged"
+    assert {each.key for each in ended.failed} == {bad.key, dead.key}
 
 
 def test_a_run_whose_weights_are_lost_is_trained_again(toy: DataSet, tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""Committed results are found by today's code, and what is derived from them is what they give."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from benchmark.baseline import baseline
+from benchmark.planning.designs import DESIGNS, tricks
+from benchmark.planning.discovery import discover
+from benchmark.planning.identity import Combination, Run, describe
+from benchmark.planning.rounds import origin
+from benchmark.planning.studies import Study, study
+from benchmark.recipe import Ensemble
+from benchmark.report.freshness import stale
+from benchmark.store.records import TableRecord
+from benchmark.store.store import Store
+from benchmark.store.version import ENGINE
+
+ROOT = Path(__file__).resolve().parents[2]
+STORES = sorted(path.parent for path in (ROOT / "results" / "reference").glob("*/runs.jsonl"))
+TABLES = [(store, table) for store in STORES for table in Store(store, ENGINE).tables()]
+
+
+@cache
+def opened(folder: Path) -> Store:
+    return Store(folder, ENGINE)
+
+
+def planned(table: TableRecord) -> Study:
+    """What today's code makes of a stored table, in the precision of its runs."""
+    found, broken = discover()
+    assert not broken
+    base = baseline(table.data, table.budget, "bf16" if "bf16" in table.control.recipe else "fp32")
+    if table.tricks:
+        chosen = tricks([trick.replace(": ", ":", 1) for trick in table.tricks], found)
+        return DESIGNS[table.design](chosen, base)
+    (ablation,) = (each for each in found if each.name == table.ablation)
+    return study(ablation, table.context, ablation.contexts[table.context](base), base)
+
+
+def missing(table: TableRecord, store: Store) -> list[str]:
+    """The runs that today's code plans for a table and that are not stored under the keys that it makes."""
+    ours = planned(table)
+    prints = {record.data: record.fingerprint for record in store.records.values()}
+    prints |= {run.recipe.partition("data='")[2].partition("'")[0]: run.fingerprint for run in store.records.values()}
+    lacking = []
+    for arm in (table.control, *table.arms):
+        value = ours.base if arm is table.control else ours.arms.get(arm.variant)
+        assert value is not None, f"{table.name.row(arm.variant)} is not planned any more"
+        for seed in range(arm.seeds):
+            if isinstance(value, Ensemble):
+                key = Combination(value, seed, table.fingerprint).key
+            else:
+                before = origin(value, seed, prints)
+                key = Run(value, seed, table.fingerprint, before.key if before else "").key
+            if key not in store:
+                lacking.append(f"{arm.variant}, seed {seed}")
+    return lacking
+
+
+@pytest.mark.parametrize(("folder", "table"), TABLES, ids=lambda each: getattr(each, "name", each).__str__()[-60:])
+def test_what_a_stored_table_plans_is_stored(folder: Path, table: TableRecord) -> None:
+    assert not missing(table, opened(folder))
+
+
+def test_keys_do_not_depend_on_what_was_described_before() -> None:
+    """Each ablation alone, and all in the opposite order, in processes of their own."""
+    code = """
+import json, sys
+from benchmark.baseline import baseline
+from benchmark.planning.discovery import discover
+from benchmark.planning.identity import describe
+from benchmark.planning.studies import studies
+found, _ = discover()
+wanted = sys.argv[1].split(",") if sys.argv[1] else [each.name for each in reversed(found)]
+ablations = [next(each for each in found if each.name == name) for name in wanted]
+tables, _ = studies(ablations, baseline("cifar10", "quick"))
+print(json.dumps({f"{t.ablation.name} {t.context}: {n}": describe(a) for t in tables for n, a in t.arms.items()}))
+"""
+
+    def texts(only: str) -> dict[str, str]:
+        ended = subprocess.run(
+            [sys.executable, "-c", code, only], cwd=ROOT, capture_output=True, check=True, text=True
+        )
+        found: dict[str, str] = json.loads(ended.stdout)
+        return found
+
+    whole = texts("")
+    for only in ("clipping", "clipping,learning_rate", "learning_rate,clipping"):
+        assert texts(only).items() <= whole.items()
+
+
+@pytest.mark.parametrize("folder", STORES, ids=lambda folder: folder.name)
+def test_no_committed_number_is_stale(folder: Path) -> None:
+    assert not stale(opened(folder), folder / "report", everything=False)
+
+
+@pytest.mark.parametrize("folder", STORES, ids=lambda folder: folder.name)
+def test_stored_recipes_name_public_definitions_only(folder: Path) -> None:
+    """What else of the suite a recipe named could not be moved any more."""
+    from benchmark.planning.identity import PUBLIC
+
+    for text in {record.recipe for record in opened(folder).records.values()}:
+        modules = {part.rpartition(".")[0] for part in words(text) if part.startswith("benchmark.")}
+        assert modules <= set(PUBLIC), text
+
+
+def words(text: str) -> list[str]:
+    """The dotted names in a text."""
+    return "".join(letter if letter.isalnum() or letter in "._" else " " for letter in text).split()
+
+
+def test_describing_is_not_cached_by_equality() -> None:
+    assert [describe((1, True, 1.0)), describe((True, 1.0, 1))] == ["(1, 1, 1)", "(1, 1, 1)"]
