@@ -34,7 +34,10 @@ JobsPerGpu = Annotated[
     str, typer.Option("--jobs-per-gpu", help="Workers on each GPU; auto: as many as raise the throughput, measured.")
 ]
 DesignName = Annotated[
-    str, typer.Option("--design", help="add-one: each variant by itself; leave-one-out or pairs: of the tricks given.")
+    str,
+    typer.Option(
+        "--design", help="add-one: each variant by itself; leave-one-out, pairs, ladder: of the tricks given."
+    ),
 ]
 TrickNames = Annotated[
     list[str] | None, typer.Option("--trick", help="ABLATION:VARIANT, once for each trick of a design.")

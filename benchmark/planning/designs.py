@@ -1,4 +1,4 @@
-"""Several tricks at once: each dropped from all of them, or each pair with its interaction.
+"""Several tricks at once: each dropped from all of them, each pair with its interaction, or each on top of the last.
 
 `run` measures each trick alone, on the baseline. A trick can be worth less, or nothing, beside others.
 """
@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from benchmark.claim import Additive, Claim
+from benchmark.claim import CONTROL, Additive, Better, Claim
+from benchmark.engine.network import assembled
 from benchmark.errors import UsageError, unknown
 from benchmark.planning.discovery import Ablation, chosen, unadapted
 from benchmark.planning.identity import changes, describe
@@ -59,8 +60,24 @@ def together(base: Recipe, several: Sequence[Trick]) -> Recipe:
     """`base` with all of the tricks, put on in their order.
 
     Raises UsageError where one undoes another: both set the same field and the later does not build on the earlier,
-    as an augmentation does that comes on top of what is there.
+    as an augmentation does that comes on top of what is there; or the network is the same with and without it.
     """
+    full = stacked(base, several)
+    for trick in several[: len(several) if len(several) > 1 else 0]:
+        others = [other for other in several if other is not trick]
+        less = stacked(base, others)
+        if changes(less, full).keys() <= BUILT and repr(assembled(less, 10, [])) == repr(assembled(full, 10, [])):
+            beside = ", ".join(other.name for other in others)
+            raise UsageError(f"{trick.name} changes nothing beside {beside}; leave it out")
+    return full
+
+
+# What a recipe hands to its network builder, and the builder.
+BUILT = {"network", "activation", "norm", "convolution", "pool", "after_stage", "before_head"}
+
+
+def stacked(base: Recipe, several: Sequence[Trick]) -> Recipe:
+    """`base` with all of the tricks, field by field. Raises UsageError as `together` does, but for networks."""
     recipe, owner = base, dict[str, str]()
     for trick in several:
         after = trick.on(recipe)
@@ -99,7 +116,18 @@ def pairs(several: Sequence[Trick], base: Recipe) -> Study:
     return table("pairs", "Do these tricks add up?", several, base, arms, claims)
 
 
-DESIGNS = {"leave-one-out": leave_one_out, "pairs": pairs}
+def ladder(several: Sequence[Trick], base: Recipe) -> Study:
+    """The base, and each trick on top of those before it, with what each step adds as a claim."""
+    arms, claims, below = dict[str, Recipe](), [], CONTROL
+    for count, trick in enumerate(several, 1):
+        step = f"{count}. + {trick.name}"
+        arms[step] = together(base, several[:count])
+        claims.append(Claim("step", f"{trick.name} improves on what is below it.", Better(step, than=below)))
+        below = step
+    return table("ladder", "What does each trick add to those below it?", several, base, arms, claims)
+
+
+DESIGNS = {"leave-one-out": leave_one_out, "pairs": pairs, "ladder": ladder}
 
 
 def table(

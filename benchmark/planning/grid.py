@@ -70,7 +70,7 @@ def tables_of(asked: Request, only: str, design: str, named: Sequence[str]) -> t
         raise unknown("design", design, [ADD_ONE, *DESIGNS])
     names = [name.strip() for name in only.split(",") if name.strip()]
     if bool(named) != (design != ADD_ONE) or (names and named):
-        raise UsageError("--trick goes with --design leave-one-out or pairs, and --only with add-one")
+        raise UsageError("--trick goes with --design leave-one-out, pairs or ladder, and --only with add-one")
     found, broken = discover()
     if named:
         return [DESIGNS[design](tricks(named, found, list(broken)), base_of(asked))], broken

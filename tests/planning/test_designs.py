@@ -9,13 +9,13 @@ import pytest
 from conftest import TINY
 
 from benchmark.baseline import SGD, InTurn, flip
-from benchmark.claim import CONTROL
+from benchmark.claim import CONTROL, Better
 from benchmark.errors import UsageError
 from benchmark.evidence.comparison import contrast
 from benchmark.evidence.judgements import judgements
 from benchmark.evidence.tables import table
-from benchmark.planning.designs import Trick, leave_one_out, pairs, together, tricks
-from benchmark.planning.discovery import Ablation, unadapted, with_original
+from benchmark.planning.designs import Trick, ladder, leave_one_out, pairs, together, tricks
+from benchmark.planning.discovery import Ablation, discover, unadapted, with_original
 from benchmark.planning.identity import changes, describe
 from benchmark.recipe import Recipe
 from benchmark.store.records import Record
@@ -155,3 +155,37 @@ def test_wrapping_tells_a_part_by_its_text() -> None:
     second = ablation("heavy", lambda base: {"1": replace(base, optimiser=SGD(0.99, True))})
     with pytest.raises(UsageError, match="both set 'optimiser'"):
         together(TINY, [Trick(first, "0"), Trick(second, "1")])
+
+
+def catalogue(name: str) -> Trick:
+    module, _, variant = name.partition(": ")
+    return Trick(next(each for each in discover()[0] if each.name == module), variant)
+
+
+@pytest.mark.parametrize("pool", ["pooling: average", "blur_pooling: blur 3"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_trick_that_another_swallows_is_refused(pool: str, order: int) -> None:
+    """Stride 2 takes the poolings away: nothing is left of a trick that changes them."""
+    several = [catalogue(pool), catalogue("filters: stride 2")][::order]
+    with pytest.raises(UsageError, match=f"{pool} changes nothing beside filters: stride 2"):
+        together(TINY, several)
+    assert together(TINY, [catalogue(pool), catalogue("activation: GELU")])
+
+
+def test_two_tricks_in_time_go_together() -> None:
+    several = [catalogue("progressive_resizing: from 24"), catalogue("alternating_flip: alternating flip")]
+    both = [together(TINY, each) for each in (several, several[::-1])]
+    assert {type(recipe.timed).__name__ for recipe in both} == {"Timely"}
+
+
+def test_a_ladder_puts_each_trick_on_those_below() -> None:
+    study = ladder([RATE, DECAY, FLIPS], TINY)
+    assert study.base == TINY
+    assert study.arms == {
+        "1. + rate: high": together(TINY, [RATE]),
+        "2. + decay: none": together(TINY, [RATE, DECAY]),
+        "3. + flips: twice": together(TINY, [RATE, DECAY, FLIPS]),
+    }
+    steps = [(claim.holds.arm, claim.holds.than) for claim in study.ablation.claims if isinstance(claim.holds, Better)]
+    names = ["baseline", *study.arms]
+    assert steps == list(zip(names[1:], names, strict=False))
