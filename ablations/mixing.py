@@ -2,11 +2,11 @@
 
 On top of the baseline's augmentation; each image's partner comes from a permutation of the batch, its share is 1 - l.
 mixup: l ~ Beta(alpha, alpha) for each pair, image and target are l * own + (1 - l) * partner's; Zhang et al. 2018,
-https://arxiv.org/abs/1710.09412, whose code has one l for a batch. CutMix: with probability 1/2, as in its code for
-CIFAR, a box from the partner, of sides sqrt(1 - l) times the image's, l ~ U(0, 1) = Beta(1, 1), its middle anywhere,
-cut off at the border; targets are mixed by the area that it covers; Yun et al. 2019, https://arxiv.org/abs/1905.04899.
-The training accuracy counts the image's own label. Beta(alpha, alpha) is drawn by Jöhnk's method: of pairs
-u^(1/alpha), v^(1/alpha) the first with x + y <= 1, x / (x + y).
+https://arxiv.org/abs/1710.09412, whose code has one l for a batch. CutMix: with probability 1/2 for each image (in its
+code for CIFAR, for a batch), a box from the partner, of sides sqrt(1 - l) times the image's, l ~ U(0, 1) = Beta(1, 1),
+its middle anywhere, cut off at the border; targets are mixed by the area that it covers; Yun et al. 2019,
+https://arxiv.org/abs/1905.04899. The training accuracy counts the image's own label. Beta(alpha, alpha) is drawn by
+Jöhnk's method: of pairs u^(1/alpha), v^(1/alpha) the first with x + y <= 1, x / (x + y).
 """
 
 from dataclasses import dataclass, replace
@@ -36,10 +36,14 @@ class Mixup:
 
 
 def beta(alpha: float, count: int, rng: Generator) -> Tensor:
-    """`count` draws from Beta(alpha, alpha), 0 < alpha <= 1: one in 2^40 finds none of 40 pairs to fit."""
-    x, y = torch.rand(2, 40, count, generator=rng, device=rng.device).pow(1 / alpha).unbind()
-    first = (x + y <= 1).int().argmax(0, keepdim=True)
-    return (x / (x + y)).gather(0, first)[0]
+    """`count` draws from Beta(alpha, alpha), 0 < alpha <= 1: one in 2^40 finds none of 40 pairs to fit.
+
+    By logarithms: for a small alpha both powers would be 0.
+    """
+    uniform = torch.rand(2, 40, count, generator=rng, device=rng.device).clamp_min(2.0**-25)
+    x, y = uniform.log().div(alpha).unbind()
+    first = (torch.logaddexp(x, y) <= 0).int().argmax(0, keepdim=True)
+    return (x - y).sigmoid().gather(0, first)[0]
 
 
 @dataclass(frozen=True)

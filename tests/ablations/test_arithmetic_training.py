@@ -86,7 +86,7 @@ def _seeded() -> None:
         (lambda: MaxNorm(0), r"MaxNorm\.bound must be above 0, got 0"),
         (lambda: Dropout(1.0), r"Dropout\.p must be in \[0, 1\), got 1\.0"),
         (lambda: SmoothedCrossEntropy(1.0), r"SmoothedCrossEntropy\.share must be in \[0, 1\), got 1\.0"),
-        (lambda: Exponential(1.0), r"Exponential\.decay must be in \[0, 1\), got 1\.0"),
+        (lambda: Exponential(0.0), r"Exponential\.window must be in \(0, 1\], got 0\.0"),
         (lambda: MeanFrom(1.0), r"MeanFrom\.start must be in \[0, 1\), got 1\.0"),
         (lambda: HeldFrom(constant, 1.5), r"HeldFrom\.start must be in \[0, 1\], got 1\.5"),
         (lambda: Muon(-1.0), r"Muon\.others must be 0 or more, got -1\.0"),
@@ -375,7 +375,7 @@ def test_swa_is_torchs_averaged_model_over_the_last_quarter() -> None:
 
 def test_exponential_average_is_the_plain_mean_first_and_torchs_from_there() -> None:
     states = walk(small(), 30)
-    early = averaged(Exponential(0.9), states[:10])
+    early = averaged(Exponential(1.0), states[:10])
     for name in ("0.weight", "1.running_mean"):
         mean = torch.stack([state[name] for state in states[:10]]).mean(0)
         assert torch.allclose(early[name], mean, atol=1e-6)
@@ -386,7 +386,7 @@ def test_exponential_average_is_the_plain_mean_first_and_torchs_from_there() -> 
     for state in states[10:]:
         model.load_state_dict(state)
         theirs.update_parameters(model)
-    late = averaged(Exponential(0.9), states)
+    late = averaged(Exponential(1 / 3), states)  # 10 of 30 steps
     for name, value in theirs.module.state_dict().items():
         assert torch.allclose(late[name], value, atol=1e-6), name
 
