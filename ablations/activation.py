@@ -83,6 +83,8 @@ CLAIMS = [
     ),
     Claim("S5.5", "PReLU over-fits.", More("PReLU", than="ReLU", of="gap")),
     *(Claim("S5.6", "RReLU over-fits least.", More(s, "RReLU", of="gap")) for s in ("ReLU", "leaky 1/5.5", "PReLU")),
+    Claim("S5.8", "tanh is preferable to sigmoid.", Better("tanh", than="sigmoid")),
+    *(Claim("S5.9", f"{s} beats ReLU in testing.", Better(s, than="ReLU")) for s in LEAKY),
     *(Claim("S5.7", f"{s} beats ReLU in testing.", Better(s, than="ReLU")) for s in ("PReLU", "RReLU")),
 ]
 

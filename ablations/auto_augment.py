@@ -3,8 +3,8 @@
 TrivialAugment: one operation out of 14 at one of 31 strengths, both drawn for each image; Müller & Hutter 2021,
 https://arxiv.org/abs/2103.10158 ("wide"). RandAugment: two operations, each at strength 9 of 30; Cubuk et al. 2020,
 https://arxiv.org/abs/1909.13719. Both are torchvision's `v2`, with its defaults, on 8-bit levels, after the baseline's
-augmentation. torchvision draws once a call. Here every operation is worked out for the whole batch, and each image
-gets the one that it drew: to pick these images out, the host would have to wait for the device.
+augmentation, and without the Cutout of 16 pixels that both papers have behind them on CIFAR. Every operation is worked
+out for the whole batch, and each image gets the one it drew: to pick these out, the host would wait for the device.
 """
 
 from dataclasses import dataclass, replace

@@ -11,7 +11,7 @@ http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html, section 7, and h
 from dataclasses import replace
 from itertools import pairwise
 
-from benchmark.recipe import Better, Claim, More, Recipe
+from benchmark.recipe import Better, Claim, More, NotBetter, Recipe
 
 FACTORS = {"/4": 0.25, "/2": 0.5, "x2": 2, "x4": 4, "x8": 8}
 
@@ -24,6 +24,14 @@ CLAIMS = [
             Better(f"batch {by}, rate scaled", than=f"batch {by}"),
         )
         for by in ("x4", "x8")
+    ),
+    *(
+        Claim(
+            "S4.6",
+            "The rate need not change with the batch.",
+            NotBetter(f"batch {by}, rate scaled", than=f"batch {by}"),
+        )
+        for by in ("/2", "x2")
     ),
     *(
         Claim("S7.2", "The band of the per-batch loss narrows as the batch grows.", More(small, than=large, of="band"))

@@ -64,9 +64,9 @@ CLAIMS = [
         Claim("S3.4", "Deep rectifier networks want sqrt(2/n).", Better("He", than="1/sqrt(n)"), depth)
         for depth in ("16 layers", "32 layers")
     ),
-    Claim("S3.4", "At 30 layers Xavier stalls.", Fails("Xavier"), "32 layers"),
+    Claim("He 2015", "At 30 layers Xavier stalls.", Fails("Xavier"), "32 layers"),
     *(
-        Claim("S3.4", "Small numbers do not train deep networks.", Fails("normal 0.01"), depth)
+        Claim("He 2015", "Small numbers do not train deep networks.", Fails("normal 0.01"), depth)
         for depth in ("16 layers", "32 layers")
     ),
 ]

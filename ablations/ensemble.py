@@ -57,15 +57,15 @@ def shots(recipe: Recipe, shares: Sequence[float]) -> Ensemble:
 
 CLAIMS = [
     *(Claim("S8.1", "An ensemble beats its single members.", Better(f"{size} seeds")) for size in SIZES),
-    Claim("S8.2", "More members, smaller gains.", Diminishing("baseline", "2 seeds", "3 seeds", (1, 2, 3))),
-    Claim("S8.2", "More members, smaller gains.", Diminishing("baseline", "3 seeds", "10 seeds", (1, 3, 10))),
+    Claim("members", "More members, smaller gains.", Diminishing("baseline", "2 seeds", "3 seeds", (1, 2, 3))),
+    Claim("members", "More members, smaller gains.", Diminishing("baseline", "3 seeds", "10 seeds", (1, 3, 10))),
     *(
         Claim("S8.3", "Top models differ more than copies.", More(f"top {k} of 8", f"{k} seeds", "disagreement"))
         for k in (3, 5)
     ),
     Claim("S8.4", "Checkpoints lack diversity.", More("3 seeds", "last 3 epochs", "disagreement")),
     Claim("S8.4", "Yet they still gain something, for free.", Better("last 3 epochs")),
-    Claim("S8.4", "Snapshots of a cyclic rate beat one run of equal cost.", Better("2 cycles")),
+    Claim("snapshots", "Snapshots of a cyclic rate beat one run of equal cost.", Better("2 cycles")),
 ]
 
 

@@ -4,7 +4,8 @@ Fancy PCA, on top of the baseline's augmentation: Krizhevsky et al. 2012, sectio
 who report one point of top-1 error on ImageNet. To every pixel of an image P (a * l) is added, P and l being the
 eigenvectors and eigenvalues of the covariance C of RGB in [0, 1], a ~ N(0, 0.1) thrice for each image; sums are cut to
 [0, 1]. C a has the same distribution, and is what is added here. Theirs is the covariance of the training set; this
-one is that of the batch, all that an augmentation sees: on CIFAR-10 it is off by 5 % at 128 images.
+one is that of the batch, all that an augmentation sees: on CIFAR-10 it is off by 6.2 % on average at 128 images, and
+by 7.6 % at 64.
 """
 
 from dataclasses import dataclass, replace

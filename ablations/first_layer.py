@@ -5,8 +5,8 @@ and eigenvalues of the covariance of the patches that it sees in one batch of pr
 2024, https://arxiv.org/abs/2404.00498, section 3.2; whitened patches: Coates, Lee & Ng 2011,
 https://proceedings.mlr.press/v15/coates11a.html. Frozen as there, or trained like any layer. Its own layer there has
 2x2 filters and sits ahead of the network; here the base's first layer is overwritten: half as many eigenvectors as it
-has filters, of 27. Filters left over keep the base's weights. A rectifier that follows keeps both halves of each
-projection.
+has filters, of 27. Filters left over keep the base's weights. The base pools and normalises ahead of its rectifier, so
+that of a pair of opposite filters the larger values of each survive, not both halves of a projection.
 """
 
 from dataclasses import dataclass, replace

@@ -44,7 +44,7 @@ def resized(images: Tensor, side: int) -> Tensor:
 
 
 CLAIMS = [
-    Claim("4.1", f"Images of 32 pixels are better than images of {side}.", Better(CONTROL, than=f"{side}"))
+    Claim("S4.1", f"Images of 32 pixels are better than images of {side}.", Better(CONTROL, than=f"{side}"))
     for side in (28, 30, 36)
 ]
 

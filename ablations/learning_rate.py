@@ -15,6 +15,8 @@ RATES = (0.0005, 0.01, 0.03, 0.1, 0.3, 1, 3, 8)
 
 CLAIMS = [
     *(Claim("S4.3", "0.1 is a good place to start.", NotBetter(f"{r}", than="0.1")) for r in RATES if r != 0.1),
+    Claim("S5.10", "Too high a rate kills rectifier units.", More("3", than="0.1", of="dead units")),
+    Claim("S7.4", "A high rate's loss falls fast at the beginning.", More("0.1", than="3", of="early loss")),
     Claim("S7.1", "Too high a rate: the loss explodes, nothing is learned.", Fails("8")),
     Claim("S7.1", "A high rate ends with a higher loss than a good one.", More("3", than="0.1", of="train loss")),
     Claim("S7.1", "A low rate learns slowly.", More("0.1", than="0.0005", of="speed")),

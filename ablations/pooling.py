@@ -4,8 +4,8 @@ Against 3x3 / 2 max pooling, padded by 1 (overlapping: Krizhevsky et al. 2012, h
 mean of 2x2; the mean of that and their maximum (Lee et al. 2016, https://arxiv.org/abs/1509.08985, mixed pooling with
 a fixed share of 1/2); and, in place of a pooling, norm, activation and a 3x3 convolution with stride 2 (All-CNN:
 Springenberg et al. 2015, https://arxiv.org/abs/1412.6806, which has it ahead of pooling; it adds parameters and work).
-The base's VGG pools ahead of norm and activation: for a maximum that is all the same, but these means are of values
-before the activation. Mishkin et al. 2017, https://arxiv.org/abs/1606.02228, have max + average > max > average.
+The base's VGG pools ahead of norm and activation, so that these means are of values before the activation, and the
+norm sees pooled values. Mishkin et al. 2017, https://arxiv.org/abs/1606.02228, have max + average > max > average.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.recipe import Claim, Maker, NotBetter, Recipe
+from benchmark.recipe import Better, Claim, Maker, NotBetter, Recipe
 
 
 def overlapping(channels: int) -> nn.Module:
@@ -47,7 +47,12 @@ class StridedConvolution:
 
 
 OTHERS = ("3x3/2 max", "average", "strided convolution", "max + average")
-CLAIMS = [Claim("4.1", "Pool by the maximum of 2x2.", NotBetter(other, than="baseline")) for other in OTHERS]
+CLAIMS = [
+    Claim("overlapping pooling", "It is better than pooling without overlap.", Better(OTHERS[0])),
+    Claim("max + average", "Maximum and mean together are the best.", Better(OTHERS[3])),
+    Claim("max + average", "The mean alone is behind the maximum.", Better("baseline", than=OTHERS[1])),
+    Claim("All-CNN", "A strided convolution loses nothing.", NotBetter("baseline", than=OTHERS[2])),
+]
 
 
 def variants(base: Recipe) -> dict[str, Recipe]:

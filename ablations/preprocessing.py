@@ -74,9 +74,12 @@ def less_own_mean(images: Tensor) -> Tensor:
 
 
 CLAIMS = [
-    Claim("S2.1", "A large mean hinders training.", More("/255", than="zero mean per channel", of="train loss")),
-    Claim("S2.1", "A large mean makes testing worse.", Better("zero mean per channel", than="/255")),
-    Claim("S2.2", "On one scale, one step size fits all.", Better("mean + std per channel", than="raw 0...255")),
+    Claim(
+        "S2.1",
+        "Zero-centring is very important: training.",
+        More("/255", than="zero mean per channel", of="train loss"),
+    ),
+    Claim("S2.1", "Zero-centring is very important: testing.", Better("zero mean per channel", than="/255")),
     Claim("S2.3", "The mean alone is enough.", Alike("zero mean per pixel", than="mean + std per pixel")),
     Claim("S2.3", "The mean alone is enough.", Alike("zero mean per channel", than="mean + std per channel")),
 ]

@@ -1,12 +1,12 @@
 """Does skipping residual blocks at random train better residual networks?
 
-In training block l of L is skipped, per image, with probability 1 - p_l, where p_l = 1 - (l / L) (1 - p_L) falls
-linearly to p_L = 0.8 or 0.5: Huang et al. 2016, https://arxiv.org/abs/1603.09382. torchvision's StochasticDepth
-divides what survives by p_l in training, where the paper multiplies by it in testing. Skipped branches are worked out
-all the same: no time is saved, and batch norm sees all images. The network is made of the base's VGG: each stage's
-first convolution with its pooling, then as many blocks relu(x + norm(conv(relu(norm(conv(x)))))) as the stage has
-convolutions, He et al. 2016, https://arxiv.org/abs/1512.03385: about twice the work of the VGG. The control is that
-network without skipping.
+In training block l of L is skipped with probability 1 - p_l, for each image (in the paper, for the whole batch), where
+p_l = 1 - (l / L) (1 - p_L) falls linearly to p_L = 0.8 or 0.5: Huang et al. 2016, https://arxiv.org/abs/1603.09382.
+torchvision's StochasticDepth divides what survives by p_l in training, where the paper multiplies by it in testing.
+Skipped branches are worked out all the same: no time is saved, and batch norm sees all images. The network is made of
+the base's VGG: each stage's first convolution with its pooling, then as many blocks relu(x +
+norm(conv(relu(norm(conv(x)))))) as the stage has convolutions, He et al. 2016, https://arxiv.org/abs/1512.03385: about
+twice the work of the VGG. The control is that network without skipping.
 """
 
 from collections import OrderedDict

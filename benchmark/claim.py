@@ -15,6 +15,7 @@ GUESSING = "guessing"  # stands in claims for a network that knows nothing: accu
 Measure = Literal[
     "train accuracy",  # after the last epoch, without augmentation
     "train loss",  # of the last epoch's batches, as they were trained on
+    "early loss",  # of the first quarter of the training's batches, as they were trained on
     "test loss",
     "gap",  # train accuracy less test accuracy
     "band",  # width of the band of the last epoch's per-batch losses, against their mean

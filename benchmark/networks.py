@@ -22,8 +22,9 @@ class VGG:
     """Stages of convolutions under one pooling each, then global average pooling and a linear head.
 
     Simonyan & Zisserman 2015, https://arxiv.org/abs/1409.1556, made small. Pooling follows the first convolution
-    of its stage, ahead of norm and activation: for an increasing activation the result is the same as behind
-    them, and they have a quarter of the values to read (as in airbench, https://arxiv.org/abs/2404.00498).
+    of its stage, ahead of norm and activation, which have a quarter of the values to read (as in airbench,
+    https://arxiv.org/abs/2404.00498). Without a norm a maximum and an increasing activation could change places; a
+    batch norm measures pooled values here.
     """
 
     stages: tuple[tuple[int, int], ...]  # (channels, convolutions) of each stage

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import nan
+from math import isfinite, nan
 from statistics import fmean
 
 from benchmark.claim import CONTROL, Additive, Alike, Better, Claim, Diminishing, Fails, Holds, More, NotBetter
@@ -55,9 +55,17 @@ def gap(run: RunRecord) -> float | None:
     return (run.train_accuracy or 0.0) - (run.test_accuracy or 0.0) if known else None
 
 
+def early(run: RunRecord) -> float | None:
+    """Returns the mean training loss of the first quarter of the training, in nats; None where that is not finite."""
+    quarter = (run.levels or ())[: len(run.levels or ()) // 4]
+    known = [level for level in quarter if level is not None and isfinite(level)]
+    return fmean(known) if known and len(known) == len(quarter) else None
+
+
 MEASURES: dict[MeasureName, Measure] = {  # claim.py says what each is
     "train accuracy": of_run("points", lambda run: run.train_accuracy, 100),
     "train loss": of_run("nats", lambda run: run.epoch_train_loss[-1] if run.epoch_train_loss else None),
+    "early loss": of_run("nats", early),
     "test loss": Measure("nats", lambda record: record.test_loss),
     "gap": of_run("points", gap, 100),
     "band": of_run("points", lambda run: run.band, 100),

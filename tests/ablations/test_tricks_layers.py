@@ -24,9 +24,11 @@ from ablations import (
     shortcuts,
     squeeze_excitation,
     stem,
+    weight_normalisation,
     weight_standardisation,
 )
-from benchmark.engine.network import assembled
+from benchmark.data.splits import DataSet
+from benchmark.engine.network import assembled, build
 from benchmark.networks import VGG
 from benchmark.recipe import Recipe, absent, convolution
 
@@ -224,3 +226,20 @@ def test_logits_are_scaled() -> None:
     scaled, plain = network(arm).eval(), network(TINY).eval()
     plain.load_state_dict(scaled.state_dict())
     torch.testing.assert_close(scaled(x), plain(x) / 9)
+
+
+def test_weights_of_unit_norm_are_torchs_and_start_from_the_bases(toy: DataSet) -> None:
+    arms = weight_normalisation.variants(weight_normalisation.without_norm(TINY))
+    normed, plain = (build(arm, 0, toy, torch.device("cpu")).module for arm in (arms["weight norm"], TINY))
+    layers = [[each for each in module.modules() if isinstance(each, nn.Conv2d)] for module in (normed, plain)]
+    for mine, theirs in zip(*layers, strict=True):
+        torch.testing.assert_close(mine.weight, theirs.weight)
+        length, direction = mine.parametrizations.weight.original0, mine.parametrizations.weight.original1
+        unit = direction / direction.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+        torch.testing.assert_close(mine.weight, length * unit)
+    spectral = build(arms["spectral norm"], 0, toy, torch.device("cpu")).module.train()
+    first = next(each for each in spectral.modules() if isinstance(each, nn.Conv2d))
+    with torch.no_grad():
+        for _ in range(60):  # each look at the weight is a power iteration
+            largest = torch.linalg.matrix_norm(first.weight.flatten(1), 2)
+    assert largest.item() == pytest.approx(1, abs=0.02)

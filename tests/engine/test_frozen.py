@@ -14,7 +14,7 @@ from benchmark.data.splits import DataSet
 from benchmark.engine.network import build, first, learned
 from benchmark.engine.training import fit
 from benchmark.planning.discovery import discover
-from benchmark.planning.identity import describe
+from benchmark.planning.identity import changes, describe
 from benchmark.planning.studies import studies
 from benchmark.recipe import Recipe
 
@@ -27,7 +27,7 @@ def moving() -> list[object]:
     found = {}
     for table in studies(discover()[0], TINY)[0]:
         for name, arm in table.arms.items():
-            if isinstance(arm, Recipe) and arm.changes(TINY).keys() & MOVES and arm.initialise == TINY.initialise:
+            if isinstance(arm, Recipe) and changes(arm, TINY).keys() & MOVES and arm.initialise == TINY.initialise:
                 kept = {field: getattr(arm, field) for field in MOVES}
                 text = " ".join(describe(value) for value in kept.values())
                 found[text] = pytest.param(kept, id=f"{table.ablation.name}: {name}")
@@ -38,11 +38,11 @@ def head_alone(above: int) -> float:
     return float(above == 0)
 
 
-@pytest.mark.parametrize("changes", moving())
+@pytest.mark.parametrize("moves", moving())
 @pytest.mark.parametrize("way", ["weights that need no gradient", "layers at a rate of zero"])
-def test_what_is_frozen_stays(changes: dict[str, object], way: str, toy: DataSet) -> None:
+def test_what_is_frozen_stays(moves: dict[str, object], way: str, toy: DataSet) -> None:
     frozen = first_layers(TINY)["frozen"] if way.startswith("weights") else replace(TINY, rates=head_alone)
-    recipe = replace(frozen, epochs=1, **changes)  # type: ignore[arg-type]  # fields of a recipe, by their names
+    recipe = replace(frozen, epochs=1, **moves)  # type: ignore[arg-type]  # fields of a recipe, by their names
     network = build(recipe, 0, toy, CPU)
     split = first(learned(toy, None, CPU), 64)
     before = {name: tensor.clone() for name, tensor in network.module.named_parameters()}
