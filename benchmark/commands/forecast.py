@@ -38,7 +38,8 @@ def forecast(
     known = results.seconds()
     images = sum(images_seen(run.recipe) for run in left)
     flops = images * image_flops
-    said = [f"about {flops / 1e15:.2g} PFLOP: {images:,} images at the baseline's {image_flops / 1e9:.2g} GFLOP"]
+    size = f"{flops / 1e15:,.0f}" if flops > 1e16 else f"{flops / 1e15:.2g}"
+    said = [f"about {size} PFLOP: {images:,} images at the baseline's {image_flops / 1e9:.2g} GFLOP"]
     timed = {describe(run.recipe) for run in left} & known.keys()
     if timed:
         said.append(f"expected: {expected(asked, left, results)}")

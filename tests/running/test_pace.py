@@ -50,6 +50,12 @@ def test_without_runs_a_measured_step_tells_and_a_gpu_is_assumed(tmp_path: Path)
     assert pytest.approx(94e12) == A_GPU
 
 
+def test_much_computing_is_said_in_whole_numbers(tmp_path: Path) -> None:
+    runs = [Run(replace(TINY, images=None, epochs=10), seed, "f") for seed in range(1700)]
+    (size, *_) = forecast(asking(tmp_path, "cuda:0"), runs, Store(tmp_path, 1), 0.8e9, lambda: 1e-5)
+    assert size == "about 612 PFLOP: 765,000,000 images at the baseline's 0.8 GFLOP"
+
+
 def test_on_a_gpu_nothing_is_assumed_of_another(tmp_path: Path) -> None:
     said = forecast(asking(tmp_path, "cuda:0"), RUNS, Store(tmp_path, 1), 0.8e9, lambda: 1e-5)
     assert len(said) == 2
