@@ -10,6 +10,7 @@ import typer
 from benchmark import report as reports
 from benchmark.commands.options import BudgetName, Data, DataDir, StoreDir, opened, settle
 from benchmark.commands.say import say
+from benchmark.evidence.measures import MEASURES, chosen
 
 
 def command(
@@ -21,10 +22,21 @@ def command(
     history: Annotated[
         Path | None, typer.Option("--history", help="Accepted effects to draw. [history.csv beside STORE]")
     ] = None,
+    measure: Annotated[
+        str, typer.Option("--measure", help=f"Others than accuracy, separated by commas: {', '.join(MEASURES)}.")
+    ] = "",
 ) -> None:
-    """Write tables and plots from the store alone: nothing is trained, no data set is needed.
+    """Write tables and plots from the store alone: nothing is trained, no data set is needed but for --measure.
 
-    Example: python -m benchmark report --store results/reference/cifar10-quick --out /tmp/report
+    Examples: python -m benchmark report --store results/reference/cifar10-quick --out /tmp/report
+    python -m benchmark report --store results/flowers@64-quick --measure balanced-accuracy,per-class
     """
+    measures = chosen(measure)
     store = store or settle(data, data_dir, budget, None, None, "1", "auto", 1).store
-    say(f"report: {reports.write(opened(store), out or store / 'report', history)}")
+    results, out = opened(store), out or store / "report"
+    say(f"report: {reports.write(results, out, history)}")
+    if measures:
+        from benchmark.commands.measures import write_measures
+
+        say(write_measures(results, measures, data_dir, out))
+        say(f"measures: {out / 'measures.csv'}, {out / 'measures.md'}")
