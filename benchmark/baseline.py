@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from benchmark.budgets import BUDGETS, asked_side
 from benchmark.errors import unknown
 from benchmark.networks import VGG
-from benchmark.recipe import Batch, Moment, Recipe, Timed, Transform, Validation, takes_bytes, untimed
+from benchmark.recipe import Batch, Moment, ParameterGroup, Recipe, Timed, Transform, Validation, takes_bytes, untimed
 
 
 def standardise(train_images: Tensor) -> Transform:
@@ -176,7 +176,7 @@ class SGD:
     momentum: float
     nesterov: bool
 
-    def __call__(self, groups: Iterable[dict[str, Any]]) -> Optimizer:
+    def __call__(self, groups: Iterable[ParameterGroup]) -> Optimizer:
         groups = list(groups)
         return torch.optim.SGD(groups, lr=0.0, momentum=self.momentum, nesterov=self.nesterov, fused=True)
 

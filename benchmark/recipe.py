@@ -54,6 +54,8 @@ Unfreeze = Callable[
 ]  # layers with weights above this one, progress in [0, 1) -> factor on its rate
 Growth = Callable[[float], int]  # progress at the beginning of an epoch -> factor on the batch size
 
+ParameterGroup = dict[str, Any]  # parameters with their options, as torch's optimisers take them
+
 
 class Validation(NamedTuple):
     """What one epoch ended with on the validation images; schedules look at these and at nothing else."""
@@ -233,7 +235,7 @@ class Recipe:
     batch_size: int  # images
     learning_rate: float  # peak, for the mean loss of a batch
     schedule: Schedule = constant
-    optimiser: Callable[[Iterable[dict[str, Any]]], Optimizer]  # parameter groups -> optimiser
+    optimiser: Callable[[Iterable[ParameterGroup]], Optimizer]
     loss: Loss = cross_entropy
     penalise: Change = untouched  # adds a penalty's gradient to each gradient, after the backward pass
     clip: Change = untouched  # bounds the gradients, penalty included

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
-from benchmark.evidence.tables import Table
-from benchmark.planning.requests import Request
 from benchmark.running.ended import Ended
+
+if TYPE_CHECKING:  # SciPy and statsmodels take a second to import, and `list` needs neither
+    from benchmark.evidence.tables import Table
+    from benchmark.planning.requests import Request
 
 
 def duration(seconds: float) -> str:

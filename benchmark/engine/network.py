@@ -101,7 +101,7 @@ def pixels(images: Tensor) -> Tensor:
     return images.float().mul_(1 / 255)
 
 
-OUTSIDE: dict[str, Any] = {  # what a captured network does not depend on
+OUTSIDE: dict[str, Any] = {  # fields, of many types, on which a captured network does not depend
     "augment": unchanged,
     "timed": untimed,
     "epochs": 1,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from benchmark.engine.network import Network, pixels, tensors
-from benchmark.recipe import Decays, RateOf, Rates, Recipe, equally, matrices
+from benchmark.recipe import Decays, ParameterGroup, RateOf, Rates, Recipe, equally, matrices
 
 
 class Look:
@@ -57,7 +57,7 @@ def parameter_groups(
     rate_of: RateOf = equally,
     decays: Decays = matrices,
     by_layer: bool = False,
-) -> list[dict[str, Any]]:
+) -> list[ParameterGroup]:
     """Parameters by their factor on the rate, by whether they decay and, if asked, by the layers above theirs.
 
     What is frozen, by a factor of 0 or since it needs no gradient, is left out: no optimiser meets it.

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import torch
 from safetensors.torch import load as load_weights
@@ -275,7 +275,7 @@ def outcome_of(
 loaded = lru_cache(maxsize=2)(load)  # a pre-training and what follows it may be of two data sets
 
 
-def beginning(run: Run, store: Path | None) -> dict[str, Any]:
+def beginning(run: Run, store: Path | None) -> dict[str, Weights]:
     """The trained weights that a run starts or learns from, if it does, as `train` takes them."""
     start = run.recipe.before
     if isinstance(start, Checkpoint):

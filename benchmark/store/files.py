@@ -30,7 +30,7 @@ def arrays_file(store: Path, key: str) -> Path:
 def npz(arrays: Arrays) -> bytes:
     """Returns the content of an .npz file."""
     content = io.BytesIO()
-    np.savez(content, **cast(dict[str, Any], arrays))  # or mypy takes them for savez's own options
+    np.savez(content, **cast(dict[str, Any], arrays))  # else mypy takes them for savez's own options
     return content.getvalue()
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import fields
-from typing import Any
 
 import msgspec
 
 from benchmark.errors import UsageError
 from benchmark.store.keys import run_key
+from benchmark.store.older import Json
 from benchmark.store.records import SCHEMA, EnsembleRecord, FailedRecord, Record, RunRecord, convert
 
 SUM = b',"sum":"'  # stands before the checksum, which is the last field of a line or file
@@ -18,14 +18,14 @@ DECODER = msgspec.json.Decoder()
 OF_LINE = ("engine", "schema", "sum", "kind")  # fields that belong to the line, not to the record
 
 
-def seal(content: dict[str, Any], indent: int = -1) -> bytes:
+def seal(content: Json, indent: int = -1) -> bytes:
     """Returns a JSON object as text, with the CRC-32 of all before it as its last field; one line without `indent`."""
     text = msgspec.json.format(msgspec.json.encode(content), indent=indent)
     body = text[: text.rindex(b"}")].rstrip()
     return body + SUM + f"{zlib.crc32(body):08x}".encode() + END
 
 
-def unseal(text: bytes) -> dict[str, Any]:
+def unseal(text: bytes) -> Json:
     """Returns the object of a sealed text without its checksum. Raises ValueError if it was damaged or cut.
 
     Text older than schema 2 has no checksum and is returned as it is; newer than this version's is an error of usage.
@@ -57,7 +57,7 @@ def encode(record: Record, engine: int) -> bytes:
     Raises ValueError for a record that could not be read again, such as one with a nan, which JSON does not know.
     """
     kind = "ensemble" if isinstance(record, EnsembleRecord) else "run"
-    content: dict[str, Any] = {"engine": engine, "schema": SCHEMA, "kind": kind}
+    content: Json = {"engine": engine, "schema": SCHEMA, "kind": kind}
     line = seal(content | msgspec.to_builtins(record))
     if decode(line) != (engine, record):
         raise ValueError(f"run {record.key} has numbers that JSON does not know: {record}")
@@ -87,7 +87,7 @@ def decode(line: bytes) -> tuple[int, Record]:
     return engine, record
 
 
-def kind_of(content: dict[str, Any]) -> type[RunRecord] | type[EnsembleRecord] | type[FailedRecord]:
+def kind_of(content: Json) -> type[RunRecord] | type[EnsembleRecord] | type[FailedRecord]:
     """Returns the class of a line's record."""
     if content.get("kind", "run") not in ("run", "ensemble"):
         raise ValueError(f"kind: must be 'run' or 'ensemble', got {content['kind']!r}")
@@ -100,7 +100,7 @@ STARTED = "start_from=benchmark.recipe.Recipe("  # schema 1 kept the start of a 
 FOLD = "fold=("  # and the fold in the text only
 
 
-def upgraded(content: dict[str, Any]) -> dict[str, Any]:
+def upgraded(content: Json) -> Json:
     """Returns a line of schema 1 with what it kept in the recipe's text only."""
     recipe = content.get("recipe")
     if not isinstance(recipe, str) or FOLD not in recipe or content.get("status") == "failed":

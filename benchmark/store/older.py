@@ -6,10 +6,12 @@ from typing import Any
 
 from benchmark.claim import CONTROL
 
+Json = dict[str, Any]  # an object of a file, whose values may be of any kind until they are checked
+
 DESIGNS = ("pairs", "leave-one-out")  # in schema 1 the name of the ablation was all that told a design
 
 
-def upgraded_table(old: dict[str, Any]) -> dict[str, Any]:
+def upgraded_table(old: Json) -> Json:
     """Returns a table of studies.json of schema 1 with the fields of today, as far as it has them.
 
     Raises KeyError or TypeError for one that was no such table.
@@ -27,20 +29,20 @@ def upgraded_table(old: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def upgraded_arm(old: dict[str, Any]) -> dict[str, Any]:
+def upgraded_arm(old: Json) -> Json:
     """Returns an arm of schema 1 with the fields of today."""
     kept = {name: old[name] for name in ("variant", "recipe", "seeds", "changes")}
     ensemble = {"copies": old["copies"], "combine": old["combine"]} if old.get("kind") == "ensemble" else None
     return kept | {"ensemble": ensemble}
 
 
-def upgraded_claim(old: dict[str, Any]) -> dict[str, Any]:
+def upgraded_claim(old: Json) -> Json:
     """Returns a claim of schema 1, whose comparison lay among its fields, with the comparison as a value."""
     own = ("name", "text", "context")
     return {name: old[name] for name in own} | {"holds": {n: value for n, value in old.items() if n not in own}}
 
 
-def tricks_of(old: dict[str, Any]) -> list[str]:
+def tricks_of(old: Json) -> list[str]:
     """Returns the tricks of a design of schema 1, which its claims or the names of its arms told."""
     if old["ablation"] == "pairs":
         return list(dict.fromkeys(claim[side] for side in ("first", "second") for claim in old["claims"]))

@@ -22,7 +22,7 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import TypeVar
 from zipfile import BadZipFile
 from zlib import error as ZlibError
 
@@ -44,7 +44,7 @@ from benchmark.store.files import (
 )
 from benchmark.store.keys import digest
 from benchmark.store.lines import decode, encode, seal, unseal
-from benchmark.store.older import upgraded_table
+from benchmark.store.older import Json, upgraded_table
 from benchmark.store.records import (
     SCHEMA,
     Calibration,
@@ -188,7 +188,7 @@ class Store:
     def tables(self) -> list[TableRecord]:
         """Returns the tables planned so far. Raises UsageError if the file is damaged."""
 
-        def read(content: dict[str, Any]) -> list[TableRecord]:
+        def read(content: Json) -> list[TableRecord]:
             if content.get("schema", 1) > 1:
                 return [convert(TableRecord, each) for each in content["tables"]]
             return [convert(TableRecord, upgraded_table(each)) for each in content["studies"]]
@@ -217,7 +217,7 @@ class Store:
     def costs(self) -> list[CostRecord]:
         """Returns the step times measured alternately. Raises UsageError if the file is damaged."""
 
-        def read(content: dict[str, Any]) -> list[CostRecord]:
+        def read(content: Json) -> list[CostRecord]:
             return [convert(CostRecord, each) for each in content["costs"]]
 
         return self._file_of(COSTS, read, "`python -m benchmark cost` measures again") or []
@@ -233,7 +233,7 @@ class Store:
     def calibration(self) -> Calibration | None:
         """Returns what `calibrate` found. Raises UsageError if the file is damaged."""
 
-        def read(content: dict[str, Any]) -> Calibration:
+        def read(content: Json) -> Calibration:
             return convert(Calibration, {name: content[name] for name in ("made_of", "rates")})
 
         return self._file_of(CALIBRATION, read, "`python -m benchmark calibrate` writes it again")
@@ -247,12 +247,12 @@ class Store:
         with reporting_write_errors(self.folder):
             replace_file(self.folder / name, text.encode())
 
-    def _save(self, name: str, content: dict[str, Any]) -> None:
+    def _save(self, name: str, content: Json) -> None:
         sealed = seal({"engine": self.engine, "schema": SCHEMA} | msgspec.to_builtins(content), indent=1)
         with reporting_write_errors(self.folder):
             replace_file(self.folder / name, sealed + b"\n")
 
-    def _file_of(self, name: str, read: Callable[[dict[str, Any]], T], remedy: str) -> T | None:
+    def _file_of(self, name: str, read: Callable[[Json], T], remedy: str) -> T | None:
         """Returns what `read` makes of a sealed file; None if there is none."""
         path = self.folder / name
         with reporting_read_errors(path):

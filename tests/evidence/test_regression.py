@@ -153,7 +153,7 @@ def test_the_same_numbers_again_are_no_change_only_where_there_are_no_other_runs
     reference = made(tmp_path / "a", 0)
     assert {change.word for change in compared(reference, made(tmp_path / "b", 0)).changes} == {"unchanged"}
     store = made(tmp_path / "c", 0)
-    old = [run for run in store.finished if isinstance(run, RunRecord) and run.recipe == "flip"]
+    old = [run for run in store.finished if isinstance(run, RunRecord) and run.recipe == "-flip"]
     with store.writing():
         for number, run in enumerate(old * 3):
             lower = (run.test_accuracy or 0.0) - 0.1 + number / 1000
