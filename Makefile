@@ -39,7 +39,7 @@ report: $(READY) ## write the report again from the stored runs
 	$(RUN) -m benchmark report $(ARGS)
 
 regress: $(READY) ## compare the effects in the default store with the committed ones
-	$(RUN) -m benchmark regress results/reference/cifar10-quick $(ARGS)
+	$(RUN) -m benchmark regress results/reference/cifar10-catalogue $(ARGS)
 
 plan: $(READY) ## list the runs, how many are stored, how long the others will take
 	$(RUN) -m benchmark plan $(ARGS)

@@ -26,7 +26,7 @@ def command(
 ) -> None:
     """How often the verdicts are wrong where the truth is known, by the runs of one recipe: the one stored most.
 
-    Example: python -m benchmark calibrate --store results/reference/cifar10-quick
+    Example: python -m benchmark calibrate --store results/reference/cifar10-catalogue
     """
     store = store or settle(data, data_dir, budget, None, None, "1", "auto", 1).store
     results = Store(store, ENGINE)

@@ -28,7 +28,7 @@ def command(
 ) -> None:
     """Write tables and plots from the store alone: nothing is trained, no data set is needed but for --measure.
 
-    Examples: python -m benchmark report --store results/reference/cifar10-quick --out /tmp/report
+    Examples: python -m benchmark report --store results/reference/cifar10-catalogue --out /tmp/report
     python -m benchmark report --store results/flowers@64-quick --measure balanced-accuracy,per-class
     """
     measures = chosen(measure)
