@@ -38,9 +38,7 @@ def of_table(table: Table, store: Store, measures: Sequence[str], data_dir: Path
     study = table.study
     images = load(study.data, data_dir)
     if images.fingerprint != study.fingerprint:
-        raise UsageError(
-            f"{study.data} in {data_dir} is not what {store.folder} was tested on; name it by --data-dir"
-        )
+        raise UsageError(f"{study.data} in {data_dir} is not what {store.folder} was tested on; name it by --data-dir")
     labels = images.test.labels.numpy()
     arms = {
         name: [scores(answers, labels, images.classes, measures) for answers in answers_of(runs, store, labels)]
