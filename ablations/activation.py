@@ -88,6 +88,8 @@ CLAIMS = [
     *(Claim("S5.7", f"{s} beats ReLU in testing.", Better(s, than="ReLU")) for s in ("PReLU", "RReLU")),
 ]
 
+TOUR = ("batch norm: sigmoid", "batch norm: GELU")
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     makers: dict[str, Maker] = {"sigmoid": sigmoid, "tanh": tanh, "ReLU": relu, "PReLU": prelu, "RReLU": rrelu}

@@ -82,6 +82,8 @@ CLAIMS = [
     )
 ]
 
+TOUR = ("none", "all")
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     turn = RotateAndScale(degrees=15, share=0.15)

@@ -62,6 +62,8 @@ CLAIMS = [
     for arm in ("EMA 5 %", "EMA 20 %", "EMA 20 %, statistics measured", "SWA", "SWA, rate held")
 ]
 
+TOUR = ("EMA 0.999",)
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     short, long = (replace(base, average=Exponential(window)) for window in (0.05, 0.2))

@@ -39,6 +39,8 @@ CLAIMS = [
     ),
 ]
 
+TOUR = ("batch x4",)
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     arms = {}

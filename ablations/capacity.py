@@ -24,6 +24,8 @@ CLAIMS = [
     ),
 ]
 
+TOUR = ("width x1/4",)
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     if not isinstance(base.network, VGG):

@@ -84,6 +84,8 @@ def grey(planes: Tensor) -> Tensor:
 
 CLAIMS = [Claim("S1.1", "HSV jitter improves generalisation.", Better("hsv"))]
 
+TOUR = ("hsv",)
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     parts: dict[str, Augment] = {

@@ -67,6 +67,8 @@ CLAIMS = [
     ),
 ]
 
+TOUR = ("no augmentation: head 0.7", "no augmentation: head 0.5")
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     half = Dropout(0.5)

@@ -68,6 +68,8 @@ CLAIMS = [
     Claim("snapshots", "Snapshots of a cyclic rate beat one run of equal cost.", Better("2 cycles")),
 ]
 
+TOUR = ("3 seeds", "2 seeds")
+
 
 def variants(base: Recipe) -> dict[str, Arm]:
     nets = [reshaped(base.network, width, 0) for width in (1, 1.25)]

@@ -81,6 +81,8 @@ CLAIMS = [
     Claim("random erasing", "Random erasing improves on crops and flips.", Better("random erasing")),
 ]
 
+TOUR = ("cutout 16",)
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     ways: dict[str, Augment] = {

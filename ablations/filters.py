@@ -69,6 +69,8 @@ CLAIMS = [
     *(Claim("S4.1", "It has fewer parameters.", More(s, "baseline", of="parameters")) for s in ("5x5", "7x7")),
 ]
 
+TOUR = ("1x1", "stride 2")
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     if not isinstance(base.network, VGG):

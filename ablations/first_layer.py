@@ -52,6 +52,8 @@ CLAIMS = [
     Claim("whitening", "Trained from there, the layer ends better.", Better("trained", than="baseline")),
 ]
 
+TOUR = ("frozen",)
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     return {

@@ -80,6 +80,8 @@ CLAIMS = [
     Claim("S3.4", "For rectifiers sqrt(2/n) is the one to use.", Better("He", than="1/sqrt(n)")),
 ]
 
+TOUR = ("batch norm: zeros", "batch norm: normal 0.01")
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     ways: dict[str, Initialise] = {"zeros": zeros, "normal 1": Normal(1.0)}

@@ -27,6 +27,8 @@ class SmoothedCrossEntropy:
 
 CLAIMS = [Claim("label smoothing", "Smoothed labels generalise better.", Better("0.1"))]
 
+TOUR = ("0.1",)
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     return {f"{share}": replace(base, loss=SmoothedCrossEntropy(share)) for share in (0.1, 0.2)}

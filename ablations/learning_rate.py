@@ -23,6 +23,8 @@ CLAIMS = [
     Claim("S7.1", "A low rate ends with a higher loss.", More("0.0005", than="0.1", of="train loss")),
 ]
 
+TOUR = ("0.01", "3")
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     return {f"{rate}": replace(base, learning_rate=rate) for rate in RATES}

@@ -81,6 +81,8 @@ CLAIMS = [
     Claim("CutMix", "CutMix improves generalisation.", Better("CutMix")),
 ]
 
+TOUR = ("mixup 1",)
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     ways: dict[str, Augment] = {"mixup 0.2": Mixup(0.2), "mixup 1": Mixup(1), "CutMix": CutMix(0.5)}

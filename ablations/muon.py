@@ -66,6 +66,8 @@ RATE = 1.0  # peak, over the baseline's, tuned as the docstring says
 
 CLAIMS = [Claim("Muon", "Orthogonal steps train better than Nesterov's momentum.", Better("Muon"))]
 
+TOUR = ("Muon",)
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     return {

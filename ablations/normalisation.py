@@ -32,6 +32,8 @@ class Group:
 OTHERS = ("group", "layer", "none", "none at rate / 4")
 CLAIMS = [Claim("batch norm", f"Better than {other}.", Better("batch", than=other)) for other in OTHERS]
 
+TOUR = ("none at rate / 4",)
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     norms: dict[str, Maker] = {"batch": batch_norm, "group": Group(8), "layer": Group(1), "none": absent}

@@ -61,6 +61,8 @@ CLAIMS = [
     Claim("Lion", "Lion generalises better than AdamW.", Better("Lion", than="AdamW")),
 ]
 
+TOUR = ("Adam",)
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     ways: dict[str, Callable[[Groups], Optimizer]] = {

@@ -54,6 +54,8 @@ CLAIMS = [
     Claim("All-CNN", "A strided convolution loses nothing.", NotBetter("baseline", than=OTHERS[2])),
 ]
 
+TOUR = ("average",)
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     ways: dict[str, Maker] = {

@@ -84,6 +84,8 @@ CLAIMS = [
     Claim("S2.3", "The mean alone is enough.", Alike("zero mean per channel", than="mean + std per channel")),
 ]
 
+TOUR = ("raw 0...255",)
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     ways: dict[str, Callable[[Tensor], Transform]] = {

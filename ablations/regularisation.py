@@ -71,6 +71,8 @@ CLAIMS = [
     ),
 ]
 
+TOUR = ("no augmentation: L2 5e-3", "no augmentation: L1 1e-3")
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     arms = {f"L2 {name}": replace(base, weight_decay=float(name)) for name in ("0", "1e-4", "5e-4", "5e-3")}

@@ -90,6 +90,8 @@ CLAIMS = [
     for divisor in (2, 5)
 ]
 
+TOUR = ("constant", "step /10")
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     patience = max(1, round(base.epochs / 10))

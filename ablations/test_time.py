@@ -18,6 +18,8 @@ def flip_averaging(network: Transform, images: Tensor) -> Tensor:
 
 CLAIMS = [Claim("flip averaging", "Averaging over the mirror image improves testing.", Better("flip averaging"))]
 
+TOUR = ("flip averaging",)
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     return {"flip averaging": replace(base, predict=flip_averaging)}

@@ -13,6 +13,8 @@ from benchmark.recipe import Better, Claim, Recipe
 TIMES = {"half": 0.5, "twice": 2, "four times": 4, "eight times": 8}  # of the baseline's epochs
 CLAIMS = [Claim("length", "Longer training is better.", Better("twice", than="half"))]
 
+TOUR = ("twice", "half")
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     return {name: replace(base, epochs=max(1, round(times * base.epochs))) for name, times in TIMES.items()}

@@ -85,6 +85,8 @@ CLAIMS = [
     Claim("S2.5", "More epsilon mends the noise.", Better(f"{way} 1e-1", than=f"{way} 1e-5")) for way in ("PCA", "ZCA")
 ]
 
+TOUR = ("ZCA 1e-1",)
+
 
 def variants(base: Recipe) -> dict[str, Recipe]:
     ways: dict[str, Callable[[Tensor], Transform]] = {

@@ -50,5 +50,5 @@ def test_step(variant: str, data: DataSet, store: Store, benchmark: Any) -> None
     found = turns.cost()
     store.save_cost(entry(arm, control, found, "cpu"))
     benchmark.group = f"{group}, seconds a step"
-    benchmark.extra_info |= asdict(found)
+    benchmark.extra_info |= {"row": variant, **asdict(found)}
     replay(benchmark, turns.variant)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import os
 import signal
 from importlib import import_module
 from pathlib import Path
@@ -79,10 +80,18 @@ def options() -> None:
     """Takes the options of all commands; there is none yet."""
 
 
+def stop(number: int, frame: object) -> None:
+    """Answers Ctrl-C at once, whatever the program is at, and raises KeyboardInterrupt."""
+    os.write(2, b"\nstopping: finished runs are kept\n")  # not through Python's buffers, which may be at work
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Runs the command line. Errors of usage are one sentence, with exit code 2."""
     gc.freeze()  # statsmodels collects garbage at every correction: 50 ms each, were torch's objects looked at
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, also where that is ignored
+    signal.signal(signal.SIGTERM, stop)  # ends as Ctrl-C does, also where that is ignored
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, stop)
     try:
         app()
     except UsageError as reason:

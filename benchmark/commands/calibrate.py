@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
+from rich.progress import Progress
 
+from benchmark.commands.console import console
 from benchmark.commands.options import BudgetName, Data, DataDir, StoreDir, settle
 from benchmark.commands.say import say
 from benchmark.errors import UsageError
@@ -15,6 +18,8 @@ from benchmark.evidence.tables import points, tables
 from benchmark.store.records import Calibration
 from benchmark.store.store import CALIBRATION, Store
 from benchmark.store.version import ENGINE
+
+T = TypeVar("T")
 
 
 def command(
@@ -36,7 +41,15 @@ def command(
     pool, margin = points(found.control, found.study), found.study.margin
     made_of = f"{simulations} tables of 10 arms of 5 runs, made of {len(pool)} runs of the baseline"
     say(made_of)
-    rates = calibrated(pool, margin, simulations)
+    with Progress(console=console(), transient=True) as bar:
+        task = bar.add_task("drawing tables and judging them", total=4 * simulations)
+
+        def watched(tables: Iterable[T]) -> Iterator[T]:
+            for table in tables:
+                yield table
+                bar.advance(task)
+
+        rates = calibrated(pool, margin, simulations, watched=watched)
     for each in rates:
         say(f"{each.share:7.2%} [{each.low:.2%}, {each.high:.2%}] {each.what}; goal: {each.goal}")
     with results.writing():

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from benchmark.commands.console import console
 from benchmark.commands.options import opened
 from benchmark.commands.say import say
 
@@ -30,7 +31,8 @@ def command(
     if not folder.exists():
         say(f"no report in {folder}; `python -m benchmark report --store {store}` writes one")
         return
-    found = stale(results, folder, everything=not numbers)
+    with console().status("writing the report anew, to compare"):
+        found = stale(results, folder, everything=not numbers)
     for name in found:
         say(f"stale: {folder / name}")
     if found:

@@ -23,7 +23,7 @@ from benchmark.commands.options import (
 from benchmark.commands.run import combined
 from benchmark.commands.say import leave, say
 from benchmark.errors import UsageError
-from benchmark.planning.grid import planned
+from benchmark.planning.grid import check_names, planned
 from benchmark.planning.requests import stages_of
 from benchmark.running.combining import check
 from benchmark.running.ended import Ended
@@ -34,7 +34,7 @@ def command(
     data_dir: DataDir = Path("data"),
     image_size: ImageSize = None,
     budget: BudgetName = "auto",
-    only: Only = "",
+    only: Only = "all",
     seeds: Seeds = 3,
     store: StoreDir = None,
     device: DeviceName = "auto",
@@ -44,9 +44,10 @@ def command(
 
     Example: python -m benchmark combine --store results/cifar10-quick --seeds 5
     """
+    check_names(only)
     asked = settle(data, data_dir, budget, store, 1, "1", device, seeds, image_size)
     results = opened(asked.store)
-    grid = planned(asked, only, stages=stages_of(results.tables()))
+    grid = planned(asked, only, stages=stages_of(stored := results.tables()), stored=stored)
     check(grid.ensembles, results)
     with results.writing():
         results.save_tables(grid.studies)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
+from rich.progress import track
 
+from benchmark.commands.console import console
 from benchmark.commands.options import BudgetName, Data, DataDir, DeviceName, ImageSize, Only, StoreDir, settle
 from benchmark.commands.say import leave, say
 from benchmark.data.load import load
 from benchmark.engine.machine import settle as prepare
-from benchmark.planning.grid import planned
+from benchmark.planning.grid import check_names, planned
 from benchmark.planning.rounds import pairs
 from benchmark.running.cost import entry, step_turns
 from benchmark.running.ended import Ended
@@ -24,7 +25,7 @@ def command(
     data_dir: DataDir = Path("data"),
     image_size: ImageSize = None,
     budget: BudgetName = "auto",
-    only: Only = "",
+    only: Only = None,
     store: StoreDir = None,
     device: DeviceName = "auto",
 ) -> None:
@@ -32,13 +33,14 @@ def command(
 
     Example: python -m benchmark cost --store results/cifar10-quick
     """
+    check_names(only)
     asked = settle(data, data_dir, budget, store, 1, "1", device, 1, image_size)
     say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; one thread on {asked.devices[0]}")
     grid = planned(asked, only)
     prepare(asked.devices[0])
     images, place = load(asked.data, asked.data_dir), torch.device(asked.devices[0])
     found, results = pairs(grid.tables), Store(asked.store, ENGINE)
-    for arm, base in tqdm(found, unit="variant", desc="measuring"):
+    for arm, base in track(found, "measuring", console=console()):
         turns = step_turns(arm, base, images, place)
         results.save_cost(entry(arm, base, turns.cost(), asked.devices[0]))
     say(f"{len(found)} costs in {asked.store / 'costs.json'}; `report` shows them")

@@ -26,7 +26,7 @@ from benchmark.data.load import load
 from benchmark.errors import UsageError
 from benchmark.planning.folds import candidates, csv, in_words, validated
 from benchmark.planning.folds import rounds as rounds_of_folds
-from benchmark.planning.grid import planned
+from benchmark.planning.grid import check_names, planned
 from benchmark.planning.rounds import lacks
 from benchmark.running.execution import complete
 from benchmark.running.workers import Processes
@@ -39,7 +39,7 @@ def command(
     data_dir: DataDir = Path("data"),
     image_size: ImageSize = None,
     budget: BudgetName = "auto",
-    only: Only = "",
+    only: Only = None,
     folds: Annotated[int, typer.Option("--folds", min=2, help="Parts of the training images.")] = 5,
     minutes: Annotated[float | None, typer.Option(min=0, help="Start no new run after so many minutes.")] = None,
     store: StoreDir = None,
@@ -52,6 +52,7 @@ def command(
     Example: python -m benchmark folds --only learning_rate --folds 5
     """
     deadline = deadline_in(minutes)
+    check_names(only)
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, 1, image_size)
     say(opening(asked))
     grid = planned(asked, only)

@@ -43,9 +43,8 @@ def grid_of(table: TableRecord, store: Path, data_dir: Path) -> Grid:
     """Returns what today's code plans for a stored table."""
     asked = settle(table.data, data_dir, table.budget, store, 1, "1", "cpu", 3)
     asked = replace(asked, data_choice=table.data_choice)
-    only = "" if table.tricks else table.ablation
     tricks = [trick.replace(": ", ":", 1) for trick in table.tricks]
-    return planned(asked, only, table.design, tricks) if table.tricks else planned(asked, only)
+    return planned(asked, None, table.design, tricks) if table.tricks else planned(asked, table.ablation)
 
 
 def behind(arm: Arm) -> list[Recipe]:

@@ -26,7 +26,14 @@ ImageSize = Annotated[
 ]
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the data sets.")]
 BudgetName = Annotated[str, typer.Option("--budget", help=f"auto, {', '.join(BUDGETS)}.")]
-Only = Annotated[str, typer.Option("--only", help="Ablations, separated by commas; all if not given.")]
+Only = Annotated[
+    str | None,
+    typer.Option(
+        "--only",
+        help="Ablations or variants (ABLATION, or ABLATION: VARIANT), separated by commas; all: everything there is.",
+        show_default="the tour, some 35 variants",
+    ),
+]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Runs of each variant; the control gets more.")]
 StoreDir = Annotated[Path | None, typer.Option("--store", help="Folder of the results. [results/DATA-BUDGET]")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Workers. [one for each core or GPU]")]
@@ -74,7 +81,7 @@ def settle(
 ) -> Request:
     """Every `auto` replaced by what it means here. Raises UsageError for what is not to be had."""
     # Only now, as torch takes seconds to import and a command that reads a named store needs none of it.
-    from benchmark.data.load import choose
+    from benchmark.data.load import choose, find_source
     from benchmark.engine.machine import cores, devices, has_fast_bf16
 
     found = devices(device)
@@ -88,6 +95,8 @@ def settle(
     places = found * (cores() if not on_gpu else 1 if jobs_per_gpu == AUTO else int(jobs_per_gpu))
     if jobs:
         places = (places * jobs)[:jobs]
+    if data == "auto" and not find_source("cifar10", data_dir):
+        typer.echo(f"looking for CIFAR-10, which is not in {data_dir}, on the network", err=True)
     name, why = choose(f"{data}@{image_size}" if image_size else data, data_dir)
     return Request(
         data=name,

@@ -25,7 +25,7 @@ from benchmark.commands.options import (
 )
 from benchmark.commands.say import leave, opening, say
 from benchmark.data.load import load
-from benchmark.planning.grid import base_of, lacking, planned
+from benchmark.planning.grid import base_of, check_names, lacking, planned
 from benchmark.planning.requests import ADD_ONE, stages_of
 from benchmark.running.ended import Ended
 from benchmark.running.pace import image_flops, image_seconds
@@ -38,7 +38,7 @@ def command(
     data_dir: DataDir = Path("data"),
     image_size: ImageSize = None,
     budget: BudgetName = "auto",
-    only: Only = "",
+    only: Only = None,
     design: DesignName = ADD_ONE,
     trick: TrickNames = None,
     weights: WeightsFile = None,
@@ -52,10 +52,11 @@ def command(
 
     Example: python -m benchmark plan --seeds 10
     """
+    check_names(only, design, trick or ())
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds, image_size)
     say(opening(asked))
     results = Store(asked.store, ENGINE)
-    grid = planned(asked, only, design, trick or (), weights, stages_of(results.tables()))
+    grid = planned(asked, only, design, trick or (), weights, stages_of(stored := results.tables()), stored)
     for table in grid.tables:
         names = [CONTROL, *table.arms]
         runs = {name: table.seeds_of(name, seeds) for name in names}

@@ -7,11 +7,20 @@ from typing import Annotated
 
 import typer
 
+from benchmark.commands.console import console
 from benchmark.commands.options import HISTORY, BudgetName, Data, DataDir, StoreDir, opened, settle
 from benchmark.commands.say import say
 from benchmark.errors import UsageError
-from benchmark.evidence import regression
+from benchmark.evidence.acceptance import accept as put_in_place
+from benchmark.evidence.regression import compared
+from benchmark.evidence.regression_text import summary as in_markdown
+from benchmark.store.files import reporting_write_errors
+from benchmark.store.names import hint
 from benchmark.store.provenance import commit
+from benchmark.store.store import Store
+from benchmark.store.version import ENGINE
+
+REFERENCES = Path("results") / "reference"
 
 
 def command(
@@ -20,25 +29,56 @@ def command(
     data_dir: DataDir = Path("data"),
     budget: BudgetName = "auto",
     store: StoreDir = None,
+    only: Annotated[
+        str | None, typer.Option("--only", help="Ablations or variants, separated by commas; all that the store has.")
+    ] = None,
     summary: Annotated[Path | None, typer.Option("--summary", help="Append the Markdown to this file too.")] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Pass, though something was compared with nothing.")
+    ] = False,
     accept: Annotated[bool, typer.Option("--accept", help="Make the store the new reference.")] = False,
     history: Annotated[Path, typer.Option("--history", help="Where accepted effects are noted.")] = HISTORY,
 ) -> None:
     """Compare a store's effects with a reference's. Exit code 1 if any surely changed, unless it is accepted.
 
-    Example: python -m benchmark regress results/reference/cifar10-quick --store results/cifar10-quick
+    Exit code 1, too, if something that the store plans, or that --only names, could be compared with nothing. Example:
+    python -m benchmark regress results/reference/cifar10-catalogue --store results/cifar10-quick
     """
+    if accept and only is not None:
+        raise UsageError("--accept takes the whole store; leave out --only")
+    then = reference_in(reference)
     store = store or settle(data, data_dir, budget, None, None, "1", "auto", 1).store
-    then, now = opened(reference), opened(store)
-    found = regression.compared(then, now)
+    now = opened(store)
+    with console().status("comparing"):
+        found = compared(then, now, only)
     if not found.changes:
-        raise UsageError(f"{store} has no effect in common with {reference}; train the same ablations, data, budget")
-    say(text := regression.summary(found))
+        raise UsageError(
+            f"{store} has no effect in common with {reference}, by recipe or by name; train the same ablations, data "
+            "and budget"
+        )
+    say(text := in_markdown(found))
     if summary:
-        with summary.open("a", encoding="utf-8") as file:
+        remedy = "give another file with --summary"
+        with reporting_write_errors(summary.parent, remedy), summary.open("a", encoding="utf-8") as file:
             file.write(text)
+    lost = [*found.matching.gone, *found.matching.untrained]
     if accept:
-        regression.accept(now, reference, found, history, commit())
+        count = len(lost) + found.matching.others
+        if count and not allow_missing:
+            raise UsageError(
+                f"not accepted: {count} rows of the reference have no runs in {store} and would be lost; train them, "
+                "or give --allow-missing"
+            )
+        put_in_place(now, reference, found, history, commit())
         say(f"{reference} is now what {store} was; its effects are noted in {history}")
-    elif found.resolved:
+    elif found.resolved or (found.matching.lacking and not allow_missing):
         raise typer.Exit(1)
+
+
+def reference_in(folder: Path) -> Store:
+    """Returns the results in a folder. Raises UsageError, naming the references there are, if it has none."""
+    if (folder / "runs.jsonl").exists():
+        return Store(folder, ENGINE)
+    there = sorted({path.parent for place in (folder.parent, REFERENCES) for path in place.glob("*/runs.jsonl")})
+    known = hint(str(folder), list(map(str, there))) if there else "give the folder of a store"
+    raise UsageError(f"no results to compare with in {folder}; {known}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmark import report as reports
+from benchmark.commands.console import console
 from benchmark.commands.options import BudgetName, Data, DataDir, StoreDir, opened, settle
 from benchmark.commands.say import say
 from benchmark.evidence.measures import MEASURES, chosen
@@ -34,7 +35,9 @@ def command(
     measures = chosen(measure)
     store = store or settle(data, data_dir, budget, None, None, "1", "auto", 1).store
     results, out = opened(store), out or store / "report"
-    say(f"report: {reports.write(results, out, history)}")
+    with console().status("writing the report"):
+        page = reports.write(results, out, history)
+    say(f"report: {page}")
     if measures:
         from benchmark.commands.measures import write_measures
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +11,10 @@ import torch
 import typer
 
 from benchmark import report as reports
+from benchmark.budgets import BUDGETS
+from benchmark.commands.console import console
 from benchmark.commands.forecast import expected
+from benchmark.commands.live import Clock, Rewriter, Watch
 from benchmark.commands.options import (
     AUTO,
     BudgetName,
@@ -30,17 +33,19 @@ from benchmark.commands.options import (
     deadline_in,
     settle,
 )
-from benchmark.commands.say import leave, opening, say, verdicts, workers
+from benchmark.commands.say import leave, opening, say, say_link, say_preparation, workers
 from benchmark.data.load import load
 from benchmark.engine.machine import cores
 from benchmark.errors import UsageError
-from benchmark.planning.grid import Grid, base_of, lacking, planned
+from benchmark.planning.grid import Grid, base_of, check_names, lacking, planned
+from benchmark.planning.identity import Run
 from benchmark.planning.requests import ADD_ONE, Request, Stages, stages_of
 from benchmark.planning.resolving import Need
 from benchmark.running.combining import combine
 from benchmark.running.packing import crew, packing
-from benchmark.running.session import Session, ours, stays_open
+from benchmark.running.session import Session, stays_open
 from benchmark.running.workers import Processes
+from benchmark.store.records import Record
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
 
@@ -50,7 +55,7 @@ def command(
     data_dir: DataDir = Path("data"),
     image_size: ImageSize = None,
     budget: BudgetName = "auto",
-    only: Only = "",
+    only: Only = None,
     design: DesignName = ADD_ONE,
     trick: TrickNames = None,
     weights: WeightsFile = None,
@@ -69,58 +74,132 @@ def command(
     device: DeviceName = "auto",
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the report. [STORE/report]")] = None,
 ) -> None:
-    """Train what the store lacks, then write the report. Started again, it goes on where it was.
+    """Train what the store lacks, then write the report; without a selection, the tour. Again: it goes on.
 
     Examples: python -m benchmark run --data cifar10 --budget quick --only activation --seeds 5
+    python -m benchmark run --only "whitening: ZCA 1e-1"
     python -m benchmark run --only activation --resolve --max-seeds 20 --minutes 60
     python -m benchmark run --design pairs --trick activation:GELU --trick label_smoothing:0.1
     """
     if resolve and max_seeds < seeds:
         raise UsageError(f"--max-seeds must be at least --seeds ({seeds}), got {max_seeds}")
     deadline = deadline_in(minutes)
+    check_names(only, design, trick or ())
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds, image_size)
     say(opening(asked))
+    say_preparation(asked)
     results = Store(asked.store, ENGINE)
+    order = Order(asked, only, design, tuple(trick or ()), weights, results)
     stages = stages_of(results.tables())
-    grid = planned(asked, only, design, trick or (), weights, stages)
-
-    def again(stages: Stages) -> Grid:
-        grid = planned(asked, only, design, trick or (), weights, stages)
-        results.save_tables(grid.studies)
-        return grid
-
-    def after_round(done: int) -> str:
-        combined(grid, asked, results)
-        return verdicts(done, ours(grid, results))
-
-    def next_stage(grid: Grid, open_: Sequence[Need]) -> None:
-        left = lacking(grid, results)
-        rows = f"{len(open_)} row{'s' if len(open_) > 1 else ''} unresolved"
-        say(f"next stage: {rows}; {len(left)} runs; {expected(asked, left, results)}")
-
+    grid = order.planned(stages)
+    out = out or asked.store / "report"
     with results.writing():
         results.save_tables(grid.studies)
         left = lacking(grid, results)
-        total = len(grid.before) + sum(map(len, grid.rounds))
-        say(f"{total} runs, {len(left)} to train; {expected(asked, left, results)}")
-        for sentence in [*grid.unavailable, *on_other_gpus(results, asked.devices)]:
-            say(sentence)
+        announce(order, grid, left, out)
         if jobs_per_gpu == AUTO and not jobs and left and asked.devices[0].startswith("cuda"):
             asked = packed(asked)
             say(f"so {workers(asked)}")
-        with Processes(asked.devices, asked.data, asked.data_dir, results.folder) as trainer:
-            session = Session(results, trainer, asked.about, deadline)
-            ended = session.complete(grid, after_round)
+        terminal = console()
+        with (
+            Processes(asked.devices, asked.data, asked.data_dir, results.folder) as trainer,
+            Watch(
+                grid, results, clock(asked, results), terminal, Making(order, grid), Rewriter(asked.store, out)
+            ) as watch,
+        ):
+            session = Session(results, trainer, asked.about, deadline, watch)
+            ended = session.complete(grid)
             if resolve:
-                ended, grid = session.resolve(ended, grid, stages, again, max_seeds, next_stage)
+                ended, grid = session.resolve(ended, grid, stages, order.replanned, max_seeds, Telling(order, watch))
         unmade = combined(grid, asked, results)
+    if results.records:
+        watch.reread()
+        watch.table("results")
     for sentence in () if ended.left else unmade:
         say(sentence)
     if resolve:
         say(stays_open(grid, results))
     if results.records:
-        say(f"report: {reports.write(results, out or asked.store / 'report')}")
+        with terminal.status("writing the report"):
+            page = reports.write(results, out)
+        say(f"report: {page}")
     leave(ended, grid.broken)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What `run` was asked for, and the store that it fills."""
+
+    asked: Request
+    only: str | None
+    design: str
+    tricks: tuple[str, ...]
+    weights: Path | None
+    results: Store
+
+    def planned(self, stages: Stages) -> Grid:
+        """Returns what there is to do after the interim tests of `stages`."""
+        stored = self.results.tables()
+        return planned(self.asked, self.only, self.design, self.tricks, self.weights, stages, stored)
+
+    def replanned(self, stages: Stages) -> Grid:
+        """Returns the same, its tables saved."""
+        grid = self.planned(stages)
+        self.results.save_tables(grid.studies)
+        return grid
+
+
+@dataclass(frozen=True)
+class Making:
+    """Makes the ensembles of a plan for which all runs are there."""
+
+    order: Order
+    grid: Grid
+
+    def __call__(self) -> list[Record]:
+        """Returns the records of the ensembles that were made now."""
+        results = self.order.results
+        every = [each for replicates in self.grid.ensembles.values() for each in replicates]
+        ready = [e for e in every if e.key not in results and all(run.key in results for run in e.runs)]
+        if not ready:
+            return []
+        combined(self.grid, self.order.asked, results)
+        records = results.records
+        return [records[each.key] for each in ready if each.key in records]
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Says what the next stage of a resolution trains."""
+
+    order: Order
+    watch: Watch
+
+    def __call__(self, grid: Grid, open_: Sequence[Need]) -> None:
+        """Takes the plan of the stage, and the rows that are open."""
+        self.watch.follow(grid)
+        left = lacking(grid, self.order.results)
+        rows = f"{len(open_)} row{'s' if len(open_) > 1 else ''} unresolved"
+        say(f"next stage: {rows}; {len(left)} runs; {expected(self.order.asked, left, self.order.results)}")
+
+
+def announce(order: Order, grid: Grid, left: Sequence[Run], out: Path) -> None:
+    """Says what will be trained, how long it will take, and where the report will be."""
+    total = len(grid.before) + sum(map(len, grid.rounds))
+    rows = sum(len(table.arms) for table in grid.tables)
+    if order.only is None and not order.tricks:
+        say(f"the tour: {rows} variants of {len(grid.tables)} tables; `--only all` takes the whole catalogue")
+    say(f"{total} runs, {len(left)} to train; {expected(order.asked, left, order.results)}")
+    for sentence in [*grid.unavailable, *on_other_gpus(order.results, order.asked.devices)]:
+        say(sentence)
+    if left:
+        say_link("report, rewritten every few minutes", out / "index.html")
+
+
+def clock(asked: Request, results: Store) -> Clock:
+    """Returns the clock for the time left."""
+    known = {recipe: [seconds] for recipe, seconds in results.seconds().items()}
+    return Clock(len(asked.devices), BUDGETS[asked.budget].run_seconds, known)
 
 
 def combined(grid: Grid, asked: Request, results: Store) -> list[str]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from benchmark.commands.console import letters
 from benchmark.running.ended import Ended
 
 if TYPE_CHECKING:  # SciPy and statsmodels take a second to import, and `list` needs neither
-    from benchmark.evidence.tables import Table
     from benchmark.planning.requests import Request
 
 
@@ -38,20 +39,17 @@ def workers(asked: Request) -> str:
     return ", ".join(f"{count} worker{'s' if count > 1 else ''} on {device}" for device, count in kinds.items())
 
 
-def verdicts(rounds: int, found: Sequence[Table]) -> str:
-    """Where the verdicts stand, a line for each table."""
-    return "\n".join([f"after round {rounds}:", *(f"  {standing(table)}" for table in found)])
+def say_preparation(asked: Request) -> None:
+    """Says what is waited for, where a data set is to be prepared for the first time."""
+    from benchmark.data.cache import cache_file  # here, for the same reason
+
+    if not cache_file(asked.data, asked.data_dir).exists():
+        say(f"preparing {asked.data} in {asked.data_dir / '.cache'} (once; up to a minute)")
 
 
-def standing(table: Table) -> str:
-    """Which variants help, hurt and are equivalent so far, and how many are open."""
-    words: dict[str, list[str]] = {}
-    for row in table.rows:
-        effect = "" if row.effect is None else f" {row.effect:+.1f}"
-        words.setdefault(row.verdict, []).append(row.variant + effect)
-    shown = [f"{word} {', '.join(words[word])}" for word in ("helps", "hurts", "equivalent") if word in words]
-    open_ = len(table.rows) - sum(len(words.get(word, [])) for word in ("helps", "hurts", "equivalent"))
-    return f"{table.study.name}: " + "; ".join([*shown, *([f"{open_} unresolved"] if open_ else [])])
+def say_link(what: str, path: Path) -> None:
+    """Says where a file is, as an address that terminals make a link of."""
+    say(f"{what}: {path.resolve().as_uri()}")
 
 
 def leave(ended: Ended, broken: Mapping[str, str]) -> None:
@@ -79,6 +77,6 @@ def leave_out(broken: Mapping[str, str]) -> None:
 
 
 def say(text: str) -> None:
-    """To the terminal, at once."""
-    typer.echo(text)
+    """Writes a text to the terminal, at once, in the letters that it has."""
+    typer.echo(letters(text))
     sys.stdout.flush()

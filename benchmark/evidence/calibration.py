@@ -7,7 +7,7 @@ through the very comparison that the tables go through.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import ceil, sqrt
 from random import Random
 from statistics import variance
@@ -52,8 +52,18 @@ def planted(pool: Scores, effects: Sequence[float], seeds: int, trials: int, dra
         yield [([score + effect for score in draw.choices(list(pool), k=seeds)], control) for effect in effects]
 
 
-def calibrated(pool: Scores, margin: float, trials: int, seed: int = 0, arms: int = 10, seeds: int = 5) -> list[Rate]:
+def calibrated(
+    pool: Scores,
+    margin: float,
+    trials: int,
+    seed: int = 0,
+    arms: int = 10,
+    seeds: int = 5,
+    watched: Callable[[Iterable[list[Pair]]], Iterable[list[Pair]]] = iter,
+) -> list[Rate]:
     """What a table of `arms` arms of `seeds` runs gets wrong, by the runs `pool` of one recipe.
+
+    `watched` passes on the tables that are drawn, 4 times `trials` in all, and may count them.
 
     Raises ValueError for fewer than LEAST runs.
     """
@@ -61,11 +71,11 @@ def calibrated(pool: Scores, margin: float, trials: int, seed: int = 0, arms: in
         raise ValueError(f"it takes {LEAST} runs of one recipe to draw them apart, and there are {len(pool)}")
     draw = Random(seed)
     few = max(1, min(seeds, len(pool) // 3))
-    nothing = [judge_pairs(table, margin) for table in planted(pool, [0.0] * arms, seeds, trials, draw)]
-    apart = [judge_pairs(table, margin) for table in splits(pool, 1, few, trials, draw)]
-    edge = [judge_pairs(table, margin) for table in planted(pool, [margin] * arms, seeds, trials, draw)]
+    nothing = [judge_pairs(table, margin) for table in watched(planted(pool, [0.0] * arms, seeds, trials, draw))]
+    apart = [judge_pairs(table, margin) for table in watched(splits(pool, 1, few, trials, draw))]
+    edge = [judge_pairs(table, margin) for table in watched(planted(pool, [margin] * arms, seeds, trials, draw))]
     twice = 2 * detectable(pool, seeds, arms, margin)
-    strong = [judge_pairs(table, margin) for table in planted(pool, [twice] * arms, seeds, trials, draw)]
+    strong = [judge_pairs(table, margin) for table in watched(planted(pool, [twice] * arms, seeds, trials, draw))]
     return [
         rate(
             "a table with any false 'helps' or 'hurts'", [any(map(alarm, table)) for table in nothing], "at most 5 %"

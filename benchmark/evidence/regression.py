@@ -10,23 +10,20 @@ that were measured in turns; their error is how much these ratios scatter from o
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from math import log, pi, sqrt
-from pathlib import Path
 from statistics import median
 
-import pandas as pd
 from scipy.stats import t
 
 from benchmark.claim import CONTROL
 from benchmark.evidence.comparison import TOO_FEW, Difference, contrast, holm, judge
+from benchmark.evidence.matching import Matching, matched
 from benchmark.evidence.power import ALPHA, LEAST
 from benchmark.evidence.spread import Background, background
 from benchmark.evidence.tables import Table, none_if_nan, points, tables
-from benchmark.store.files import replace_file, reporting_write_errors
 from benchmark.store.records import CostRecord, Environment, Finished, RunRecord, TableName
 from benchmark.store.store import Store
 
@@ -75,9 +72,11 @@ class Comparison:
 
     changes: list[Change]
     costs: list[CostChange]
-    missing: list[str]  # compared in the reference, without runs in the store
+    matching: Matching
     again: tuple[int, int]  # of the runs that both have: those that gave the same numbers, and all
+    differing: list[str]  # those that gave other numbers, with the test accuracies
     environments: tuple[list[str], list[str]]  # of the reference, of the store
+    commits: tuple[list[str], list[str]]  # that trained them
 
     @property
     def resolved(self) -> list[Change]:
@@ -98,28 +97,21 @@ class Side:
     reproduced: bool  # whether shared runs gave the same numbers
 
 
-def compared(reference: Store, store: Store) -> Comparison:
-    """Every effect and every baseline that both have."""
-    then, now = ({t.study.name: t for t in tables(each)} for each in (reference, store))
+def compared(reference: Store, store: Store, only: str | None = None) -> Comparison:
+    """Every effect and every baseline that both have, of the rows that `only` names or of all that the store plans."""
+    then, now = tables(reference), tables(store)
+    matching = matched(then, now, only)
     sides: list[Side] = []
-    missing, baselines = [], set()
-    for name, before in then.items():
-        after = now.get(name)
-
-        def side(variant: str, old: Terms, new: Terms, before: Table = before, after: Table | None = after) -> Side:
-            same = after is not None and reproduced(before, after, variant)
-            return Side(before.study.name, variant, old, new, before.study.margin, spread(before), same)
-
+    baselines = set()
+    for pair in matching.pairs:
+        before, after = pair.before, pair.after
         control = before.study.control.recipe
-        if control not in baselines and before.control and after and after.control:
+        if control not in baselines:
             baselines.add(control)
-            sides.append(side(CONTROL, own(before, CONTROL), own(after, CONTROL)))
-        for arm in before.study.arms:
-            old, new = effect(before, arm.variant), effect(after, arm.variant) if after else None
-            if old is not None and new is not None:
-                sides.append(side(arm.variant, old, new))
-            elif old is not None:
-                missing.append(name.row(arm.variant))
+            sides.append(side(before, CONTROL, own(before, CONTROL), own(after, CONTROL), after, CONTROL))
+        old, new = effect(before, pair.variant), effect(after, pair.now)
+        if old is not None and new is not None:
+            sides.append(side(before, pair.variant, old, new, after, pair.now))
     changes = [
         replace(change, word="unchanged") if side.reproduced else change
         for change, side in zip(judged(sides), sides, strict=True)
@@ -127,17 +119,50 @@ def compared(reference: Store, store: Store) -> Comparison:
     runs = [each.finished for each in (reference, store)]  # read from the disk, once
     shared = again(*runs)
     return Comparison(
-        changes,
-        cost_changes(reference, store),
-        missing,
-        (sum(shared), len(shared)),
-        (environments(runs[0]), environments(runs[1])),
+        changes=changes,
+        costs=cost_changes(reference, store),
+        matching=matching,
+        again=(sum(shared), len(shared)),
+        differing=differing(*runs, now),
+        environments=(environments(runs[0]), environments(runs[1])),
+        commits=(commits(runs[0]), commits(runs[1])),
     )
 
 
-def reproduced(before: Table, after: Table, variant: str) -> bool:
+def side(before: Table, variant: str, old: Terms, new: Terms, after: Table, now: str) -> Side:
+    """Returns what is compared of a row or a baseline."""
+    same = reproduced(before, after, variant, now)
+    return Side(before.study.name, variant, old, new, before.study.margin, spread(before), same)
+
+
+def differing(before: Iterable[Finished], after: Iterable[Finished], now: Iterable[Table]) -> list[str]:
+    """Returns the runs that both have and that gave other numbers, in words."""
+    names: dict[str, str] = {}
+    for table in now:
+        for arm in (table.study.control, *table.study.arms):
+            names.setdefault(arm.recipe, table.study.name.row(arm.variant))
+    then = {run.key: run for run in before}
+    return [
+        f"{names.get(run.recipe, 'a member of ensembles')}, seed {run.seed}: {percent(old)} then, {percent(run)} now"
+        for run in after
+        if (old := then.get(run.key)) and not same_numbers(old, run)
+    ]
+
+
+def percent(run: Finished) -> str:
+    """Returns a run's test accuracy in words."""
+    return "diverged" if run.test_accuracy is None else f"{100 * run.test_accuracy:.2f} %"
+
+
+def commits(runs: Iterable[Finished]) -> list[str]:
+    """Returns the commits that runs were trained by, each once, shortened."""
+    found = Counter(str(run.environment.get("git_commit", "")) for run in runs)
+    return [commit[:9] for commit, _ in found.most_common() if commit]
+
+
+def reproduced(before: Table, after: Table, variant: str, now: str) -> bool:
     """Returns whether a variant and its control have the very same runs then and now, with the same numbers."""
-    return all(all_again(before.runs(arm), after.runs(arm)) for arm in (variant, CONTROL))
+    return all(all_again(before.runs(old), after.runs(new)) for old, new in ((variant, now), (CONTROL, CONTROL)))
 
 
 def all_again(before: Sequence[Finished], after: Sequence[Finished]) -> bool:
@@ -263,75 +288,3 @@ def described(there: Environment) -> str:
     """Returns the part of an environment that an effect may depend on, in words."""
     device = there.get("device", "?")
     return f"torch {there.get('torch', '?')} on {there.get('cpu') if device == 'cpu' else device}"
-
-
-def summary(comparison: Comparison, rows: int = 20) -> str:
-    """Markdown fit for a pull request."""
-    resolved = comparison.resolved
-    counts = {word: sum(c.word == word for c in comparison.changes) for word in ("unchanged", "unresolved")}
-    lines = [
-        f"### Effects: {len(resolved)} changed, {counts['unchanged']} unchanged, {counts['unresolved']} unresolved",
-        "",
-        f"Reference: {'; '.join(comparison.environments[0])}. Now: {'; '.join(comparison.environments[1])}.",
-    ]
-    same, both = comparison.again
-    if both:
-        lines += ["", f"{same} of the {both} runs that both have gave the same numbers."]
-    if sizes := [change.visible for change in comparison.changes if change.visible]:
-        lines += [
-            "",
-            f"With these runs half of the comparisons show a change of {median(sizes):.1f} points "
-            "four times out of five.",
-        ]
-    if resolved:
-        lines += ["", "| effect | reference | now | change [95 % interval] | p | |", "|---|--:|--:|--:|--:|---|"]
-        lines += map(line, sorted(resolved, key=lambda change: change.p or 0)[:rows])
-        lines += [f"\n… and {len(resolved) - rows} more."] if len(resolved) > rows else []
-    if comparison.costs:
-        lines += ["", "| step time over the baseline's | reference | now |", "|---|--:|--:|"]
-        lines += [f"| {c.variant} | {c.before:.2f} | {c.after:.2f} |" for c in comparison.costs]
-    if comparison.missing:
-        named = ", ".join(comparison.missing[:rows]) + (", …" if len(comparison.missing) > rows else "")
-        lines += ["", f"Not compared, since the store has no runs of them: {len(comparison.missing)}: {named}."]
-    return "\n".join(lines) + "\n"
-
-
-def line(change: Change) -> str:
-    """A row of the summary's table."""
-    interval = "" if change.low is None or change.high is None else f" [{change.low:+.1f}, {change.high:+.1f}]"
-    p = "" if change.p is None else f"{change.p:.2g}"
-    gap = f"{change.after - change.before:+.1f}{interval}"
-    return f"| {change.name} | {change.before:+.1f} | {change.after:+.1f} | {gap} | {p} | {change.word} |"
-
-
-def accept(store: Store, reference: Path, comparison: Comparison, history: Path, commit: str) -> None:
-    """Put `store` in the place of `reference`, say where it came from, and note its effects in `history`, a CSV."""
-    when = datetime.now(UTC).date().isoformat()
-    with reporting_write_errors(reference):
-        reference.mkdir(parents=True, exist_ok=True)
-        for name in ("runs.jsonl", "studies.json", "costs.json"):
-            if (store.folder / name).exists():
-                replace_file(reference / name, (store.folder / name).read_bytes())
-        came_from = {"accepted": when, "commit": commit, "environments": comparison.environments[1]}
-        replace_file(reference / "accepted.json", json.dumps(came_from, indent=1).encode())
-    with reporting_write_errors(history.parent):
-        noted = pd.read_csv(history) if history.exists() else pd.DataFrame()
-        pd.concat([noted, pd.DataFrame(lines(comparison.changes, when, commit))]).to_csv(history, index=False)
-
-
-def lines(changes: Iterable[Change], when: str, commit: str) -> list[dict[str, str | float]]:
-    """Returns lines of the history: every effect, and its change since the reference before."""
-    return [
-        {
-            "date": when,
-            "commit": commit,
-            "data": change.table.data,
-            "budget": change.table.budget,
-            "ablation": change.table.ablation,
-            "context": change.table.context,
-            "variant": change.variant,
-            "effect": round(change.after, 3),
-            "change": change.word,
-        }
-        for change in changes
-    ]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
+from benchmark.baseline import baseline
 from benchmark.claim import CONTROL, Additive, Better, Claim
 from benchmark.engine.network import assembled
 from benchmark.errors import UsageError, unknown
@@ -16,6 +17,7 @@ from benchmark.planning.discovery import Ablation, chosen, unadapted
 from benchmark.planning.identity import changes, describe
 from benchmark.planning.studies import Study, study
 from benchmark.recipe import Recipe
+from benchmark.store.names import hint, plain
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,25 @@ def tricks(asked: Sequence[str], ablations: Sequence[Ablation], broken: Sequence
             raise UsageError(f"--trick {text!r} must be ABLATION:VARIANT, such as activation:PReLU; see `list`")
         if name in broken:
             raise UsageError(f"--trick {text!r}: {name} cannot be used; `list` says why")
-        found.append(Trick(chosen(ablations, (), [name])[0], variant))
+        found.append(trick(name, variant, ablations))
     if len(set(found_names := [trick.name for trick in found])) < max(2, len(found)):
         raise UsageError(f"this design needs two or more different tricks, got {found_names}; name each by --trick")
     return found
+
+
+def trick(name: str, variant: str, ablations: Sequence[Ablation]) -> Trick:
+    """Returns the trick of these names, whose case does not matter. Raises UsageError if it is not there."""
+    by_name = {plain(each.name): each.name for each in ablations}
+    if "(" in name and plain(name.partition("(")[0]) in by_name:
+        raise UsageError(
+            f"--trick {name}:{variant} names a context; tricks go on the baseline: leave out the brackets"
+        )
+    (ablation,) = chosen(ablations, (), [by_name.get(plain(name), name)])
+    base = baseline("cifar10", "quick")  # names are the same on any other
+    there = {plain(each): each for each in ablation.variants(base, base)}
+    if plain(variant) not in there:
+        raise UsageError(f"unknown variant {variant!r} of {ablation.name}; {hint(variant, list(there.values()))}")
+    return Trick(ablation, there[plain(variant)])
 
 
 def together(base: Recipe, several: Sequence[Trick]) -> Recipe:

@@ -26,6 +26,7 @@ class Ablation:
     variants: Callable[[Recipe, Recipe], Mapping[str, Arm]]  # of the base in a context, and of the base itself
     claims: tuple[Claim, ...]
     factors: tuple[str, str] | None = None  # names of the two factors, where its variants are named KIND: WAY
+    tour: tuple[str, ...] = ()  # what a run without a selection takes of it: VARIANT, or CONTEXT: VARIANT
 
 
 def discover() -> tuple[list[Ablation], dict[str, str]]:
@@ -55,8 +56,23 @@ def read(module: ModuleType) -> Ablation:
     claims = tuple(getattr(module, "CLAIMS", ()))
     name = module.__name__.removeprefix(f"{PACKAGE}.")
     return Ablation(
-        name, question, sources, contexts, with_original(module.variants), claims, getattr(module, "TWO_FACTORS", None)
+        name,
+        question,
+        sources,
+        contexts,
+        with_original(module.variants),
+        claims,
+        getattr(module, "TWO_FACTORS", None),
+        tour_of(module),
     )
+
+
+def tour_of(module: ModuleType) -> tuple[str, ...]:
+    """Returns what a module contributes to the tour. Raises TypeError unless TOUR is a tuple of names."""
+    tour = getattr(module, "TOUR", ())
+    if not isinstance(tour, tuple) or not all(isinstance(name, str) for name in tour):
+        raise TypeError(f'TOUR must be a tuple of names, such as TOUR = ("GELU",), got {tour!r}')
+    return tour
 
 
 def with_original(variants: Callable[..., Mapping[str, Arm]]) -> Callable[[Recipe, Recipe], Mapping[str, Arm]]:

@@ -12,13 +12,15 @@ from benchmark.engine.machine import has_fast_bf16
 from benchmark.errors import UsageError, unknown
 from benchmark.planning.checkpoints import checkpoint, with_weights
 from benchmark.planning.designs import DESIGNS, tricks
-from benchmark.planning.discovery import chosen, discover
+from benchmark.planning.discovery import discover
 from benchmark.planning.identity import Run
 from benchmark.planning.requests import ADD_ONE, Request, Stages
-from benchmark.planning.rounds import Planned, combinations, lacks, origins, plan
+from benchmark.planning.rounds import Planned, by_variant, combinations, lacks, origins, plan
+from benchmark.planning.selection import Selection, selected
 from benchmark.planning.studies import Study, old_data, studies
-from benchmark.planning.study_record import as_record
+from benchmark.planning.study_record import as_record, joined
 from benchmark.recipe import Recipe
+from benchmark.store.names import EVERYTHING
 from benchmark.store.records import TableName, TableRecord
 from benchmark.store.store import Store
 
@@ -38,16 +40,24 @@ class Grid:
 
 def planned(
     asked: Request,
-    only: str,
+    only: str | None = EVERYTHING,
     design: str = ADD_ONE,
     named: Sequence[str] = (),
     weights: Path | None = None,
     stages: Stages | None = None,
+    stored: Sequence[TableRecord] = (),
 ) -> Grid:
-    """The grid of a request. Raises UsageError for an ablation that is not there, or data that are not to be had."""
+    """The grid of a request: of what `only` selects, of the tour if that is None.
+
+    `stored` has the tables that the store knows: of those that are planned in part now, it keeps the other arms.
+    Raises UsageError for a name that is not there, or data that are not to be had.
+    """
     if weights and named:
         raise UsageError("--weights goes with --design add-one; leave out --design and --trick")
-    tables, left_out = tables_of(asked, only, design, named)
+    every, left_out = tables_of(asked, design, named)
+    selection = Selection(None) if named else selected(only, every, left_out)
+    tables = selection.of(every)
+    left_out = {name: why for name, why in left_out.items() if selection.tour or selection.chooses(name)}
     start = checkpoint(weights) if weights else None
     data = load(asked.data, asked.data_dir)
     tables = with_weights(tables, start, len(data.classes)) if start else tables
@@ -56,7 +66,12 @@ def planned(
     stages = stages or Stages()
     tables = [replace(table, wanted=stages.wanted.get(table_name(table, asked), {})) for table in tables]
     kept = [as_record(table, asked, data, stages.interims.get(table_name(table, asked), ())) for table in tables]
-    rounds = plan(tables, asked.seeds, data.fingerprint, prints)
+    earlier, whole = {each.name: each for each in stored}, {table.name: table for table in every}
+    for n, (table, record) in enumerate(zip(tables, kept, strict=True)):
+        if (before := earlier.get(record.name)) and len(table.arms) < len(whole[table.name].arms):
+            kept[n] = joined(record, as_record(whole[table.name], asked, data), before)
+    ordered = by_variant if selection.tour else plan
+    rounds = ordered(tables, asked.seeds, data.fingerprint, prints)
     unavailable = [*data.remarks] + [
         f"left out: what starts from {name}, since {why}" for name, why in why_not.items()
     ]
@@ -64,18 +79,28 @@ def planned(
     return Grid(tables, origins(rounds, prints), rounds, kept, left_out, unavailable, ensembles)
 
 
-def tables_of(asked: Request, only: str, design: str, named: Sequence[str]) -> tuple[list[Study], dict[str, str]]:
-    """The tables of a design, and for each module that had to be left out one sentence that says why."""
+def check_names(only: str | None, design: str = ADD_ONE, named: Sequence[str] = ()) -> None:
+    """Raises UsageError for names of ablations, variants, designs or tricks that are not there; needs no data."""
     if design not in (ADD_ONE, *DESIGNS):
         raise unknown("design", design, [ADD_ONE, *DESIGNS])
-    names = [name.strip() for name in only.split(",") if name.strip()]
-    if bool(named) != (design != ADD_ONE) or (names and named):
+    if bool(named) != (design != ADD_ONE) or (only is not None and named):
         raise UsageError("--trick goes with --design leave-one-out, pairs or ladder, and --only with add-one")
+    found, broken = discover()
+    base = baseline("cifar10", "quick")  # names are the same on any other
+    if named:
+        DESIGNS[design](tricks(named, found, list(broken)), base)
+    elif only is not None:
+        tables, failing = studies(found, base)
+        selected(only, tables, broken | failing)
+
+
+def tables_of(asked: Request, design: str, named: Sequence[str]) -> tuple[list[Study], dict[str, str]]:
+    """All tables of a design, and for each module that cannot be used one sentence that says why."""
     found, broken = discover()
     if named:
         return [DESIGNS[design](tricks(named, found, list(broken)), base_of(asked))], broken
-    tables, failing = studies(chosen(found, broken, names), base_of(asked))
-    return tables, {name: why for name, why in (broken | failing).items() if not names or name in names}
+    tables, failing = studies(found, base_of(asked))
+    return tables, broken | failing
 
 
 def table_name(table: Study, asked: Request) -> TableName:

@@ -32,18 +32,44 @@ def plan(
     rounds: list[list[Run]] = [[] for _ in range(seeds)]
     for recipe, all_seeds in wanted.values():
         for place, seed in enumerate(sorted(all_seeds)):
-            before = origin(recipe, seed, old)
-            start = before.key if before else ""
-            rounds[place * seeds // len(all_seeds)].append(Run(recipe, seed, fingerprint, start))
+            rounds[place * seeds // len(all_seeds)].append(run_of(recipe, seed, fingerprint, old))
     return rounds
+
+
+def by_variant(
+    tables: Sequence[Study], seeds: int, fingerprint: str, old: Mapping[str, str] = MappingProxyType({})
+) -> list[list[Run]]:
+    """Every distinct run once, a round for each variant: all of its seeds, and its control's with the first of them.
+
+    Tables take turns, each with one variant after the other, so that effects show early and of many kinds.
+    """
+    recipes: dict[str, tuple[Recipe, set[int]]] = {}
+    for table in tables:
+        for text, taken in table.runs_of(seeds).items():
+            recipes.setdefault(text, (taken.recipe, set()))[1].update(taken.seeds)
+    rounds: list[list[Run]] = []
+    for place in range(max((len(table.arms) for table in tables), default=0)):
+        for table in tables:
+            for arm in list(table.arms.values())[place : place + 1]:
+                needed = [arm] if isinstance(arm, Recipe) else arm.seeds(seeds)
+                texts = [describe(each) for each in (table.base, *needed)]
+                due = [recipes.pop(text) for text in texts if text in recipes]
+                rounds.append(
+                    [run_of(recipe, seed, fingerprint, old) for recipe, each in due for seed in sorted(each)]
+                )
+    return [each for each in rounds if each]
+
+
+def run_of(recipe: Recipe, seed: int, fingerprint: str, old: Mapping[str, str]) -> Run:
+    """Returns a run of a recipe, with the key of the run that it starts from."""
+    before = origin(recipe, seed, old)
+    return Run(recipe, seed, fingerprint, before.key if before else "")
 
 
 def combinations(tables: Iterable[Study], seeds: int, fingerprint: str) -> dict[str, list[Combination]]:
     """Every ensemble as often as it is to be made, by the names of table and arm."""
     return {
-        f"{table.ablation.name}{f' ({table.context})' if table.context else ''}: {name}": [
-            Combination(arm, each, fingerprint) for each in range(table.seeds_of(name, seeds))
-        ]
+        f"{table.name}: {name}": [Combination(arm, each, fingerprint) for each in range(table.seeds_of(name, seeds))]
         for table in tables
         for name, arm in table.arms.items()
         if isinstance(arm, Ensemble)

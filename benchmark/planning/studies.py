@@ -36,6 +36,11 @@ class Study:
     tricks: tuple[str, ...] = ()  # of a design of several tricks, as ABLATION: VARIANT
     factors: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # kind and way by arm, of a table of both
 
+    @property
+    def name(self) -> str:
+        """Returns the ablation, with its context where it has one."""
+        return f"{self.ablation.name} ({self.context})" if self.context else self.ablation.name
+
     def seeds_of(self, arm: str, seeds: int) -> int:
         """How many runs of an arm, or how often an ensemble is made.
 
@@ -70,10 +75,29 @@ def studies(ablations: Iterable[Ablation], base: Recipe) -> tuple[list[Study], d
     broken: dict[str, str] = {}
     for ablation in ablations:
         try:
-            good += [study(ablation, context, adapt(base), base) for context, adapt in ablation.contexts.items()]
+            made = [study(ablation, context, adapt(base), base) for context, adapt in ablation.contexts.items()]
+            check_tour(ablation, made)
+            good += made
         except Exception as reason:  # as in discover()
             broken[ablation.name] = f"{PACKAGE}/{ablation.name}.py is left out: {type(reason).__name__}: {reason}"
     return good, broken
+
+
+def toured(ablation: Ablation) -> list[tuple[str | None, str]]:
+    """Returns context and variant of what an ablation contributes to the tour; the context is None for all of them."""
+    found: list[tuple[str | None, str]] = []
+    for name in ablation.tour:
+        context, _, variant = name.partition(": ")
+        found.append((context, variant) if context in ablation.contexts and variant else (None, name))
+    return found
+
+
+def check_tour(ablation: Ablation, tables: Iterable[Study]) -> None:
+    """Raises ValueError if TOUR names what no table has."""
+    there = {(context, name) for table in tables for name in table.arms for context in (None, table.context)}
+    for context, variant in toured(ablation):
+        if (context, variant) not in there:
+            raise ValueError(f"TOUR names {variant!r}, which is no variant of its own in context {context!r}")
 
 
 def study(ablation: Ablation, context: str, base: Recipe, original: Recipe) -> Study:

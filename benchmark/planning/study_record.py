@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import replace
 
 from benchmark.budgets import BUDGETS
 from benchmark.claim import CONTROL
 from benchmark.data.splits import DataSet
+from benchmark.planning.checkpoints import KIND as WEIGHTS
 from benchmark.planning.identity import changes, describe
 from benchmark.planning.requests import Request
 from benchmark.planning.rounds import steps
@@ -16,7 +19,11 @@ from benchmark.store.records import ArmRecord, EnsembleOf, Facts, Interim, Table
 
 
 def as_record(table: Study, asked: Request, data: DataSet, interims: tuple[Interim, ...] = ()) -> TableRecord:
-    """Returns a table as the store keeps it, so that a report needs nothing but the store."""
+    """Returns a table as the store keeps it, so that a report needs nothing but the store.
+
+    Of a table in part, only the claims about its arms are kept.
+    """
+    there = {CONTROL, *table.arms, *table.same}
     return TableRecord(
         ablation=table.ablation.name,
         context=table.context,
@@ -35,8 +42,33 @@ def as_record(table: Study, asked: Request, data: DataSet, interims: tuple[Inter
         same=table.same,
         arms=tuple(arm_record(name, arm, table, asked.seeds) for name, arm in table.arms.items()),
         trained={text: len(taken.seeds) for text, taken in table.runs_of(asked.seeds).items()},
-        claims=table.ablation.claims,
+        claims=tuple(claim for claim in table.ablation.claims if there.issuperset(claim.holds.arms)),
         interims=interims,
+    )
+
+
+def joined(planned: TableRecord, whole: TableRecord, earlier: TableRecord) -> TableRecord:
+    """Returns a table planned in part together with those of its arms that a store has from earlier plans.
+
+    `whole` is the table with all its arms as today's code plans them: an arm that has another recipe by now, or is of
+    other data, is left out. Arms that start from a file of weights are kept as they are.
+    """
+    if earlier.fingerprint != planned.fingerprint or earlier.control.recipe != planned.control.recipe:
+        return planned
+    today = {arm.variant: arm.recipe for arm in whole.arms}
+    given = {arm.variant: arm for arm in earlier.arms if today.get(arm.variant, arm.recipe) == arm.recipe}
+    kept = {name: arm for name, arm in given.items() if name in today or arm.kind == WEIGHTS}
+    arms = kept | {arm.variant: arm for arm in planned.arms}
+    there = {CONTROL, *arms, *planned.same}
+    most = Counter(planned.trained) | Counter(
+        {text: earlier.trained.get(text, 0) for text in (*whole.trained, *(arm.recipe for arm in kept.values()))}
+    )
+    return replace(
+        planned,
+        control=replace(planned.control, seeds=max(planned.control.seeds, earlier.control.seeds)),
+        arms=tuple(arms[name] for name in dict.fromkeys([*today, *arms]) if name in arms),
+        trained=dict(most),
+        claims=tuple(claim for claim in whole.claims if there.issuperset(claim.holds.arms)),
     )
 
 

@@ -7,12 +7,10 @@ at a time, stage after stage. A worker that dies is replaced and its run tried o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import inf
 from typing import Literal, TypedDict
-
-from tqdm import tqdm
 
 from benchmark.engine.training import Result
 from benchmark.planning.identity import Run, describe
@@ -20,6 +18,7 @@ from benchmark.planning.rounds import lacks, longest_first
 from benchmark.planning.study_record import facts
 from benchmark.running.ended import Ended
 from benchmark.running.executor import Outcome, Trainer
+from benchmark.running.observer import Observer
 from benchmark.store.numbers import all_rounded, rounded
 from benchmark.store.records import About, Environment, FailedRecord, Record, RunRecord
 from benchmark.store.store import Store
@@ -31,34 +30,33 @@ def complete(
     trainer: Trainer,
     about: About,
     deadline: float = inf,
-    after_round: Callable[[int], str] = lambda done: "",
+    observer: Observer | None = None,
 ) -> Ended:
     """Train what `store` lacks of `rounds`, in their order; needs `store.writing()`.
 
     The last round starts with its longest runs, so that no worker waits long for the others at the end. `about` goes
-    into every record. After `deadline`, as of time.monotonic(), no run is started. `after_round(n)` gives a text to
-    print once the first n rounds are done. Ctrl-C ends it within seconds; finished runs are kept.
+    into every record. After `deadline`, as of time.monotonic(), no run is started. `observer` is told of each run that
+    begins and ends, and of each round that is done. Ctrl-C ends it within seconds; finished runs are kept.
     """
+    observer = observer or Observer()
     missing = [[run for run in planned if lacks(store, run)] for planned in rounds]
     pending = [len(planned) for planned in missing]
     turn = {run.key: n for n, planned in enumerate(missing) for run in planned}
-    runs = (with_digest(run, store) for run in in_order(missing, store) if time.monotonic() < deadline)
+    runs = begun((run for run in in_order(missing, store) if time.monotonic() < deadline), store, observer)
     failed: list[FailedRecord] = []
     done, told, interrupted = 0, next((n for n, left in enumerate(pending) if left), len(rounds)), False
-    with tqdm(total=len(turn), unit="run", desc="training", disable=not turn, dynamic_ncols=True) as bar:
-        try:
-            for outcome in trainer.outcomes(runs):
-                record = keep(outcome, store, about)
-                failed += [record] if isinstance(record, FailedRecord) else []
-                done += 1
-                bar.update()
-                pending[turn[record.key]] -= 1
-                while told < len(rounds) and not pending[told]:
-                    told += 1
-                    if text := after_round(told):
-                        bar.write(text)
-        except KeyboardInterrupt:
-            interrupted = True
+    try:
+        for outcome in trainer.outcomes(runs):
+            record = keep(outcome, store, about)
+            failed += [record] if isinstance(record, FailedRecord) else []
+            done += 1
+            observer.end(record)
+            pending[turn[record.key]] -= 1
+            while told < len(rounds) and not pending[told]:
+                told += 1
+                observer.end_round()
+    except KeyboardInterrupt:
+        interrupted = True
     return Ended(done, failed, len(turn) - done, interrupted)
 
 
@@ -67,6 +65,13 @@ def in_order(rounds: Sequence[Sequence[Run]], store: Store) -> Iterator[Run]:
     last = max((n for n, planned in enumerate(rounds) if planned), default=0)
     for n, planned in enumerate(rounds):
         yield from longest_first(planned, store.seconds()) if n == last else planned
+
+
+def begun(runs: Iterator[Run], store: Store, observer: Observer) -> Iterator[Run]:
+    """Yields runs as workers take them, and tells the observer."""
+    for run in runs:
+        observer.begin(run)
+        yield with_digest(run, store)
 
 
 def with_digest(run: Run, store: Store) -> Run:

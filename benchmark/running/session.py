@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from benchmark.evidence.tables import Table, tables
 from benchmark.planning.grid import Grid, lacking, starts
@@ -14,7 +15,8 @@ from benchmark.planning.rounds import lacks
 from benchmark.running.ended import Ended
 from benchmark.running.execution import complete
 from benchmark.running.executor import Trainer
-from benchmark.store.records import About
+from benchmark.running.observer import Observer
+from benchmark.store.records import About, FailedRecord
 from benchmark.store.store import Store
 
 
@@ -26,19 +28,25 @@ class Session:
     trainer: Trainer
     about: About  # goes into every record
     deadline: float  # as of time.monotonic(); no run is started after it
+    observer: Observer = field(default_factory=Observer)
 
-    def complete(self, grid: Grid, after_round: Callable[[int], str] = lambda done: "") -> Ended:
-        """First the runs that others start from, then the rounds; those whose start failed are left."""
-        before = starts(grid, self.results)
-        first = complete([before], self.results, self.trainer, self.about, self.deadline)
-        lost = {run.key for run in before if lacks(self.results, run)}
-        rounds = [[run for run in planned if run.start not in lost] for planned in grid.rounds]
-        skipped = sum(run.start in lost and lacks(self.results, run) for planned in grid.rounds for run in planned)
-        if first.interrupted:
-            return replace(first, left=first.left + len(lacking(replace(grid, before=[]), self.results)))
-        then = complete(rounds, self.results, self.trainer, self.about, self.deadline, after_round)
-        failed, left = first.failed + then.failed, first.left + then.left + skipped
-        return Ended(first.trained + then.trained, failed, left, then.interrupted)
+    def complete(self, grid: Grid) -> Ended:
+        """Trains the rounds, and ahead of a round what its runs start from; runs whose start failed are left."""
+        self.observer.expect(lacking(grid, self.results))
+        trained, failed, interrupted = 0, list[FailedRecord](), False
+        for part in parts(grid, self.results):
+            ended = complete(
+                self.startable(part, grid), self.results, self.trainer, self.about, self.deadline, self.observer
+            )
+            trained, failed, interrupted = trained + ended.trained, failed + ended.failed, ended.interrupted
+            if interrupted or time.monotonic() >= self.deadline:
+                break
+        return Ended(trained, failed, len(lacking(grid, self.results)) - len(failed), interrupted)
+
+    def startable(self, rounds: Sequence[Sequence[Run]], grid: Grid) -> list[list[Run]]:
+        """Returns the rounds without the runs whose start is not there: its training failed."""
+        lost = {run.key for run in grid.before if lacks(self.results, run)}
+        return [[run for run in each if run.start not in lost] for each in rounds]
 
     def resolve(
         self,
@@ -58,7 +66,7 @@ class Session:
             seen = [table for table in ours(grid, self.results) if news(table)]
             stages = stages.then(seen, [])
             grid = plan(stages)
-            found = [need for table in ours(grid, self.results) for need in needs(table, most)]
+            found = [need for table in ours(grid, self.results) for need in needs(table, most) if plans(grid, need)]
             if ended.left or not found or (trained and not seen):
                 return ended, grid
             open_ = promising_first(found, self.results.seconds())
@@ -67,6 +75,31 @@ class Session:
             tell(grid, open_)
             then, trained = self.complete(replace(grid, rounds=by_row(grid, open_))), True
             ended = replace(then, trained=ended.trained + then.trained, failed=ended.failed + then.failed)
+
+
+def parts(grid: Grid, results: Store) -> Iterator[list[list[Run]]]:
+    """Yields the rounds in parts, each to be trained whole before the next, which may start from its runs.
+
+    What runs of a round start from is trained together with the runs of that round that start from nothing.
+    """
+    waiting = {run.key: run for run in starts(grid, results)}
+    part: list[list[Run]] = []
+    for planned in grid.rounds:
+        before = [waiting.pop(key) for key in dict.fromkeys(run.start for run in planned) if key in waiting]
+        if before:
+            yield [*part, [*before, *(run for run in planned if not run.start)]]
+            part = [[run for run in planned if run.start]]
+        else:
+            part.append(list(planned))
+    yield part
+
+
+def plans(grid: Grid, need: Need) -> bool:
+    """Returns whether a grid plans a row: of a table planned in part, its record has others too."""
+    name = need.table.study.name
+    return any(
+        (t.ablation.name, t.context) == (name.ablation, name.context) and need.variant in t.arms for t in grid.tables
+    )
 
 
 def ours(grid: Grid, results: Store) -> list[Table]:
@@ -91,6 +124,8 @@ def by_row(grid: Grid, open_: Sequence[Need]) -> list[list[Run]]:
 
 def stays_open(grid: Grid, results: Store) -> str:
     """What all stages have not resolved."""
-    rows = [row for table in ours(grid, results) for row in table.rows]
+    planned = {(table.ablation.name, table.context, name) for table in grid.tables for name in table.arms}
+    every = [row for table in ours(grid, results) for row in table.rows]
+    rows = [row for row in every if (row.ablation, row.context, row.variant) in planned]
     open_ = [f"{row.ablation}: {row.variant} ({row.n} runs)" for row in rows if row.verdict == "unresolved"]
     return f"{len(open_)} of {len(rows)} rows stay unresolved" + (f": {', '.join(open_)}" if open_ else "")

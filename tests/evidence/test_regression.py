@@ -13,7 +13,12 @@ import pytest
 from builders import arm, changed, record, study
 
 from benchmark.commands.app import main
-from benchmark.evidence.regression import Comparison, accept, compared, summary
+from benchmark.errors import UsageError
+from benchmark.evidence.acceptance import accept
+from benchmark.evidence.matching import matched
+from benchmark.evidence.regression import Comparison, compared
+from benchmark.evidence.regression_text import escaped, summary
+from benchmark.evidence.tables import tables
 from benchmark.store.records import CostRecord, RunRecord
 from benchmark.store.store import Store
 
@@ -144,8 +149,67 @@ def test_the_change_of_an_effect_by_hand(tmp_path: Path) -> None:
 def test_what_has_no_runs_is_listed_and_not_judged(tmp_path: Path) -> None:
     some = {name: worth for name, worth in TRICKS.items() if name != "EMA"}
     found = compared(made(tmp_path / "a", 0), made(tmp_path / "b", 1, some))
-    assert found.missing == ["tricks: EMA"]
-    assert "no runs of them: 1: tricks: EMA." in summary(found)
+    assert found.matching.lacking == []  # nobody asked for it
+    assert found.matching.others == 1
+    assert "1 further rows of the reference were not asked for." in summary(found)
+    asked = compared(made(tmp_path / "c", 0), Store(tmp_path / "b", 1), only="tricks: EMA, tricks: flip")
+    assert asked.matching.untrained == ["tricks: EMA"]
+    assert {change.variant for change in asked.changes} == {"baseline", "flip"}
+    head, _, first = summary(asked).split("\n")[:3]
+    assert head.startswith("### Effects")
+    assert first == "**Compared with nothing: not trained.** The store has no runs of"
+    with pytest.raises(UsageError, match="unknown variant 'EMMA' of tricks; did you mean EMA"):
+        compared(Store(tmp_path / "a", 1), Store(tmp_path / "b", 1), only="tricks: EMMA")
+
+
+def test_rows_are_matched_by_recipe_first_and_by_name_second(tmp_path: Path) -> None:
+    reference = made(tmp_path / "a", 0)
+    renamed = made(tmp_path / "b", 1)
+    (table,) = renamed.tables()
+    arms = tuple(replace(each, variant="mirror") if each.variant == "flip" else each for each in table.arms)
+    recoded = tuple(replace(each, recipe="new EMA") if each.variant == "EMA" else each for each in arms)
+    runs = [changed(run, recipe="new EMA") if run.recipe == "-EMA" else run for run in renamed.records.values()]
+    with renamed.writing():
+        renamed.replace(runs, [replace(table, arms=recoded)], [])
+    found = compared(reference, renamed)
+    assert [(pair.variant, pair.now) for pair in found.matching.pairs if pair.variant != pair.now] == [
+        ("flip", "mirror")
+    ]
+    assert [pair.variant for pair in found.matching.pairs if pair.recoded] == ["EMA"]
+    assert found.matching.lacking == []
+    assert "Compared by name, since their code changed:\n\n- tricks: EMA\n" in summary(found)
+
+
+def test_renamed_and_untrained_are_told_apart(tmp_path: Path) -> None:
+    reference, store = made(tmp_path / "a", 0), made(tmp_path / "b", 1)
+    (table,) = store.tables()
+    arms = [replace(each, variant="mirror", recipe="m") if each.variant == "flip" else each for each in table.arms]
+    runs = [changed(run, recipe="m") if run.recipe == "-flip" else run for run in store.records.values()]
+    with store.writing():
+        store.replace([run for run in runs if run.recipe != "-tanh"], [replace(table, arms=tuple(arms))], [])
+    found = matched(tables(reference), tables(store))
+    assert (found.untrained, found.unknown, found.gone) == (["tricks: tanh"], ["tricks: mirror"], ["tricks: flip"])
+    assert found.others == 0
+
+
+def test_runs_that_gave_other_numbers_are_named_with_the_commits_of_both_sides(tmp_path: Path) -> None:
+    before, after = made(tmp_path / "a", 0), made(tmp_path / "b", 0)
+    runs = list(after.records.values())
+    flip = next(run for run in runs if (run.recipe, run.seed) == ("-flip", 1))
+    assert isinstance(flip, RunRecord)
+    other = replace(flip, test_accuracy=0.5, environment=ENVIRONMENT | {"git_commit": "0123456789abcdef"})
+    with after.writing():
+        after.replace([other if run is flip else run for run in runs], after.tables(), [])
+    found = compared(before, after)
+    then = 100 * (flip.test_accuracy or 0.0)
+    assert found.differing == [f"tricks: flip, seed 1: {then:.2f} % then, 50.00 % now"]
+    assert found.commits == ([], ["012345678"])
+    assert "now: torch 2.14.1 on A by commit 012345678" in summary(found)
+    assert "These gave others:\n\n- tricks: flip, seed 1:" in summary(found)
+
+
+def test_names_are_shown_as_they_are_in_markdown() -> None:
+    assert escaped("a|b <i>x_$ [1] `c`") == r"a\|b \<i\>x\_$ \[1\] \`c\`"
 
 
 def test_the_same_numbers_again_are_no_change_only_where_there_are_no_other_runs(tmp_path: Path) -> None:
@@ -177,7 +241,7 @@ def test_costs_are_compared_by_their_ranges(tmp_path: Path) -> None:
 
 def test_the_summary_is_a_table_for_a_pull_request(tmp_path: Path) -> None:
     text = summary(compared(made(tmp_path / "a", 0), made(tmp_path / "b", 1, TRICKS | {"tanh": 0.0})))
-    assert re.search(r"half of the comparisons show a change of \d\.\d points four times out of five", text)
+    assert re.search(r"Smallest change likely to be seen with these runs: \d\.\d points\.", text)
     assert text.startswith("### Effects: 1 changed")
     assert "| tricks: tanh | -" in text
     assert text.count("\n| ") == 2  # head and one line
@@ -195,6 +259,28 @@ def test_accepting_makes_the_store_the_reference_and_notes_its_effects(tmp_path:
     noted = pd.read_csv(history, keep_default_na=False)
     assert list(noted.variant) == ["baseline", *TRICKS] * 2
     assert noted.change[noted.variant == "tanh"].iloc[0] == "better"
+
+
+def test_accepting_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, store, history = made(tmp_path / "a", 0), made(tmp_path / "b", 1), tmp_path / "history.csv"
+    (reference.folder / "report").mkdir()
+    (reference.folder / "report" / "index.md").write_text("kept")
+    before = {path.name: path.read_bytes() for path in reference.folder.iterdir() if path.is_file()}
+
+    def full(path: Path, content: bytes) -> None:
+        if path == history:
+            raise OSError(28, "No space left on device")
+        path.write_bytes(content)
+
+    monkeypatch.setattr("benchmark.evidence.acceptance.replace_file", full)
+    with pytest.raises(UsageError, match="No space left on device"):
+        accept(store, reference.folder, compared(reference, store), history, "abc")
+    assert {path.name: path.read_bytes() for path in reference.folder.iterdir() if path.is_file()} == before
+    assert (reference.folder / "report" / "index.md").read_text() == "kept"
+    assert not history.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b"} | (
+        {".a.new"} & {p.name for p in tmp_path.iterdir()}
+    )
 
 
 def test_the_command_says_what_changed_and_exits_accordingly(
@@ -217,5 +303,14 @@ def test_the_command_says_what_changed_and_exits_accordingly(
     assert "tricks: tanh" in said
     assert (tmp_path / "summary.md").read_text() in said
     assert regress(f"--store={tmp_path / 'nowhere'}")[0] == 2
+    made(tmp_path / "more", 1, TRICKS | {"new": 0.0})
+    code, said = regress(f"--store={tmp_path / 'more'}")
+    assert (code, "new or renamed.** The reference has no runs of\n\n- tricks: new" in said) == (1, True)
+    assert regress(f"--store={tmp_path / 'more'}", "--allow-missing")[0] == 0
+    assert regress(f"--store={tmp_path / 'more'}", "--only=tricks: flip")[0] == 0
+    made(tmp_path / "less", 1, {"flip": 3.0})
+    assert regress(f"--store={tmp_path / 'less'}")[0] == 0
+    code, said = regress(f"--store={tmp_path / 'less'}", "--accept")
+    assert (code, "not accepted: 3 rows of the reference have no runs in" in said) == (2, True)
     assert regress(broken, "--accept", f"--history={tmp_path / 'history.csv'}")[0] == 0
     assert regress(broken)[0] == 0

@@ -13,7 +13,7 @@ from conftest import TINY
 from benchmark.planning.grid import Grid, lacking
 from benchmark.planning.identity import Run, describe
 from benchmark.running.executor import Outcome
-from benchmark.running.session import Session
+from benchmark.running.session import Session, parts
 from benchmark.store.records import About
 from benchmark.store.store import Store
 
@@ -59,3 +59,16 @@ def test_what_starts_from_a_failed_run_is_left(tmp_path: Path) -> None:
         ended = Session(store, trainer, About("toy", "asked for by name", "quick"), inf).complete(GRID)
     assert trainer.asked == [OLD]
     assert (ended.trained, len(ended.failed), ended.left) == (1, 1, 1)
+
+
+def test_what_others_start_from_is_trained_when_they_are_due(tmp_path: Path) -> None:
+    plain = [Run(replace(TINY, learning_rate=rate), 0, "f") for rate in (0.3, 0.4)]
+    later = Run(TASK, 1, "f6", keeps_weights=True)
+    second = Run(replace(TINY, start_from=TASK), 1, "f", later.key)
+    grid = replace(GRID, before=[OLD, later], rounds=[[plain[0], TUNED[0]], [plain[1]], [second]])
+    assert list(parts(grid, Store(tmp_path, 1))) == [
+        [[OLD, plain[0]]],
+        [[TUNED[0]], [plain[1]], [later]],
+        [[second]],
+    ]
+    assert list(parts(grid, with_runs(tmp_path / "all", OLD, TUNED[0], later, second))) == [grid.rounds]

@@ -27,10 +27,11 @@ from benchmark.recipe import Recipe
 from benchmark.running.ended import Ended
 from benchmark.running.execution import complete, in_order
 from benchmark.running.executor import Outcome
+from benchmark.running.observer import Observer
 from benchmark.running.preload import MODULES
 from benchmark.running.workers import Processes
 from benchmark.store.files import weights_file
-from benchmark.store.records import About, FailedRecord, RunRecord
+from benchmark.store.records import About, FailedRecord, Record, RunRecord
 from benchmark.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,16 +67,24 @@ def test_a_record_says_what_was_run_and_measured(toy: DataSet, tmp_path: Path) -
 
 
 def test_rounds_are_told_once_they_are_whole(toy: DataSet, tmp_path: Path) -> None:
-    store, told = Store(tmp_path, 1), []
+    store = Store(tmp_path, 1)
+    told, begun, ended = list[int](), list[str](), list[str]()
+
+    class Watching(Observer):
+        def begin(self, run: Run) -> None:
+            begun.append(run.key)
+
+        def end(self, record: Record) -> None:
+            ended.append(record.key)
+
+        def end_round(self) -> None:
+            told.append(len(store.records))
+
+    planned = rounds(toy, TINY, replace(TINY, epochs=1))
     with store.writing():
-        complete(
-            rounds(toy, TINY, replace(TINY, epochs=1)),
-            store,
-            Inline(toy),
-            ABOUT,
-            after_round=lambda n: told.append((n, len(store.records))) or "",
-        )
-    assert told == [(1, 2), (2, 4)]
+        complete(planned, store, Inline(toy), ABOUT, observer=Watching())
+    assert told == [2, 4]
+    assert set(begun) == set(ended) == {run.key for each in planned for run in each}
 
 
 def test_the_last_round_starts_with_what_took_longest(toy: DataSet, tmp_path: Path) -> None:

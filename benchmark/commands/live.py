@@ -1,0 +1,251 @@
+"""What `run` shows while it trains: results, what trains now, the time left; and the report, kept fresh."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from benchmark.commands.console import letters
+from benchmark.commands.results import HEAD, Result, counted, line, result, summary
+from benchmark.evidence.tables import table
+from benchmark.planning.grid import Grid
+from benchmark.planning.identity import Run, describe
+from benchmark.planning.rounds import images_seen
+from benchmark.running.observer import Observer
+from benchmark.store.records import FailedRecord, Record, TableRecord
+from benchmark.store.store import Store
+
+REPORT_SECONDS = 240.0  # between two reports while it trains
+SAY_SECONDS = 60.0  # between two lines about what trains, where there is no terminal
+
+
+@dataclass
+class Clock:
+    """How long the runs that are left will take, by those that were seen to end."""
+
+    workers: int
+    guess: float  # seconds of a run, until one has ended
+    known: dict[str, list[float]]  # seconds by recipe
+    left: dict[str, tuple[str, int]] = field(default_factory=dict)  # recipe and images of each run by its key
+    running: dict[str, float] = field(default_factory=dict)  # when each began, as of time.monotonic()
+
+    def seconds(self) -> float:
+        """Returns the seconds until the last run ends."""
+        paces = [median(self.known[text]) / images for text, images in self.left.values() if text in self.known]
+        pace = median(paces) if paces else self.guess / (median(n for _, n in self.left.values()) if self.left else 1)
+        now, each = time.monotonic(), list[float]()
+        for key, (text, images) in self.left.items():
+            whole = median(self.known[text]) if text in self.known else pace * images
+            each.append(max(0.0, whole - (now - self.running[key] if key in self.running else 0.0)))
+        return max(sum(each) / self.workers, *each) if each else 0.0
+
+
+class Rewriter:
+    """Writes the report anew in a process of its own, so that the training goes on meanwhile."""
+
+    def __init__(self, store: Path, out: Path) -> None:
+        self.words = [sys.executable, "-m", "benchmark", "report", "--store", str(store), "--out", str(out)]
+        self.process: subprocess.Popen[bytes] | None = None
+        self.begun = -REPORT_SECONDS
+
+    def rewrite(self) -> None:
+        """Begins to write, unless it is at it or did so a short while ago."""
+        busy = self.process is not None and self.process.poll() is None
+        if busy or time.monotonic() - self.begun < REPORT_SECONDS:
+            return
+        self.begun = time.monotonic()
+        quiet = subprocess.DEVNULL
+        self.process = subprocess.Popen(self.words, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+
+    def end(self) -> None:
+        """Ends the process: whoever calls this writes the report itself."""
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                self.process.kill()
+            self.process.wait()
+
+
+class Watch(Observer):
+    """Shows a training on a terminal, or line by line where there is none. Use it in a `with`."""
+
+    def __init__(
+        self,
+        grid: Grid,
+        results: Store,
+        clock: Clock,
+        console: Console,
+        combine: Callable[[], Sequence[Record]],
+        rewriter: Rewriter,
+    ) -> None:
+        self.grid, self.results, self.clock, self.console = grid, results, clock, console
+        self.combine, self.rewriter = combine, rewriter
+        self.found: dict[tuple[str, str], list[Record]] = defaultdict(list)
+        for record in results.records.values():
+            self.found[record.fingerprint, record.recipe].append(record)
+        self.names = names_of(grid)
+        self.total = self.done = 0
+        self.said = self.tabled = time.monotonic()
+        self.shown = {each.name for each in self.complete(grid.studies)}
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.task = self.bar.add_task("starting workers", total=None, left="")
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.stop()
+        self.rewriter.end()
+
+    def follow(self, grid: Grid) -> None:
+        """Takes another plan of the same tables."""
+        self.grid, self.names = grid, names_of(grid)
+        self.shown = {each.name for each in self.complete(grid.studies)}
+
+    def expect(self, runs: Sequence[Run]) -> None:
+        """Counts the runs to come."""
+        self.total += len(runs)
+        self.clock.left |= {run.key: (describe(run.recipe), images_seen(run.recipe)) for run in runs}
+        self.update()
+
+    def begin(self, run: Run) -> None:
+        """Shows what trains."""
+        self.clock.running[run.key] = time.monotonic()
+        self.update()
+
+    def end(self, record: Record) -> None:
+        """Shows the rows that have all their runs with this one."""
+        self.done += 1
+        self.clock.running.pop(record.key, None)
+        self.clock.left.pop(record.key, None)
+        if record.status == "done":
+            self.clock.known.setdefault(record.recipe, []).append(record.seconds)
+        self.note(record)
+        self.show([each for each in self.grid.studies if record.recipe in recipes(each)])
+        self.update()
+
+    def end_round(self) -> None:
+        """Makes the ensembles that can be made, and from time to time shows a table and has the report written."""
+        for record in self.combine():
+            self.note(record)
+            self.show([each for each in self.grid.studies if record.recipe in recipes(each)])
+        if self.shown:
+            self.rewriter.rewrite()
+        if self.clock.left and time.monotonic() - self.tabled >= REPORT_SECONDS:
+            self.tabled = time.monotonic()
+            self.table(f"after {self.done} of {self.total} runs")
+
+    def reread(self) -> None:
+        """Takes all records from the store, as ensembles were made since."""
+        for record in self.results.records.values():
+            self.note(record)
+
+    def note(self, record: Record) -> None:
+        """Keeps a record in the place of an earlier one of its run."""
+        there = self.found[record.fingerprint, record.recipe]
+        there[:] = sorted([*(each for each in there if each.key != record.key), record], key=lambda each: each.seed)
+
+    def show(self, studies: Sequence[TableRecord]) -> None:
+        """Shows the rows of some tables that have all their runs by now, each once."""
+        for each in self.complete(studies):
+            if each.name not in self.shown:
+                if not self.shown:
+                    self.console.print(HEAD, style="dim")
+                self.shown.add(each.name)
+                self.console.print(line(each))
+
+    def complete(self, studies: Sequence[TableRecord]) -> list[Result]:
+        """Returns the rows of some tables that have all the runs that they wait for."""
+        planned = planned_rows(self.grid)
+        rows = []
+        for study in studies:
+            waits = [arm for arm in study.arms if study.name.row(arm.variant) in planned]
+            if self.whole(study, study.control.recipe, study.control.seeds) and any(
+                self.whole(study, arm.recipe, arm.seeds) for arm in waits
+            ):
+                found = table(study, self.found, {})
+                whole = {arm.variant for arm in waits if self.whole(study, arm.recipe, arm.seeds)}
+                rows += [result(found, row) for row in found.rows if row.variant in whole]
+        return rows
+
+    def whole(self, study: TableRecord, recipe: str, seeds: int) -> bool:
+        """Returns whether a recipe has the runs that it waits for."""
+        there = self.found.get((study.fingerprint, recipe), [])
+        return sum(not isinstance(each, FailedRecord) for each in there) >= seeds
+
+    def results_now(self) -> list[Result]:
+        """Returns all rows of the plan, each recipe once."""
+        planned = planned_rows(self.grid)
+        rows = []
+        for study in self.grid.studies:
+            found = table(study, self.found, {})
+            rows += [each for row in found.rows if (each := result(found, row)).name in planned]
+        return rows
+
+    def table(self, title: str) -> None:
+        """Shows all rows of the plan in a table."""
+        found = self.results_now()
+        self.console.print(summary(found, f"{title}: {counted(found)}"))
+
+    def update(self) -> None:
+        """Shows how far it is."""
+        left = about(self.clock.seconds()) if self.clock.left else ""
+        running = list(dict.fromkeys(self.names.get(self.clock.left[key][0], "") for key in self.clock.running))
+        what = ", ".join(filter(None, running[:2])) + (f" and {len(running) - 2} more" if len(running) > 2 else "")
+        shown = letters(f"training {what}"[: max(20, self.console.width - 60)])
+        self.bar.update(self.task, description=shown, completed=self.done, total=self.total or None, left=left)
+        if not self.console.is_terminal and time.monotonic() - self.said >= SAY_SECONDS:
+            self.said = time.monotonic()
+            self.console.print(letters(f"{self.done} of {self.total} runs, {left}; training {what}"))
+
+
+def about(seconds: float) -> str:
+    """Returns a time left in words, no more exact than it is known."""
+    minutes = seconds / 60
+    if minutes < 1.5:
+        return f"about {max(5, 5 * round(seconds / 5))} s left"
+    if minutes < 90:
+        return f"about {minutes:.0f} min left"
+    return f"about {minutes / 60:.1f} h left"
+
+
+def recipes(study: TableRecord) -> set[str]:
+    """Returns the recipes of a table's arms and control."""
+    return {study.control.recipe, *(arm.recipe for arm in study.arms)}
+
+
+def planned_rows(grid: Grid) -> set[str]:
+    """Returns the names of the rows that a grid plans; the store's tables may have others from earlier plans."""
+    return {f"{table.name}: {name}" for table in grid.tables for name in table.arms}
+
+
+def names_of(grid: Grid) -> Mapping[str, str]:
+    """Returns for each recipe the name of the first row that it stands in."""
+    names: dict[str, str] = {}
+    for study in grid.studies:
+        names.setdefault(study.control.recipe, "the baseline" if not study.context else f"baseline of {study.name}")
+        for arm in study.arms:
+            names.setdefault(arm.recipe, study.name.row(arm.variant))
+    return names
