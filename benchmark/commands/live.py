@@ -36,15 +36,26 @@ class Clock:
     """How long the runs that are left will take, by those that were seen to end."""
 
     workers: int
-    guess: float  # seconds of a run, until one has ended
     known: dict[str, list[float]]  # seconds by recipe
     left: dict[str, tuple[str, int]] = field(default_factory=dict)  # recipe and images of each run by its key
     running: dict[str, float] = field(default_factory=dict)  # when each began, as of time.monotonic()
+    seen: list[float] = field(default_factory=list)  # seconds an image, of the runs that ended
 
-    def seconds(self) -> float:
-        """Returns the seconds until the last run ends."""
+    def end(self, key: str, seconds: float | None) -> None:
+        """Takes a run that ended, and how long it took, if it did so well."""
+        self.running.pop(key, None)
+        recipe, images = self.left.pop(key, ("", 0))
+        if seconds is not None and images:
+            self.known.setdefault(recipe, []).append(seconds)
+            self.seen.append(seconds / images)
+
+    def seconds(self) -> float | None:
+        """Returns the seconds until the last run ends; None until one has ended."""
         paces = [median(self.known[text]) / images for text, images in self.left.values() if text in self.known]
-        pace = median(paces) if paces else self.guess / (median(n for _, n in self.left.values()) if self.left else 1)
+        paces = paces or self.seen
+        if not paces:
+            return None
+        pace = median(paces)
         now, each = time.monotonic(), list[float]()
         for key, (text, images) in self.left.items():
             whole = median(self.known[text]) if text in self.known else pace * images
@@ -138,10 +149,7 @@ class Watch(Observer):
     def end(self, record: Record) -> None:
         """Shows the rows that have all their runs with this one."""
         self.done += 1
-        self.clock.running.pop(record.key, None)
-        self.clock.left.pop(record.key, None)
-        if record.status == "done":
-            self.clock.known.setdefault(record.recipe, []).append(record.seconds)
+        self.clock.end(record.key, record.seconds if record.status == "done" else None)
         self.note(record)
         self.show([each for each in self.grid.studies if record.recipe in recipes(each)])
         self.update()
@@ -211,7 +219,8 @@ class Watch(Observer):
 
     def update(self) -> None:
         """Shows how far it is."""
-        left = about(self.clock.seconds()) if self.clock.left else ""
+        seconds = self.clock.seconds() if self.clock.left else 0.0
+        left = about(seconds) if seconds else "time left: not known yet" if seconds is None else ""
         running = list(dict.fromkeys(self.names.get(self.clock.left[key][0], "") for key in self.clock.running))
         what = ", ".join(filter(None, running[:2])) + (f" and {len(running) - 2} more" if len(running) > 2 else "")
         shown = letters(f"training {what}"[: max(20, self.console.width - 60)])

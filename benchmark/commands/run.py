@@ -11,7 +11,6 @@ import torch
 import typer
 
 from benchmark import report as reports
-from benchmark.budgets import BUDGETS
 from benchmark.commands.console import console
 from benchmark.commands.forecast import expected
 from benchmark.commands.live import Clock, Rewriter, Watch
@@ -199,7 +198,7 @@ def announce(order: Order, grid: Grid, left: Sequence[Run], out: Path) -> None:
 def clock(asked: Request, results: Store) -> Clock:
     """Returns the clock for the time left."""
     known = {recipe: [seconds] for recipe, seconds in results.seconds().items()}
-    return Clock(len(asked.devices), BUDGETS[asked.budget].run_seconds, known)
+    return Clock(len(asked.devices), known)
 
 
 def combined(grid: Grid, asked: Request, results: Store) -> list[str]:

@@ -123,7 +123,7 @@ def compared(reference: Store, store: Store, only: str | None = None) -> Compari
         costs=cost_changes(reference, store),
         matching=matching,
         again=(sum(shared), len(shared)),
-        differing=differing(*runs, now),
+        differing=differing(runs[0], runs[1], now),
         environments=(environments(runs[0]), environments(runs[1])),
         commits=(commits(runs[0]), commits(runs[1])),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from builders import fill
 
-REFERENCE = "results/reference/cifar10-catalogue"
+REFERENCES = "results/reference/cifar10-small or results/reference/cifar10-catalogue"
 MISTAKES = [
     ("run --only activatoin", "unknown ablation 'activatoin'; did you mean activation"),
     ("run --only", "'--only' requires an argument"),
@@ -31,7 +31,7 @@ MISTAKES = [
     ("run --design pairs --trick activation:gelo --trick muon:Muon", "did you mean GELU"),
     ("run --design pairs --trick actvation:GELU --trick muon:Muon", "unknown ablation 'actvation'; did you mean"),
     ("run --data cifar11", "unknown data set 'cifar11'; did you mean cifar10"),
-    ("run --budget fast", "unknown budget 'fast'; there are: auto, quick, small, standard"),
+    ("run --budget fast", "unknown budget 'fast'; there are: auto, long, quick, small, standard"),
     ("run --budget quik", "unknown budget 'quik'; did you mean quick"),
     ("run --device gpu", "unknown device 'gpu'; there are: auto, cpu, cuda"),
     ("run --seeds 0", "--seeds"),
@@ -52,7 +52,7 @@ MISTAKES = [
     ("combine --only ensembel", "unknown ablation 'ensembel'; did you mean ensemble"),
     (
         "regress results/reference/cifar10-quik",
-        f"no results to compare with in results/reference/cifar10-quik; did you mean {REFERENCE}",
+        f"no results to compare with in results/reference/cifar10-quik; did you mean {REFERENCES}?",
     ),
     ("regress STORE --only trick --store STORE", "unknown ablation 'trick'"),
     ("regress STORE --only activation --accept --store STORE", "--accept takes the whole store; leave out --only"),
@@ -73,7 +73,7 @@ def test_a_mistake_is_one_sentence_and_exit_2(
 ) -> None:
     given = split(words.replace("STORE", str(store)))
     if given[0] in ("run", "plan", "folds", "cost", "combine") and "--data" not in given:
-        given += ["--data", "toy", "--data-dir", str(folder)]
+        given[1:1] = ["--data", "toy", "--data-dir", str(folder)]
     code, said = tricks(*given)
     plain = " ".join("".join(letter for letter in said if letter not in "╭╮╰╯│─").split())
     assert (code, sentence in plain) == (2, True), said

@@ -107,7 +107,7 @@ def test_pairs_have_each_alone_and_each_two() -> None:
 def test_tricks_that_are_not_there(asked: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         tricks(asked, KNOWN)
-    with pytest.raises(UsageError, match=r"unknown variant of rate 'hihg'.*high"):
+    with pytest.raises(UsageError, match=r"unknown variant 'hihg' of rate; did you mean high"):
         together(TINY, tricks(["rate:hihg", "decay:none"], KNOWN))
 
 
