@@ -62,7 +62,7 @@ CLAIMS = [
     for arm in ("EMA 5 %", "EMA 20 %", "EMA 20 %, statistics measured", "SWA", "SWA, rate held")
 ]
 
-TOUR = ("EMA 0.999",)
+TOUR = ("EMA 5 %",)
 
 
 def variants(base: Recipe) -> dict[str, Recipe]:

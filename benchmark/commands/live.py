@@ -54,7 +54,7 @@ class Clock:
         paces = [median(self.known[text]) / images for text, images in self.left.values() if text in self.known]
         paces = paces or self.seen
         if not paces:
-            return None
+            return None if self.left else 0.0
         pace = median(paces)
         now, each = time.monotonic(), list[float]()
         for key, (text, images) in self.left.items():
@@ -219,8 +219,8 @@ class Watch(Observer):
 
     def update(self) -> None:
         """Shows how far it is."""
-        seconds = self.clock.seconds() if self.clock.left else 0.0
-        left = about(seconds) if seconds else "time left: not known yet" if seconds is None else ""
+        seconds = self.clock.seconds()
+        left = "time left: not known yet" if seconds is None else about(seconds) if seconds else ""
         running = list(dict.fromkeys(self.names.get(self.clock.left[key][0], "") for key in self.clock.running))
         what = ", ".join(filter(None, running[:2])) + (f" and {len(running) - 2} more" if len(running) > 2 else "")
         shown = letters(f"training {what}"[: max(20, self.console.width - 60)])
