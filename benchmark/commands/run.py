@@ -44,7 +44,7 @@ from benchmark.running.combining import combine
 from benchmark.running.packing import crew, packing
 from benchmark.running.session import Session, stays_open
 from benchmark.running.workers import Processes
-from benchmark.store.records import Record
+from benchmark.store.records import Record, RunRecord
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
 
@@ -198,7 +198,9 @@ def announce(order: Order, grid: Grid, left: Sequence[Run], out: Path) -> None:
 def clock(asked: Request, results: Store) -> Clock:
     """Returns the clock for the time left."""
     known = {recipe: [seconds] for recipe, seconds in results.seconds().items()}
-    return Clock(len(asked.devices), known)
+    done = [each for each in results.records.values() if isinstance(each, RunRecord) and each.status == "done"]
+    seen = [each.seconds / (of.steps * of.batch_size) for each in done if (of := each.facts) and of.steps]
+    return Clock(len(asked.devices), known, seen=seen)
 
 
 def combined(grid: Grid, asked: Request, results: Store) -> list[str]:
