@@ -142,9 +142,9 @@ def repeats(check: Check, deadline: float) -> Found:
     small = replace(check.small, images=256, validation_images=64)
     recipes: dict[str, Recipe] = {}
     for table in studies(discover()[0], small)[0]:
-        for recipe in table.runs_of(1):
-            if recipe.data == small.data and not recipe.start_from:
-                recipes.setdefault(describe(recipe), recipe)
+        for text, wanted in table.runs_of(1).items():
+            if wanted.recipe.data == small.data and not wanted.recipe.start_from:
+                recipes.setdefault(text, wanted.recipe)
     differing: dict[str, list[str]] = {"twice": [], "without graphs": [], "failed": []}
     looked = 0
     for text, recipe in list(recipes.items())[: 5 if check.reduced else None]:
