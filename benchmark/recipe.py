@@ -322,6 +322,9 @@ class Member:
 
     def __post_init__(self) -> None:
         """Raises ValueError, naming the field, its value and its range."""
+        if self.seed_offset != int(self.seed_offset):
+            raise ValueError(f"Member.seed_offset must be a whole number, got {self.seed_offset!r}")
+        object.__setattr__(self, "seed_offset", int(self.seed_offset))
         if self.seed_offset < 0:
             raise ValueError(f"Member.seed_offset must be 0 or more, got {self.seed_offset!r}")
         if isinstance(self.recipe.before, Recipe):
