@@ -26,6 +26,7 @@ from benchmark.commands.options import (
 from benchmark.commands.say import leave, opening, say
 from benchmark.data.load import load
 from benchmark.planning.grid import base_of, check_names, lacking, planned
+from benchmark.planning.outlook import no_verdicts
 from benchmark.planning.requests import ADD_ONE, stages_of
 from benchmark.running.ended import Ended
 from benchmark.running.pace import image_flops, image_seconds
@@ -69,6 +70,6 @@ def command(
     seconds = partial(image_seconds, base, asked.data, asked.data_dir, asked.devices[0])
     for sentence in forecast(asked, left, results, flops, seconds):
         say(sentence)
-    for sentence in grid.unavailable:
+    for sentence in (*grid.unavailable, *no_verdicts(grid.studies, seeds)):
         say(sentence)
     leave(Ended(0, [], 0, False), grid.broken)

@@ -38,6 +38,7 @@ from benchmark.engine.machine import cores
 from benchmark.errors import UsageError
 from benchmark.planning.grid import Grid, base_of, check_names, lacking, planned
 from benchmark.planning.identity import Run
+from benchmark.planning.outlook import no_verdicts
 from benchmark.planning.requests import ADD_ONE, Request, Stages, stages_of
 from benchmark.planning.resolving import Need
 from benchmark.running.combining import combine
@@ -96,6 +97,8 @@ def command(
         results.save_tables(grid.studies)
         left = lacking(grid, results)
         announce(order, grid, left, out)
+        for sentence in no_verdicts(grid.studies, max_seeds if resolve else seeds):
+            say(sentence)
         if jobs_per_gpu == AUTO and not jobs and left and asked.devices[0].startswith("cuda"):
             asked = packed(asked)
             say(f"so {workers(asked)}")

@@ -92,6 +92,11 @@ class Difference:
         error, freedom = self.tested or (self.error, self.freedom)
         return error * float(t.isf(ALPHA / family / 2, freedom) + t.isf(1 - POWER, freedom)) if error else error
 
+    def simultaneous(self, family: int) -> tuple[float, float]:
+        """Returns the interval at 95 % for a whole family (Bonferroni), without a floor."""
+        half = float(t.ppf(1 - ALPHA / 2 / family, self.freedom)) * self.error if self.error else self.error
+        return self.mean - half, self.mean + half
+
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval, without correction."""

@@ -26,7 +26,9 @@ class Margin:
     over: str  # a way, or CONTROL
     n: int  # runs of the other
     mean: float  # points
-    ci_low: float | None  # 95 % interval by itself (Welch), without correction for the choice; None of a single run
+    ci_low: (
+        float | None
+    )  # 95 % interval (Welch), corrected for having chosen the best of all ways; None of a single run
     ci_high: float | None
 
     @property
@@ -113,8 +115,10 @@ def cell(table: Table, kind: str) -> Cell:
     best, source, advised = ranked[0] if ranked else None, *advice(table.study, kind)
     others = scores | ({CONTROL: points(table.control, table.study)} if table.control else {})
 
-    def over(way: str | None) -> Margin | None:
-        return None if best is None or way == best or way not in others else margin(scores[best], way, others[way])
+    def over(way: str | None, choices: int = 1) -> Margin | None:
+        if best is None or way is None or way == best or way not in others:
+            return None
+        return margin(scores[best], way, others[way], choices)
 
     return Cell(
         context=table.study.context,
@@ -123,18 +127,22 @@ def cell(table: Table, kind: str) -> Cell:
         n=len(scores.get(best or "", [])),
         accuracy=fmean(scores[best]) if best else None,
         second=over(ranked[1] if len(ranked) > 1 else None),
-        control=over(CONTROL),
+        control=over(CONTROL, len(scores)),
         source=source,
         advised=advised,
-        behind=over(advised),
+        behind=over(advised, max(1, len(scores) - 1)),
         missing=lacking(table, kind),
     )
 
 
-def margin(best: Sequence[float], way: str, other: Sequence[float]) -> Margin:
-    """The best way less another, by accuracies in points."""
+def margin(best: Sequence[float], way: str, other: Sequence[float], choices: int) -> Margin:
+    """Returns the best way less another, by accuracies in points.
+
+    The best of so many `choices` looks better than it is: so its interval is Bonferroni's over them. The next best was
+    chosen too, which works against it: there one choice is enough.
+    """
     gap = difference(best, other)
-    low, high = gap.interval
+    low, high = gap.simultaneous(choices)
     return Margin(way, len(other), gap.mean, none_if_nan(low), none_if_nan(high))
 
 
