@@ -26,6 +26,7 @@ COMMANDS = (
     "folds",
     "cost",
     "report",
+    "judge",
     "check",
     "regress",
     "calibrate",

@@ -22,7 +22,7 @@ from benchmark.claim import CONTROL
 from benchmark.evidence.comparison import TOO_FEW, Difference, contrast, holm, judge
 from benchmark.evidence.matching import Matching, matched
 from benchmark.evidence.power import ALPHA, LEAST
-from benchmark.evidence.spread import Background, background
+from benchmark.evidence.spread import Background, Seeds, background
 from benchmark.evidence.tables import Table, none_if_nan, points, tables
 from benchmark.store.records import CostRecord, Environment, Finished, RunRecord, TableName
 from benchmark.store.store import Store
@@ -95,6 +95,7 @@ class Side:
     margin: float  # points
     spread: Background  # what the table's arms tell together of single runs
     reproduced: bool  # whether shared runs gave the same numbers
+    seeds: Sequence[Seeds] = ()  # of the samples of `after`, then of `before`; none where no two share any
 
 
 def compared(reference: Store, store: Store, only: str | None = None) -> Comparison:
@@ -210,7 +211,7 @@ def spread(table: Table) -> Background:
 
 def judged(sides: Sequence[Side]) -> list[Change]:
     """Returns a line for each comparison, all of them one family."""
-    gaps = [difference(side.before, side.after, side.spread) for side in sides]
+    gaps = [difference(side.before, side.after, side.spread, side.seeds) for side in sides]
     reasons = [TOO_FEW if any(len(s) < LEAST for _, s in (*side.before, *side.after)) else "" for side in sides]
     verdicts = judge(gaps, [side.margin for side in sides], reasons)
     words = {"helps": "better", "hurts": "worse", "equivalent": "unchanged"}
@@ -230,10 +231,10 @@ def judged(sides: Sequence[Side]) -> list[Change]:
     ]
 
 
-def difference(old: Terms, new: Terms, common: Background) -> Difference:
-    """Returns new less old."""
+def difference(old: Terms, new: Terms, common: Background, seeds: Sequence[Seeds] = ()) -> Difference:
+    """Returns new less old; `seeds` of the samples of `new`, then of `old`."""
     terms = [*new, *((-weight, scores) for weight, scores in old)]
-    return contrast(terms, common) if terms else Difference(0.0, 0.0, float("inf"))
+    return contrast(terms, common, seeds) if terms else Difference(0.0, 0.0, float("inf"))
 
 
 def mean(terms: Terms) -> float:

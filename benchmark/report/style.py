@@ -12,14 +12,12 @@ from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from benchmark.evidence.tables import Row
 
 INKS = {  # name: (on light, on dark); all told apart with any of the common kinds of colour blindness
     "card": ("#ffffff", "#181c22"),
@@ -70,21 +68,54 @@ STYLE: dict[Any, Any] = {  # matplotlib types its keys one by one
 }
 
 
+class Extent(Protocol):
+    """What an effect axis has room for."""
+
+    @property
+    def effect(self) -> float | None:
+        """Returns the effect; None where it is unknown."""
+
+    @property
+    def ci_low(self) -> float | None:
+        """Returns the lower end of its interval."""
+
+    @property
+    def ci_high(self) -> float | None:
+        """Returns the upper end of its interval."""
+
+
+class Effect(Extent, Protocol):
+    """A row that a forest plot shows."""
+
+    @property
+    def n(self) -> int:
+        """Returns the runs of the variant."""
+
+    @property
+    def verdict(self) -> str:
+        """Returns the verdict's word."""
+
+
 def save(figure: Figure, path: Path) -> str:
     """Write `path`.svg and `path`.png, without dates; the text of the first."""
     figure.savefig(f"{path}.png", dpi=144, metadata={"Software": None})
-    buffer = StringIO()
-    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    text = shorter(buffer.getvalue())
+    text = svg(figure)
     Path(f"{path}.svg").write_bytes(text.encode())
     return text
 
 
-def shorter(svg: str) -> str:
+def svg(figure: Figure) -> str:
+    """Returns a figure as the text of an SVG file, without a date."""
+    buffer = StringIO()
+    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    return shorter(buffer.getvalue())
+
+
+def shorter(text: str) -> str:
     """Coordinates to a hundredth of a point, and fonts for machines without matplotlib's."""
-    svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"\d+\.\d{3,}", rounded, path[0]), svg)
-    svg = re.sub(r"""(["']?)DejaVu Sans\1""", "'DejaVu Sans', Verdana, Arial, sans-serif", svg)
-    return re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE)
+    text = re.sub(r' d="[^"]*"', lambda path: re.sub(r"\d+\.\d{3,}", rounded, path[0]), text)
+    text = re.sub(r"""(["']?)DejaVu Sans\1""", "'DejaVu Sans', Verdana, Arial, sans-serif", text)
+    return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
 
 
 def rounded(digits: re.Match[str]) -> str:
@@ -126,13 +157,13 @@ def canvas(
     return figure, panels
 
 
-def ends(rows: Sequence[Row], margin: float) -> tuple[float, float]:
+def ends(rows: Sequence[Extent], margin: float) -> tuple[float, float]:
     """The lowest and the highest number to show; the band of the margin is always among them."""
     known = [end for row in rows for end in (row.effect, row.ci_low, row.ci_high) if end is not None]
     return min([*known, -1.5 * margin]), max([*known, 1.5 * margin])
 
 
-def is_wide(rows: Sequence[Row], margin: float) -> bool:
+def is_wide(rows: Sequence[Extent], margin: float) -> bool:
     """Whether the effect axis turns logarithmic beyond LINEAR margins.
 
     One broken variant 50 points below the others must not press them into one dot.

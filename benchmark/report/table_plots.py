@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from scipy.stats import t
 
-from benchmark.evidence.tables import Row, Table, points
+from benchmark.evidence.tables import Table, points
 from benchmark.report.style import (
     COLOURS,
     LETTER,
@@ -27,6 +27,8 @@ from benchmark.report.style import (
     SHOWN,
     STYLE,
     TYPE,
+    Effect,
+    Extent,
     canvas,
     ends,
     further,
@@ -83,7 +85,7 @@ def forest(table: Table) -> Figure:
     return figure
 
 
-def set_scale(axes: Axes, rows: Sequence[Row], margin: float) -> None:
+def set_scale(axes: Axes, rows: Sequence[Extent], margin: float) -> None:
     """Limits, ticks and grid of the effect axis."""
     low, high = ends(rows, margin)
     if is_wide(rows, margin):
@@ -116,7 +118,7 @@ def wide_ticks(axes: Axes, margin: float) -> list[float]:
     return sorted(ticks)
 
 
-def mark(axes: Axes, rows: Sequence[Row], places: Sequence[float]) -> None:
+def mark(axes: Axes, rows: Sequence[Effect], places: Sequence[float]) -> None:
     """Intervals as lines and effects as points."""
     shown = [(row, place) for row, place in zip(rows, places, strict=True) if row.effect is not None]
     for row, place in shown:
@@ -144,7 +146,7 @@ def mark(axes: Axes, rows: Sequence[Row], places: Sequence[float]) -> None:
 
 
 def write_columns(
-    axes: Axes, rows: Sequence[Row], places: Sequence[float], columns: Sequence[float], digits: int
+    axes: Axes, rows: Sequence[Effect], places: Sequence[float], columns: Sequence[float], digits: int
 ) -> None:
     """Effect, runs and verdict in words, at the right of the panel."""
     effect, runs, verdict = (1 + (0.15 + at) / PANEL for at in (0.0, columns[0] + 0.2, columns[0] + columns[1]))

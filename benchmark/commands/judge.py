@@ -1,0 +1,118 @@
+"""The command `judge`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchmark.commands.say import say
+
+if TYPE_CHECKING:
+    from benchmark.evidence.own import Against, Judged
+
+COLUMNS = "Columns"
+
+
+def command(
+    results: Annotated[Path, typer.Argument(help="CSV, TSV, JSON lines or Parquet: a row for each run.")],
+    control: Annotated[str | None, typer.Option("--control", help="The variant to compare with. [baseline]")] = None,
+    variant: Annotated[
+        str | None, typer.Option("--variant-column", help="[found by its name]", rich_help_panel=COLUMNS)
+    ] = None,
+    seed: Annotated[
+        str | None, typer.Option("--seed-column", help="[found by its name, or none]", rich_help_panel=COLUMNS)
+    ] = None,
+    score: Annotated[
+        str | None, typer.Option("--score-column", help="[found by its name]", rich_help_panel=COLUMNS)
+    ] = None,
+    group: Annotated[str, typer.Option("--group", help="Columns that tell tables apart, separated by commas.")] = "",
+    percent: Annotated[
+        bool | None,
+        typer.Option("--percent/--no-percent", help="Scores are accuracies, in percent or shares. [by the name]"),
+    ] = None,
+    lower: Annotated[
+        bool | None, typer.Option("--lower-is-better/--higher-is-better", help="[by the name of the score]")
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option("--margin", help="A difference that does not matter. [0.5 points; none for other scores]"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for tables, plot and paragraph.")] = None,
+    against: Annotated[Path | None, typer.Option("--against", help="Compare each variant with this file's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Judge results of your own: verdicts, tables, a plot and a paragraph from a table of variants, seeds and scores.
+
+    With --against one word for each variant of both files; exit code 1 if any is worse.
+    Examples: python -m benchmark judge results.csv --out results/mine
+    python -m benchmark judge new.csv --against reference.csv --json
+    """
+    from benchmark.evidence import own  # only now: SciPy and pandas take a second to import
+    from benchmark.evidence.own_files import Asked
+    from benchmark.evidence.own_files import results as read
+
+    groups = tuple(name.strip() for name in group.split(",") if name.strip())
+    asked = Asked(variant, seed, score, groups, percent, lower, control)
+    found = read(results, asked)
+    if not as_json:
+        say("\n".join(["read:", *(f"  {sentence}" for sentence in found.said), ""]))
+    if against:
+        compared = own.against(found, read(against, asked), margin)
+        say(json.dumps(as_object(compared), indent=1) if as_json else words(compared, found.unit))
+    if not against or out:
+        judged = own.judge_results(found, control, margin)
+        files = write(judged, out) if out else []
+        if not against:
+            say(json.dumps([asdict(row) for row in judged.rows], indent=1) if as_json else told(judged))
+        if files and not as_json:
+            say(f"\n{out}: {', '.join(files)}")
+    if against and any(each.word == "worse" for each in compared):
+        raise typer.Exit(1)
+
+
+def write(judged: Judged, out: Path) -> list[str]:
+    """Writes the files; returns their names."""
+    from benchmark.report.own import write as write_files  # matplotlib and seaborn take a second
+
+    return write_files(judged, out)
+
+
+def told(judged: Judged) -> str:
+    """Returns the tables for a terminal."""
+    from benchmark.report.own import text
+
+    unit = f" {judged.results.unit}" if judged.results.unit else ""
+    note = (
+        f"margin: {judged.margin:g}{unit}"
+        if judged.margin
+        else "margin: none, so that nothing is equivalent and no number of seeds is worked out; give --margin"
+    )
+    return f"{text(judged)}\n\n{note}"
+
+
+def overall(compared: list[Against]) -> str:
+    """Returns one word for all variants: the worst news first."""
+    words = {each.word for each in compared}
+    order = ("worse", "not enough runs", "better", "equal within the margin")
+    return next(word for word in order if word in words)
+
+
+def as_object(compared: list[Against]) -> dict[str, Any]:
+    """Returns what --json prints."""
+    return {"verdict": overall(compared), "variants": [asdict(each) for each in compared]}
+
+
+def words(compared: list[Against], unit: str) -> str:
+    """Returns a line for each variant."""
+    lines = []
+    for each in compared:
+        name = f"{each.group}: {each.variant}" if each.group else each.variant
+        more = f": {each.more} more" if each.more else ""
+        interval = "" if each.ci_low is None else f" [{each.ci_low:+.3g}, {each.ci_high:+.3g}]"
+        numbers = f"{each.reference:.5g} -> {each.now:.5g}, {each.change:+.3g}{interval} {unit}".rstrip()
+        lines.append(f"{name}: {each.word}{more} ({numbers})")
+    return "\n".join([*lines, f"overall: {overall(compared)}"])
