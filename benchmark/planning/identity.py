@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -73,27 +73,40 @@ class Combination:
         return tuple(Run(m.recipe, ensemble.seed(m, self.replicate), self.fingerprint) for m in ensemble.members)
 
 
+@dataclass(frozen=True)
+class Spelling:
+    """How the text of a part writes names and numbers."""
+
+    name: Callable[[FunctionType | type], str]
+    number: Callable[[float, Sequence[object]], str]
+
+
 def describe(part: object) -> str:
     """Returns the text of a recipe or of a part of one: equal values have equal texts, and equal texts train alike.
 
     Numbers are written as the type that their field declares, so that 1 and 1.0 are one rate. Raises TypeError for a
     part that has no stable text: a lambda, an instance that is no frozen dataclass.
     """
-    return text_of(part, None)
+    return text_of(part, None, Spelling(named, number_text))
 
 
-def text_of(part: object, declared: object) -> str:
+def readable(part: object) -> str:
+    """Returns the text of a part for readers: without the suite's modules and marks, numbers with six digits."""
+    return text_of(part, None, Spelling(plain_name, short_number))
+
+
+def text_of(part: object, declared: object, spelling: Spelling) -> str:
     """Returns the text of a part that stands in a field of the `declared` type; None where that is not known."""
     match part:
         case None | str():
             return repr(part)
         case bool() | int() | float():
-            return number_text(part, alternatives(declared))
+            return spelling.number(part, alternatives(declared))
         case tuple():
             kinds = element_types(declared, len(part))
-            return f"({', '.join(text_of(each, kind) for each, kind in zip(part, kinds, strict=True))})"
+            return f"({', '.join(text_of(each, kind, spelling) for each, kind in zip(part, kinds, strict=True))})"
         case FunctionType():
-            return named(part)
+            return spelling.name(part)
         case Member():  # by the digest of its recipe: ten whole texts would fill a page
             offset, at = number_text(part.seed_offset, (int,)), number_text(part.at, (float,))
             return f"{digest(describe(part.recipe), 16)}+{offset}@{at}"
@@ -101,11 +114,24 @@ def text_of(part: object, declared: object) -> str:
             # A default of the recipe does nothing and is left out; a part's default may do much, and is written.
             bare = isinstance(part, Recipe | Ensemble)
             compared = [f for f in fields(part) if f.compare]  # not the place of a file whose content has a digest
-            used = [f for f in compared if not bare or getattr(part, f.name) != f.default]
+            used = [f.name for f in compared if not bare or getattr(part, f.name) != f.default]
             hints = field_types(type(part))
-            options = ", ".join(f"{f.name}={text_of(getattr(part, f.name), hints.get(f.name))}" for f in used)
-            return f"{named(type(part))}({options})"
+            values = [text_of(getattr(part, name), hints.get(name), spelling) for name in used]
+            options = ", ".join(f"{name}={value}" for name, value in zip(used, values, strict=True))
+            return f"{spelling.name(type(part))}({options})"
     raise TypeError(f"{part!r} has no stable text; a recipe holds numbers, named functions and frozen dataclasses")
+
+
+def plain_name(part: FunctionType | type) -> str:
+    """Returns the name of a function or class, with its module only where that is another package's."""
+    ours = part.__module__.partition(".")[0] == "benchmark" or is_marked(part.__module__)
+    return part.__qualname__ if ours else f"{part.__module__}.{part.__qualname__}"
+
+
+def short_number(number: float, kinds: Sequence[object]) -> str:
+    """Returns a number as `number_text` has it, with six significant digits where it has more than six decimals."""
+    text = number_text(number, kinds)
+    return f"{number:.6g}" if len(text.partition(".")[2]) > 6 else text
 
 
 def number_text(number: float, kinds: Sequence[object]) -> str:

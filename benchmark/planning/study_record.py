@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ from benchmark.budgets import BUDGETS
 from benchmark.claim import CONTROL
 from benchmark.data.splits import DataSet
 from benchmark.planning.checkpoints import KIND as WEIGHTS
-from benchmark.planning.identity import changes, describe
+from benchmark.planning.identity import changes, describe, readable
 from benchmark.planning.requests import Request
 from benchmark.planning.rounds import steps
 from benchmark.planning.studies import Study
@@ -110,5 +109,4 @@ def short(part: object) -> str:
     """Returns a part's text for readers: no module names, no marks, six digits, the gist of a whole recipe."""
     if isinstance(part, Recipe):
         return f"a training of {part.epochs} epochs on {part.images or 'all'} images of {part.data}"
-    text = re.sub(r"\b(?:ablations|papers|benchmark)\.(?:\w+\.)*|@\w{8}", "", describe(part))
-    return re.sub(r"\b\d+\.\d{7,}\b", lambda number: f"{float(number[0]):.6g}", text)
+    return readable(part)
