@@ -28,7 +28,7 @@ endif
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help ablate ablate-all test bench gpu-check setup report regress plan check format clean
+.PHONY: help ablate ablate-all test bench gpu-check setup report regress plan check docs format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -60,10 +60,13 @@ regress: $(READY) ## compare the effects in the default store with the committed
 plan: $(READY) ## list the runs, how many are stored, how long the others will take
 	$(RUN) -m benchmark plan $(CHOSEN) $(ARGS)
 
-check: $(TOOLS) ## check format, lint and types; CI runs this after the tests
+check: $(TOOLS) docs ## check format, lint, types and documentation; CI runs this after the tests
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+
+docs: $(TOOLS) ## build the documentation, warnings are errors, into build/docs
+	$(RUN) -m sphinx --fail-on-warning --keep-going -q docs build/docs
 
 format: $(TOOLS) ## put the code into the project's format
 	$(RUN) -m ruff format .

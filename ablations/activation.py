@@ -66,7 +66,7 @@ def with_norm(base: Recipe) -> Recipe:
 
 
 def without_norm(base: Recipe) -> Recipe:
-    """At a quarter of the rate: without a norm the baseline's own does not train reliably (NOTES.md)."""
+    """Takes a quarter of the rate, as the full one does not train reliably (docs/notes/normalisation.md)."""
     return replace(base, norm=absent, learning_rate=base.learning_rate / 4)
 
 

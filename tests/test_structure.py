@@ -150,8 +150,8 @@ def test_every_package_is_installed() -> None:
     assert {".".join(path.parent.relative_to(ROOT).parts) for path in inits} == set(packages)
 
 
-def test_the_readme_names_every_trick_and_every_room() -> None:
-    text = (ROOT / "README.md").read_text()
+def test_the_documents_name_every_trick_and_every_package() -> None:
+    listed, tree = ((ROOT / "docs" / f"{name}.md").read_text() for name in ("tricks", "architecture"))
     tricks = {path.stem for path in (ROOT / "ablations").glob("*.py")} - {"__init__"}
-    assert not {name for name in tricks if f"`{name}`" not in text}
-    assert not {name for name in ORDER if f"  {name}" not in text}
+    assert not {name for name in tricks if f"`{name}`" not in listed}
+    assert not {name for name in ORDER if f"  {name}" not in tree}

@@ -13,7 +13,7 @@ from statsmodels.stats.power import TTestIndPower
 from benchmark.evidence.spread import ALONE, Background, Scores, variance
 
 ALPHA, POWER = 0.05, 0.8
-LEAST = 3  # runs on a side that a verdict takes: with two, up to 13 % of tables would hold a false one (NOTES.md)
+LEAST = 3  # runs on a side that a verdict takes: with two, up to 13 % of tables are wrong (docs/notes/statistics.md)
 MOST = 100_000  # runs of a variant; more are never asked for
 
 
