@@ -26,6 +26,18 @@ def command(
     measure: Annotated[
         str, typer.Option("--measure", help=f"Others than accuracy, separated by commas: {', '.join(MEASURES)}.")
     ] = "",
+    pdf: Annotated[bool, typer.Option("--pdf", help="Write each plot as PDF too, for papers.")] = False,
+    png: Annotated[bool, typer.Option("--png", help="Write each plot as PNG too.")] = False,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rows", help="A row of main.tex as ABLATION:VARIANT, once for each. [those of the short lists]"
+        ),
+    ] = None,
+    readme: Annotated[
+        Path | None,
+        typer.Option("--readme", help="Only put the short lists between the markers of this Markdown file."),
+    ] = None,
 ) -> None:
     """Write tables and plots from the store alone: nothing is trained, no data set is needed but for --measure.
 
@@ -34,9 +46,14 @@ def command(
     """
     measures = chosen(measure)
     store = store or settle(data, data_dir, budget, None, None, "1", "auto", 1).store
+    if readme:
+        reports.write_lists(opened(store), readme)
+        say(f"short lists: {readme}")
+        return
     results, out = opened(store), out or store / "report"
+    more = tuple(kind for kind, wanted in (("pdf", pdf), ("png", png)) if wanted)
     with console().status("writing the report"):
-        page = reports.write(results, out, history)
+        page = reports.write(results, out, history, more, rows or ())
     say(f"report: {page}")
     if measures:
         from benchmark.commands.measures import write_measures

@@ -64,6 +64,8 @@ class Row:
     seeds_needed: int | None  # more runs of the variant to resolve a difference of the margin
     step_ms_ratio: float | None  # time of a training step over the control's: in turns, or else medians of the runs
     step_in_turns: bool  # whether it was; medians swing with whatever else the machine did
+    time_ratio: float | None  # training time over the control's: see `training_time`
+    time_measured: bool  # whether it rests on steps measured alternately or on counted operations; else on seconds
     memory_ratio: float | None  # peak memory of a run over the control's, medians
     worth: float | None  # times the control's epochs at which it is as good; None beyond the lengths tried
     worth_low: float | None  # 95 % interval; None where it reaches beyond them
@@ -197,6 +199,8 @@ def table(
         replace(each, step_ms_ratio=cost.ratio, step_in_turns=True) if (cost := measured[each.variant]) else each
         for each in rows
     ]
+    timed = {arm.variant: training_time(arm, study.control, costs, arms[arm.variant], control) for arm in study.arms}
+    rows = [replace(row, time_ratio=timed[row.variant][0], time_measured=timed[row.variant][1]) for row in rows]
     planned = [(study.control, control), *((arm, arms[arm.variant]) for arm in study.arms)]
     return Table(study, control, arms, rows, missing(planned))
 
@@ -265,6 +269,8 @@ def row(
         seeds_needed=verdict.seeds_needed if verdict else None,
         step_ms_ratio=ratio(lambda run: run.step_ms, records, control),
         step_in_turns=False,
+        time_ratio=None,
+        time_measured=False,
         memory_ratio=ratio(lambda run: run.peak_memory_mb, records, control),
         worth=None,
         worth_low=None,
@@ -320,6 +326,29 @@ def ratio(
     """Returns the median of a measure over the control's; None for ensembles, which have no steps of their own."""
     ours, theirs = ([measure(run) for run in runs if isinstance(run, RunRecord)] for runs in (records, control))
     return float(median(ours) / median(theirs)) if ours and theirs and median(theirs) else None
+
+
+def training_time(
+    arm: ArmRecord,
+    control: ArmRecord,
+    costs: dict[tuple[str, str], CostRecord],
+    records: Sequence[Finished],
+    control_records: Sequence[Finished],
+) -> tuple[float | None, bool]:
+    """Returns how long an arm trains over its control, and whether that is better than a ratio of the runs' seconds.
+
+    The time of a step, measured alternately with the control's, times the ratio of their steps. For ensembles, the
+    operations of all runs that they take. Where neither is known, the ratio of the median seconds of the runs, which
+    swing with whatever else the machine did.
+    """
+    cost = costs.get((arm.recipe, control.recipe))
+    if cost and records and arm.facts and control.facts and control.facts.steps:
+        return cost.ratio * arm.facts.steps / control.facts.steps, True
+    operations = [record.train_flops for record in records if isinstance(record, EnsembleRecord)]
+    steps = [run.step_flops for run in control_records if isinstance(run, RunRecord)]
+    if operations and steps and control.facts and (of_control := median(steps) * control.facts.steps):
+        return fmean(operations) / of_control, True
+    return ratio(lambda run: run.train_seconds, records, control_records), False
 
 
 def caution(verdict: Verdict, records: Sequence[Finished], p_rank: float | None) -> str:

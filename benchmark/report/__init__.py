@@ -1,11 +1,12 @@
-"""Tables, plots and a page, from a store alone: no training, no data, no code of the ablations.
+"""Writes tables, plots and a page from a store: no training, no data, no code of the ablations.
 
     <out>/effects.csv   one line for each variant of each table
     <out>/ensembles.csv one line for each ensemble, where there are any
     <out>/factors.csv   one line for each cell of a table of two factors, where there are any
     <out>/index.md      the tables, with links to the plots
-    <out>/index.html    the same in one file that needs no other
-    <out>/plots/        each plot as .svg and .png
+    <out>/index.html    the same as a page, which loads its plots from plots/ as they are looked at
+    <out>/main.tex      the rows that matter, of all tables, or those asked for
+    <out>/plots/        each plot as .svg, and as .png and .pdf if asked for
     <out>/tables/       each table as .csv, .md and .tex
 
 The same store gives the same bytes: nothing here looks at a clock.
@@ -23,6 +24,7 @@ from benchmark.evidence.factors import factors
 from benchmark.evidence.log import Log
 from benchmark.evidence.sweeps import sweep
 from benchmark.evidence.tables import Table, decisions, tables
+from benchmark.report.text import slug
 from benchmark.store.files import reporting_write_errors
 from benchmark.store.records import TableRecord
 from benchmark.store.store import Store
@@ -30,10 +32,14 @@ from benchmark.store.store import Store
 REMEDY = "give another folder with --out"
 
 
-def write(store: Store, out: Path, history: Path | None = None) -> Path:
-    """Write the report into the folder `out`; the path of its page. Raises UsageError if there is nothing to tell.
+def write(
+    store: Store, out: Path, history: Path | None = None, more: tuple[str, ...] = (), rows: Sequence[str] = ()
+) -> Path:
+    """Writes the report into the folder `out` and returns the path of its page.
 
     `history`: effects of accepted references, as `regress --accept` notes them; else history.csv beside the store.
+    `more`: formats of plots besides SVG, of "png" and "pdf". `rows`: the rows of main.tex by their names; those of
+    the short lists if there are none. Raises UsageError if there is nothing to report or a row is not there.
     """
     found = tables(store)
     if not found:
@@ -41,41 +47,39 @@ def write(store: Store, out: Path, history: Path | None = None) -> Path:
     if not store.records:
         raise UsageError(f"{store.folder} has no runs to report; `make ablate` trains them")
     # Only now: pandas and seaborn take seconds to import, and the command line imports this module for --help.
-    from benchmark.report import (
-        cost_plot,
-        elsewhere,
-        interactions,
-        render,
-        sweep_plots,
-        table_plots,
-        variants,
-        view,
-    )
+    from benchmark.report import elsewhere, gallery, render, shortlists, time_plot, variants, view
     from benchmark.report import history as pasts
+    from benchmark.report.style import Gallery
 
     past = pasts.read_history(history, store)
+    named = by_name(found)
+    texts = numbers(named, rows)
     with reporting_write_errors(out, REMEDY):
         for folder in ("plots", "tables"):
             (out / folder).mkdir(parents=True, exist_ok=True)
-        named = by_name(found)
-        drawn = {name: table_plots.draw(table, out / "plots", name) for name, table in named.items()}
+        target = Gallery(out / "plots", more)
         swept = {name: there for name, table in named.items() if (there := sweep(table, store))}
-        for name, there in swept.items():
-            drawn[name] |= sweep_plots.draw(named[name], there, store, out / "plots", name)
-        for name, table in named.items():
-            drawn[name] |= interactions.interactions(table, out / "plots", name)
-            drawn[name] |= pasts.over_time(table, past, out / "plots", name)
-        for path, text in numbers(named).items():
+        drawn = gallery.draw(named, swept, store, past, target)
+        standing = shortlists.candidates(named)
+        for path, text in texts.items():
             save(out / path, text)
         overview = view.overview(store, named, drawn, swept)
-        more: dict[str, Any] = {
-            "variants": variants.every(named, overview.ablations),
-            "figures": cost_plot.cost(found, out / "plots"),
+        shown: dict[str, Any] = {
+            "variants": variants.every(standing, named, overview.ablations),
+            "shortlists": shortlists.shortlists(named),
+            "figures": time_plot.draw(standing, target),
             "elsewhere": elsewhere.tricks(found),
         }
-        save(out / "index.md", render.markdown(overview, **more))
-        save(out / "index.html", render.html(overview, **more))
+        save(out / "index.md", render.markdown(overview, **shown))
+        save(out / "index.html", render.html(overview, **shown))
     return out / "index.html"
+
+
+def write_lists(store: Store, document: Path) -> None:
+    """Puts the short lists of a store between the markers of a Markdown document; see `shortlists.replaced`."""
+    from benchmark.report import shortlists
+
+    shortlists.write_into(document, by_name(tables(store)))
 
 
 def by_name(found: Sequence[Table]) -> dict[str, Table]:
@@ -83,15 +87,19 @@ def by_name(found: Sequence[Table]) -> dict[str, Table]:
     return dict(zip(names([table.study for table in found]), found, strict=True))
 
 
-def numbers(named: Mapping[str, Table]) -> dict[str, str]:
-    """Returns the files of a report that hold numbers and no pictures: text by path within the report."""
-    from benchmark.report import effects, exports, factor_table
+def numbers(named: Mapping[str, Table], rows: Sequence[str] = ()) -> dict[str, str]:
+    """Returns the files of a report that hold numbers and no pictures: text by path within the report.
+
+    `rows` are those of main.tex, see `write`.
+    """
+    from benchmark.report import effects, exports, factor_table, shortlists
 
     found = list(named.values())
     texts = {
         f"tables/{name}.{kind}": text for name, each in named.items() for kind, text in exports.files(each).items()
     }
     texts["effects.csv"] = effects.csv(found)
+    texts["main.tex"] = exports.main_table(shortlists.chosen(named, rows))
     if made := [decision for table in found for decision in decisions(table)]:
         texts["ensembles.csv"] = effects.ensembles_csv(made)
     if crossed := factors(found):
@@ -100,7 +108,10 @@ def numbers(named: Mapping[str, Table]) -> dict[str, str]:
 
 
 def draw_log(log: Log, name: str, path: Path) -> Path:
-    """Write the figure of one training to `path`.svg and `path`.png; the path. Raises UsageError if it cannot be."""
+    """Writes the figure of one training to `path`.svg and `path`.png and returns the path.
+
+    Raises UsageError if it cannot be written.
+    """
     from benchmark.report import sweep_plots
 
     with reporting_write_errors(path.parent, REMEDY):
@@ -110,7 +121,7 @@ def draw_log(log: Log, name: str, path: Path) -> Path:
 
 
 def names(studies: Sequence[TableRecord]) -> list[str]:
-    """One file name for each table: its ablation and context, its data and budget where there are several."""
+    """Returns a file name for each table: its ablation and context, its data and budget where there are several."""
     several = len({(study.data, study.budget) for study in studies}) > 1
     parts = [[each.ablation, each.context, *([each.data, each.budget] if several else [])] for each in studies]
     plain = ["-".join(filter(None, map(slug, each))) for each in parts]
@@ -122,12 +133,6 @@ def names(studies: Sequence[TableRecord]) -> list[str]:
     return unique
 
 
-def slug(text: str) -> str:
-    """Small letters, digits and single dashes."""
-    kept = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in text.lower())
-    return "-".join(kept.split())
-
-
 def save(path: Path, text: str) -> None:
-    """The same bytes on every system."""
-    path.write_bytes(text.encode())
+    """Writes a text, the same bytes on every system; what UTF-8 cannot hold becomes a question mark."""
+    path.write_bytes(text.encode("utf-8", "replace"))

@@ -8,16 +8,16 @@ from dataclasses import asdict
 import pandas as pd
 
 from benchmark.evidence.tables import COLUMNS, Decision, Table
+from benchmark.report import spreadsheet
 
 
 def csv(found: Sequence[Table]) -> str:
-    """effects.csv: a line for each variant of each table."""
+    """Returns effects.csv, a line for each variant of each table."""
     frame = pd.DataFrame([asdict(row) for table in found for row in table.rows], columns=COLUMNS)
     whole = frame.astype({"seeds_needed": "Int64"})  # or a missing value would turn the others into 3.0
-    return str(whole.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    return spreadsheet.csv(whole)
 
 
 def ensembles_csv(made: Sequence[Decision]) -> str:
-    """ensembles.csv: a line for each ensemble."""
-    frame = pd.DataFrame([asdict(each) for each in made])
-    return str(frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    """Returns ensembles.csv, a line for each ensemble."""
+    return spreadsheet.csv(pd.DataFrame([asdict(each) for each in made]))

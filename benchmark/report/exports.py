@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from statistics import fmean, stdev
 from typing import Any
@@ -11,9 +12,11 @@ import pandas as pd
 
 from benchmark.evidence.comparison import judge_pairs
 from benchmark.evidence.tables import Table, points
-from benchmark.report.cells import NOTHING, baseline, line
+from benchmark.report import spreadsheet
+from benchmark.report.cells import NOTHING, baseline, line, p_value
 from benchmark.report.counts import heading
-from benchmark.report.render import plain
+from benchmark.report.markdown import plain
+from benchmark.report.shortlists import Candidate, accuracy, effect, time
 from benchmark.report.text import control_name, digits_of
 
 HEADINGS = ("variant", "runs", "accuracy, % ± std", "effect [95 % interval]", "p (Holm)", "verdict", "step time")
@@ -35,6 +38,7 @@ MATHS = {  # what text fonts of LaTeX lack
 } | {letter: f"\\{letter}" for letter in "{}$&#%_"}
 
 
+MAIN_HEADINGS = ("trick", "runs", "accuracy, %", "effect [95 % interval]", "p (Holm)", "verdict", "training time")
 COLUMNS = ("variant", "n", "accuracy", "std", "effect", "ci_low", "ci_high", "p_adjusted", "verdict", "step_ms_ratio")
 
 
@@ -54,7 +58,7 @@ def csv(table: Table) -> str:
     ):
         row["std"] = stdev(runs) if len(runs) > 1 else None
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    return str(frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    return spreadsheet.csv(frame)
 
 
 def lines(table: Table) -> list[list[str]]:
@@ -92,6 +96,26 @@ def latex(table: Table) -> str:
         f"{' & '.join(map(escaped, HEADINGS))} \\\\\n\\midrule\n{rows[0]}\\midrule\n{''.join(rows[1:])}"
         "\\bottomrule\n\\end{tabular}\n"
     )
+
+
+def main_table(groups: Sequence[Sequence[Candidate]]) -> str:
+    """Returns one tabular over rows of several tables, with a rule between groups; empty groups are left out."""
+    blocks = [
+        "".join(f"{' & '.join(map(escaped, cells(each)))} \\\\\n" for each in group) for group in groups if group
+    ]
+    return (
+        "% Rows of several tables, each against its own baseline. Needs \\usepackage{booktabs}.\n"
+        f"\\begin{{tabular}}{{{ALIGNED}}}\n\\toprule\n{' & '.join(map(escaped, MAIN_HEADINGS))} \\\\\n\\midrule\n"
+        + "\\midrule\n".join(blocks)
+        + "\\bottomrule\n\\end{tabular}\n"
+    )
+
+
+def cells(each: Candidate) -> list[str]:
+    """Returns what a line of the main table says."""
+    digits, row = digits_of(each.study.margin), each.row
+    numbers = [accuracy(each, digits).removesuffix(" %"), effect(each, digits) or NOTHING, p_value(row.p_adjusted)]
+    return [each.title, str(row.n), *numbers, row.verdict, time(row)]
 
 
 def surely_best(table: Table) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmark.evidence.factors import Cell, Factors, Margin, line
+from benchmark.report import spreadsheet
 from benchmark.report.text import digits_of, in_numbers
 
 
@@ -89,4 +90,4 @@ def csv(found: Sequence[Factors]) -> str:
     frame = pd.DataFrame([line(table, cell) for table in found for cell in table.cells])
     counts = {name: "Int64" for name in frame.columns if name == "n" or name.endswith("_n")}
     whole = frame.astype(counts)  # or a missing value would turn the others into 3.0
-    return str(whole.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    return spreadsheet.csv(whole)

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter
 from benchmark.claim import CONTROL
 from benchmark.errors import UsageError
 from benchmark.evidence.tables import Table
-from benchmark.report.style import LETTER, LIGHT, STYLE, canvas, look, save, write_names
+from benchmark.report.style import LETTER, LIGHT, STYLE, Gallery, Picture, canvas, look, write_names
 from benchmark.report.text import subtitle, tick, title
 from benchmark.store.store import Store
 
@@ -43,7 +43,7 @@ def read_history(path: Path | None, store: Store) -> pd.DataFrame:
     return noted
 
 
-def over_time(table: Table, history: pd.DataFrame, folder: Path, name: str) -> dict[str, str]:
+def over_time(table: Table, history: pd.DataFrame, gallery: Gallery, name: str) -> dict[str, Picture]:
     """Write the figure of a table's effects in every accepted reference; nothing where none has two entries."""
     here = pd.Series({column: getattr(table.study.name, column) for column in PLACE[:-1]})
     noted = history[(history[PLACE[:-1]] == here).all(axis=1) & (history["variant"] != CONTROL)]
@@ -51,7 +51,7 @@ def over_time(table: Table, history: pd.DataFrame, folder: Path, name: str) -> d
     if repeated.empty:
         return {}
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
-        return {f"{name}-history": save(timeline(table, repeated), folder / f"{name}-history")}
+        return {f"{name}-history": gallery.save(timeline(table, repeated), f"{name}-history")}
 
 
 def timeline(table: Table, noted: pd.DataFrame) -> Figure:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
@@ -16,14 +15,14 @@ from matplotlib.patches import Rectangle
 from benchmark.claim import Additive
 from benchmark.evidence.judgements import Judgement, judgements
 from benchmark.evidence.tables import Table
-from benchmark.report.style import LETTER, LIGHT, STYLE, TYPE, canvas, save
+from benchmark.report.style import LETTER, LIGHT, STYLE, TYPE, Gallery, Picture, canvas
 from benchmark.report.text import digits_of, signed, subtitle
 
 CELL = 1.15  # inches, of a heat map
 
 
-def interactions(table: Table, folder: Path, name: str) -> dict[str, str]:
-    """Write the heat map of a table of the design `pairs`; its SVG by the name of its file, or nothing."""
+def interactions(table: Table, gallery: Gallery, name: str) -> dict[str, Picture]:
+    """Writes the heat map of a table of the design `pairs` and returns it by the name of its file, or nothing."""
     if table.study.design != "pairs":
         return {}
     judged = {
@@ -34,7 +33,7 @@ def interactions(table: Table, folder: Path, name: str) -> dict[str, str]:
     if not any(said.effect is not None for said in judged.values()):
         return {}
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
-        return {f"{name}-interactions": save(heat_map(table, judged), folder / f"{name}-interactions")}
+        return {f"{name}-interactions": gallery.save(heat_map(table, judged), f"{name}-interactions")}
 
 
 def heat_map(table: Table, judged: dict[tuple[str, str], Judgement]) -> Figure:

@@ -20,7 +20,7 @@ from benchmark.evidence.own import Judged, OwnRow, OwnTable, frame_of
 from benchmark.evidence.power import LEAST
 from benchmark.report.cells import NOTHING, p_value
 from benchmark.report.exports import escaped
-from benchmark.report.render import plain
+from benchmark.report.markdown import plain
 from benchmark.report.style import LETTER, LIGHT, LINEAR, STYLE, TYPE, canvas, is_wide, svg
 from benchmark.report.table_plots import PANEL, mark, set_scale, write_columns
 from benchmark.report.text import digits_of, in_numbers, number

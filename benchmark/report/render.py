@@ -3,31 +3,77 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from functools import cache
+from hashlib import sha256
+from importlib import resources
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from benchmark.report.cells import NOTHING, SIGNS
+from benchmark.report.legend import marked
+from benchmark.report.markdown import plain
+from benchmark.report.shortlists import Candidate, accuracy, effect, time, verdict
+from benchmark.report.shortlists import markdown as lists_markdown
 from benchmark.report.style import INKS, inline
+from benchmark.report.text import digits_of, signed
 from benchmark.report.view import Overview
+
+MARK = 'document.documentElement.classList.add("scripts");'  # the page's first script, ahead of its body
+POLICY = (  # scripts of this page alone, pictures from its own folder, styles within it, and nothing else
+    "default-src 'none'; script-src {sources}; style-src 'unsafe-inline'; img-src 'self' file:; base-uri 'none'; "
+    "form-action 'none'"
+)
 
 
 def markdown(overview: Overview, **more: Any) -> str:
-    """index.md. `more`: what else it shows, as `html`."""
+    """Returns index.md. `more`: what else it shows, as `html`."""
     return templates().get_template("page.md.j2").render(page=overview, signs=SIGNS, nothing=NOTHING, **more)
 
 
 def html(overview: Overview, **more: Any) -> str:
-    """index.html, which needs no other file. `more`: `variants`, and `figures` over all tables by their names."""
+    """Returns index.html. `more`: `variants`, `shortlists`, `elsewhere`, and `figures` by data set and budget."""
     template = templates().get_template("page.html.j2")
-    return template.render(page=overview, signs=SIGNS, nothing=NOTHING, inks=INKS, picture=picture, **more)
+    script = resources.files("benchmark.report").joinpath("page.js").read_text(encoding="utf-8")
+    policy = POLICY.format(sources=" ".join(f"'sha256-{digest(each)}'" for each in (MARK, script)))
+    several = len({(each.data, each.budget) for each in more["shortlists"]}) > 1
+    shown = {
+        "page": overview,
+        "signs": SIGNS,
+        "nothing": NOTHING,
+        "inks": INKS,
+        "picture": picture,
+        "policy": policy,
+        "several": several,
+        "points": points,
+        "interval": interval,
+        "time": time,
+    }
+    return template.render(shown, mark=Markup(MARK), script=Markup(script), **more)
+
+
+def points(each: Candidate) -> str:
+    """Returns a variant's effect without its interval."""
+    return NOTHING if each.row.effect is None else signed(each.row.effect, digits_of(each.study.margin))
+
+
+def interval(each: Candidate) -> str:
+    """Returns a variant's effect with its interval, its accuracy and its verdict."""
+    digits = digits_of(each.study.margin)
+    return f"{effect(each, digits)}, {accuracy(each, digits)}, {verdict(each)}"
+
+
+def digest(script: str) -> str:
+    """Returns what a Content-Security-Policy calls a script, https://www.w3.org/TR/CSP3/#grammardef-hash-source."""
+    return b64encode(sha256(script.encode()).digest()).decode()
 
 
 @cache
 def templates() -> Environment:
-    """HTML is escaped by itself, Markdown by the filter `plain`."""
+    """Returns the templates: HTML is escaped automatically, Markdown by the filter `plain`."""
     made = Environment(
         loader=PackageLoader("benchmark.report", ""),
         autoescape=lambda name: bool(name and ".html" in name),
@@ -36,20 +82,23 @@ def templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"plain": plain, "bare": bare}
-    made.globals["about"] = about
+    made.filters |= {
+        "plain": plain,
+        "bare": bare,
+        "safe_link": safe_link,
+        "marked": marked,
+        "query": urlencode,
+        "combine": lambda a, b: a | b,
+    }
+    made.tests["several"] = lambda values: len(values) > 1
+    made.globals |= {"about": about, "lists_markdown": lists_markdown}
     return made
 
 
-def plain(text: object) -> str:
-    """Text for a Markdown cell, with nothing in it that Markdown would take for a mark."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(str(text).split()))
-
-
 def about(name: str) -> str:
-    """What the plot in a file of this name shows."""
-    if name.startswith("cost--"):
-        return "effect against the time of a step"
+    """Returns what the plot in a file of this name shows."""
+    if name.startswith("time--"):
+        return "effect against training time"
     kinds = {
         "-interactions": "interactions",
         "-history": "effects at accepted references",
@@ -60,11 +109,16 @@ def about(name: str) -> str:
     return next((kind for end, kind in kinds.items() if name.endswith(end)), "effects on test accuracy")
 
 
+def safe_link(link: str) -> bool:
+    """Returns whether a source is a link that a page may offer: to the web, and not a script."""
+    return re.match(r"https?://[^\s<>\"'`]+$", link) is not None
+
+
 def bare(link: str) -> str:
-    """A link as readers write it."""
+    """Returns a link as readers write it."""
     return re.sub(r"^https?://(www\.)?", "", link)
 
 
 def picture(svg: str, name: str, label: str) -> Markup:
-    """An SVG of our own making, to stand in the page."""
+    """Returns an SVG of our own making, to stand in the page. `name` must be a slug."""
     return Markup(inline(svg, name, str(escape(label))))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
@@ -46,12 +47,19 @@ LINEAR = 2.0  # margins on each side of zero that a wide axis shows at full size
 WIDE = 10.0  # margins that an effect must reach for the axis to turn logarithmic
 TYPE = 9.0  # points
 LETTER = 0.08  # inches: more than the average letter of this size takes
+PIXELS = 96  # of an inch on a page
+METADATA: dict[str, dict[str, None]] = {  # no dates and no versions: the same plot is the same bytes
+    "svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),
+    "png": {"Software": None},
+    "pdf": dict.fromkeys(("CreationDate", "Creator", "Producer")),
+}
 SHOWN = 1.5  # times the loss of guessing: losses above it do not matter
 STYLE: dict[Any, Any] = {  # matplotlib types its keys one by one
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same widths on every machine
     "font.size": TYPE,
     "text.parse_math": False,  # a dollar in a name is a dollar
     "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # TrueType, as journals ask
     "svg.hashsalt": "tricks-on-trial",
     "axes.edgecolor": LIGHT["muted"],
     "axes.labelcolor": LIGHT["muted"],
@@ -96,18 +104,49 @@ class Effect(Extent, Protocol):
         """Returns the verdict's word."""
 
 
-def save(figure: Figure, path: Path) -> str:
-    """Write `path`.svg and `path`.png, without dates; the text of the first."""
-    figure.savefig(f"{path}.png", dpi=144, metadata={"Software": None})
-    text = svg(figure)
-    Path(f"{path}.svg").write_bytes(text.encode())
-    return text
+@dataclass(frozen=True)
+class Picture:
+    """A plot as SVG, and its size in pixels on a page."""
+
+    svg: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The folder that plots are written to: each as SVG, and in the formats `more`, which are "png" and "pdf"."""
+
+    folder: Path
+    more: tuple[str, ...] = ()
+
+    def save(self, figure: Figure, name: str) -> Picture:
+        """Writes a figure to NAME.svg and so on, without dates, and returns it."""
+        path = self.folder / name
+        for kind in self.more:
+            figure.savefig(f"{path}.{kind}", dpi=144, metadata=METADATA[kind])
+        text = svg(figure)
+        path.with_name(f"{name}.svg").write_bytes(dark(text).encode("utf-8", "replace"))
+        width, height = (round(PIXELS * inches) for inches in figure.get_size_inches())
+        return Picture(text, width, height)
+
+
+def dark(text: str) -> str:
+    """Returns an SVG that takes the dark colours where its reader prefers them, as browsers know."""
+    rules = "".join(
+        f'[style*="{kind}: {light}"]{{{kind}:{dark}!important}}'
+        for light, dark in INKS.values()
+        for kind in ("fill", "stroke")
+        if f"{kind}: {light}" in text
+    )
+    start = text.index(">", text.index("<svg")) + 1
+    return f"{text[:start]}<style>@media (prefers-color-scheme: dark){{{rules}}}</style>{text[start:]}"
 
 
 def svg(figure: Figure) -> str:
     """Returns a figure as the text of an SVG file, without a date."""
     buffer = StringIO()
-    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    figure.savefig(buffer, format="svg", metadata=METADATA["svg"])
     return shorter(buffer.getvalue())
 
 
@@ -124,7 +163,10 @@ def rounded(digits: re.Match[str]) -> str:
 
 
 def inline(svg: str, name: str, label: str) -> str:
-    """An SVG to stand within a page: ids of its own, colours by name, `label` (escaped) for who cannot see it."""
+    """Returns an SVG to stand within a page: ids of its own, colours by name.
+
+    `name` must be a slug, as it becomes part of ids; `label`, for readers who cannot see it, must be escaped.
+    """
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'\bid="', f'id="{name}.', svg)
     svg = re.sub(r'xlink:href="#', f'href="#{name}.', svg).replace("url(#", f"url(#{name}.")

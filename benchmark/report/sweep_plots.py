@@ -26,7 +26,7 @@ from benchmark.evidence.diagnosis import HUGE, RATES
 from benchmark.evidence.log import Log
 from benchmark.evidence.sweeps import Arm, Sweep, course, losses, width
 from benchmark.evidence.tables import Table
-from benchmark.report.style import LIGHT, SHOWN, STYLE, TYPE, canvas, save, spread
+from benchmark.report.style import LIGHT, SHOWN, STYLE, TYPE, Gallery, Picture, canvas, spread
 from benchmark.report.text import number, subtitle, title
 from benchmark.store.records import RunRecord
 from benchmark.store.store import Store
@@ -41,8 +41,8 @@ SMALL, WIDER, TALL = 1.9, 2.6, 2.4  # inches: a panel among several, one by itse
 Values = npt.NDArray[np.float64]
 
 
-def draw(table: Table, sweep: Sweep, store: Store, folder: Path, name: str) -> dict[str, str]:
-    """Write a sweep's figure to `folder`; its SVG by the name of its file."""
+def draw(table: Table, sweep: Sweep, store: Store, gallery: Gallery, name: str) -> dict[str, Picture]:
+    """Writes a sweep's figure and returns it by the name of its file."""
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
         if sweep.field == "learning_rate":
             figure = by_rate(table, sweep, store)
@@ -50,7 +50,7 @@ def draw(table: Table, sweep: Sweep, store: Store, folder: Path, name: str) -> d
             figure = by_batch(table, sweep, store)
         else:
             figure = by_capacity(table, sweep)
-        return {f"{name}-figure": save(figure, folder / f"{name}-figure")}
+        return {f"{name}-figure": gallery.save(figure, f"{name}-figure")}
 
 
 def draw_log(log_: Log, name: str, path: Path) -> None:
@@ -87,7 +87,7 @@ def draw_log(log_: Log, name: str, path: Path) -> None:
                 )
                 draw_epochs(panel, [side for side in sides if len(side[0])], 100)
             panel.set_ylabel("accuracy, %")
-        save(figure, path)
+        Gallery(path.parent, ("png",)).save(figure, path.name)
 
 
 def complete(values: Sequence[float]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log
-from pathlib import Path
 from statistics import fmean, stdev
 from textwrap import wrap
 from typing import Any, Literal
@@ -29,12 +28,13 @@ from benchmark.report.style import (
     TYPE,
     Effect,
     Extent,
+    Gallery,
+    Picture,
     canvas,
     ends,
     further,
     is_wide,
     look,
-    save,
     write_names,
 )
 from benchmark.report.text import control_name, digits_of, in_numbers, number, subtitle, tick, title
@@ -52,16 +52,20 @@ TICK_ROOM = 0.3  # inches between numbers of an axis
 PANEL = 3.6  # inches, width of the effects
 
 
-def draw(table: Table, folder: Path, name: str) -> dict[str, str]:
-    """Write a table's plots to `folder`; the SVG of each by the name of its file."""
+def draw(table: Table, gallery: Gallery, name: str) -> dict[str, Picture]:
+    """Writes a table's plots and returns each by the name of its file."""
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
         figures = {name: forest(table), f"{name}-curves": curves(table), f"{name}-size": by_size(table)}
-        return {each: save(figure, folder / each) for each, figure in figures.items() if figure}
+        return {each: gallery.save(figure, each) for each, figure in figures.items() if figure}
 
 
 def forest(table: Table) -> Figure:
-    """A line for each variant: its effect, the interval, what that is in numbers, the verdict."""
-    rows = sorted(table.rows, key=lambda row: -np.inf if row.effect is None else row.effect, reverse=True)
+    """Returns a line for each variant with runs: its effect, the interval, what that is in numbers, the verdict."""
+    rows = sorted(
+        (row for row in table.rows if row.n),
+        key=lambda row: -np.inf if row.effect is None else row.effect,
+        reverse=True,
+    )
     labels = ["\n".join(wrap(row.variant, 30)) for row in rows]
     heights = [0.30 + 0.15 * label.count("\n") for label in labels]
     places = [sum(heights[:at]) + heights[at] / 2 for at in range(len(rows))]  # of each row, inches from the top
@@ -124,25 +128,17 @@ def mark(axes: Axes, rows: Sequence[Effect], places: Sequence[float]) -> None:
     for row, place in shown:
         if row.ci_low is not None and row.ci_high is not None:
             axes.hlines(place, row.ci_low, row.ci_high, color=LIGHT[row.verdict], linewidth=1.8, zorder=2)
-    frame = pd.DataFrame([(row.effect, place, row.verdict) for row, place in shown], columns=["x", "y", "verdict"])
-    axes.set(xlabel=" ", ylabel=" ")  # or seaborn looks through all tick labels for whether to write its own
-    if shown:
-        sns.scatterplot(
-            frame,
-            x="x",
-            y="y",
-            hue="verdict",
-            style="verdict",
-            palette=LIGHT,
-            markers=SHAPES,
-            s=52,
-            linewidth=0.8,
-            edgecolor=LIGHT["card"],
-            legend=False,
+    for row, place in shown:
+        axes.plot(
+            [row.effect or 0.0],
+            [place],
+            color=LIGHT[row.verdict],
+            marker=SHAPES[row.verdict],
+            markersize=7,
+            markeredgewidth=0.8,
+            markeredgecolor=LIGHT["card"],
             zorder=3,
-            ax=axes,
         )
-    axes.set_ylabel("")
 
 
 def write_columns(
@@ -280,18 +276,12 @@ def averaged(runs: dict[str, list[RunRecord]], field: Curve, factor: float) -> p
 def plot_lines(axes: Axes, frame: pd.DataFrame, looks: dict[str, tuple[str, Any, float]]) -> None:
     """A mean line and a band for each arm."""
     for arm, part in frame.groupby("arm", sort=False):
-        axes.fill_between(part["epoch"], part["low"], part["high"], color=looks[str(arm)][0], alpha=0.13, linewidth=0)
-    axes.set(xlabel="epoch", ylabel=" ")  # or seaborn looks through all tick labels for whether to write its own
-    arms = list(frame["arm"].unique())
-    colours = {arm: looks[arm][0] for arm in arms}
-    sns.lineplot(
-        frame, x="epoch", y="mean", hue="arm", hue_order=arms, palette=colours, estimator=None, legend=False, ax=axes
-    )
-    for arm, line in zip(arms, axes.lines, strict=True):  # seaborn's own style and size cost it a second a plot
-        line.set(dashes=looks[arm][1], linewidth=looks[arm][2])
+        colour, dashes, width = looks[str(arm)]
+        axes.fill_between(part["epoch"], part["low"], part["high"], color=colour, alpha=0.13, linewidth=0)
+        axes.plot(part["epoch"], part["mean"], color=colour, dashes=dashes, linewidth=width)
+    axes.set_xlabel("epoch")
     last = int(frame["epoch"].max())
     axes.set_xlim(min(1, last - 1), last)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.set_ylabel("")
     axes.grid(axis="y", linewidth=0.6)
     axes.spines[["right", "top"]].set_visible(False)

@@ -3,48 +3,63 @@
 from __future__ import annotations
 
 from benchmark.evidence.tables import Table
+from benchmark.report.titles import title as table_title
+from benchmark.store.records import TableRecord
+
+LONGEST = 80  # letters of a slug: file systems allow 255 for a name made of several
 
 
 def title(table: Table) -> str:
-    """What a plot is of."""
-    return str(table.study.name).capitalize()
+    """Returns what a plot is of: the table's title with its context."""
+    return table_title(table.study)
 
 
 def subtitle(table: Table) -> str:
-    """On what, and whether it is final."""
+    """Returns what a table was measured on, and whether it is final."""
     gaps = f"; preliminary: {table.missing} runs missing" if table.missing else ""
-    synthetic = " (synthetic images)" if table.study.data == "fractal10" else ""
-    return f"{table.study.data}{synthetic}, {table.study.budget} budget{gaps}"
+    return f"{where(table.study)}{gaps}"
+
+
+def where(study: TableRecord) -> str:
+    """Returns the data set and the budget of a table."""
+    synthetic = " (synthetic images)" if study.data == "fractal10" else ""
+    return f"{study.data}{synthetic}, {study.budget} budget"
+
+
+def slug(text: str) -> str:
+    """Returns small letters, digits and single dashes, at most LONGEST: a name for files and for places on a page."""
+    kept = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in text.lower())
+    return "-".join(kept.split())[:LONGEST].strip("-")
 
 
 def control_name(table: Table) -> str:
-    """The control, by the variants that it stands for."""
+    """Returns the control's name, with the variants that it stands for."""
     same = table.study.same
     return f"baseline = {', '.join(same)}" if same else "baseline"
 
 
 def signed(value: float, digits: int) -> str:
-    """With a sign, which stays where rounding leaves nothing else: an interval that ends at -0.0 leaves out zero."""
+    """Returns a number with its sign, kept where rounding leaves nothing else: an interval to -0.0 excludes zero."""
     return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}") if value else f"{value:.{digits}f}"
 
 
 def digits_of(margin: float) -> int:
-    """Decimals that a reader can use where `margin` is what matters."""
+    """Returns how many decimals a reader can use where `margin` is what matters."""
     return 1 if margin >= 1 else 2
 
 
 def number(value: float) -> str:
-    """Without digits that say nothing."""
+    """Returns a number without trailing zeros."""
     return f"{value:g}".replace("-", "\N{MINUS SIGN}")
 
 
 def tick(value: float) -> str:
-    """A tick's number, with its sign."""
+    """Returns a number of an axis, with its sign."""
     return f"+{number(value)}" if value > 0 else number(value)
 
 
 def in_numbers(effect: float | None, low: float | None, high: float | None, digits: int) -> str:
-    """An effect with its interval, as far as they are known."""
+    """Returns an effect with its interval, as far as they are known."""
     if effect is None:
         return ""
     interval = "" if low is None or high is None else f" [{signed(low, digits)}, {signed(high, digits)}]"

@@ -1,16 +1,18 @@
-"""Every variant of every table in one list, with what it takes to look further into it or to run it again."""
+"""The list of every variant that has runs, with what it takes to look further into it or to run it again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from shlex import join
 
 from benchmark.claim import Claim
 from benchmark.evidence.tables import Row, Table
-from benchmark.report.cells import Line
-from benchmark.report.counts import heading, machine, unique
-from benchmark.report.view import Ablation, Section
+from benchmark.report.cells import Cell, Line, ordered
+from benchmark.report.counts import machine, unique
+from benchmark.report.shortlists import Candidate, time
+from benchmark.report.view import Ablation
 from benchmark.store.records import Finished, TableRecord
 
 PARTS = {  # of Wei 2015, http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html
@@ -24,16 +26,20 @@ PARTS = {  # of Wei 2015, http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTri
     "8": "ensembles",
 }
 AFTER = "after the article"
-RESOLVED = ("helps", "hurts", "equivalent")
+RANKS = {"helps": 0, "equivalent": 1, "unresolved": 2, "hurts": 4}  # of verdicts, the best news first; others 3
 
 
 @dataclass(frozen=True)
 class Variant:
     """A line of the list, and what it opens to."""
 
-    name: str  # of its table, and its own
-    section: Section
+    name: str  # of its trick or table, and its own
+    section: str  # name of its table
     line: Line
+    against: str  # what it is compared with
+    main: bool  # whether that is the main baseline
+    time: Cell  # training time over the baseline's
+    price: str  # what it takes besides; see shortlists.Candidate
     part: str  # of the article, or AFTER
     data: str
     budget: str
@@ -42,48 +48,53 @@ class Variant:
     missing: list[int]  # planned, without one
     mixed: bool  # whether its runs and the baseline's come from several machines
     command: str  # that runs its table again
-    beside: list[str]  # what else is known of it, in words
+    also: list[str]  # what else is known of it, in words
 
 
-def every(named: dict[str, Table], ablations: Iterable[Ablation]) -> list[Variant]:
-    """The variants of all tables: those with an answer by the size of their effects, then the others likewise."""
-    found = [
-        variant(named[section.name], section, line, ablation.sources)
+def every(found: Sequence[Candidate], named: Mapping[str, Table], ablations: Iterable[Ablation]) -> list[Variant]:
+    """Returns the variants that have runs, each recipe once, by merit: verdict, main baseline first, then effect."""
+    lines = {
+        (section.name, line.variant): (line, ablation.sources)
         for ablation in ablations
         for section in ablation.sections
         for line in section.lines[1:]
-    ]
-    return sorted(found, key=lambda each: (each.line.verdict not in RESOLVED, -size(each.line)))
+    }
+    listed = [variant(each, named[each.section], *lines[each.section, each.row.variant]) for each in found]
+    return sorted(listed, key=merit)
 
 
-def size(line: Line) -> float:
-    """Of the effect; what has none goes last."""
-    return -1.0 if line.effect.order == "" else abs(float(line.effect.order))
+def merit(each: Variant) -> tuple[int, bool, float]:
+    """Returns what the list is sorted by; what has no effect goes last among its like."""
+    order = each.line.effect.order
+    return RANKS.get(each.line.verdict, 3), not each.main, inf if order == "" else -float(order)
 
 
-def variant(table: Table, section: Section, line: Line, sources: list[str]) -> Variant:
-    """One line of the list."""
-    study, runs = table.study, table.arms[line.variant]
-    planned = study.arm(line.variant).seeds
+def variant(each: Candidate, table: Table, line: Line, sources: list[str]) -> Variant:
+    """Returns one line of the list."""
+    study, runs = each.study, table.arms[line.variant]
     seeds = sorted({run.seed for run in runs})
     return Variant(
-        name=f"{heading(study)}: {line.variant}",
-        section=section,
+        name=each.title,
+        section=each.section,
         line=line,
+        against=each.against,
+        main=each.main,
+        time=Cell(time(each.row), ordered(each.row.time_ratio)),
+        price=each.price,
         part=part(study.claims),
         data=study.data,
         budget=study.budget,
         sources=sources,
         seeds=seeds,
-        missing=sorted(set(range(planned)) - set(seeds)),
+        missing=sorted(set(range(each.arm.seeds)) - set(seeds)),
         mixed=is_mixed([*runs, *table.control]),
-        command=command(study),
-        beside=beside(next(row for row in table.rows if row.variant == line.variant)),
+        command=command(study, line.variant),
+        also=also(each.row),
     )
 
 
-def beside(row: Row) -> list[str]:
-    """Effect and cost in other terms."""
+def also(row: Row) -> list[str]:
+    """Returns effect and cost in other terms."""
     found = []
     if row.worth is not None:
         low, high = (f"×{end:.2g}" if end else "beyond what was tried" for end in (row.worth_low, row.worth_high))  # noqa: RUF001
@@ -103,16 +114,16 @@ def part(claims: Sequence[Claim]) -> str:
 
 
 def is_mixed(runs: Iterable[Finished]) -> bool:
-    """Whether runs come from several kinds of machine or software."""
+    """Returns whether runs come from several kinds of machine or software."""
     return len(unique(machine(run) for run in runs)) > 1
 
 
-def command(study: TableRecord) -> str:
-    """What trains a table; of an ensemble at least as often as it is in the store."""
+def command(study: TableRecord, variant: str) -> str:
+    """Returns the command that trains a variant; of a design of several tricks, its table."""
     words = ["python", "-m", "benchmark", "run", "--data", study.data, "--budget", study.budget]
     if study.tricks:
         words += ["--design", study.design, *(word for trick in study.tricks for word in ("--trick", trick))]
     else:
-        words += ["--only", study.ablation]
+        words += ["--only", study.name.row(variant)]
     seeds = [arm.seeds for arm in study.arms if arm.seeds]
     return join([*words, *(["--seeds", str(min(seeds))] if seeds else [])])

@@ -1,4 +1,4 @@
-"""The page of a report: what the templates show, as plain values, and the three files made of them."""
+"""What the templates of a report show, as plain values."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from benchmark.evidence.factors import Factors, factors
 from benchmark.evidence.judgements import Judgement, counted, judgements
 from benchmark.evidence.sweeps import Arm, Sweep
 from benchmark.evidence.tables import Decision, Table, decisions
+from benchmark.report import titles
 from benchmark.report.cells import NOTHING, Line, baseline, line, times
-from benchmark.report.counts import Counts, counts, heading, machine, members_of, moment, records_of, unique
+from benchmark.report.counts import Counts, counts, machine, members_of, moment, records_of, unique
 from benchmark.report.factor_table import FactorTable, shown
-from benchmark.report.style import LINEAR, is_wide
+from benchmark.report.legend import legend
+from benchmark.report.style import LINEAR, Picture, is_wide
 from benchmark.report.text import control_name, digits_of, in_numbers, number, signed
 from benchmark.store.records import Calibration, FailedRecord, RunRecord
 from benchmark.store.store import Store
@@ -41,11 +43,13 @@ class Section:
     control: str
     margin: str
     wide: str  # points, where the effect axis turns logarithmic; empty if it does not
-    lines: list[Line]
+    lines: list[Line]  # the baseline, and the variants that have runs
+    absent: list[str]  # the variants that have none
+    counts: dict[str, int]  # variants by verdict
     missing: int
     mixed: list[str]  # the machines, where there are several
-    looks: int  # at this table while runs were added; 0 where they were not
-    plots: dict[str, str]  # SVG by the name of its file
+    looks: int  # interim tests of this table while runs were added
+    plots: dict[str, Picture]  # by the names of their files
     claims: list[tuple[Judgement, str]]  # with the difference in numbers
     ensembles: list[dict[str, str]]  # lines of their table, by the names of its columns
     diagnosis: list[Diagnosed]  # of a sweep; else empty
@@ -69,6 +73,7 @@ class Ablation:
     """The tables of one ablation."""
 
     name: str
+    title: str
     question: str
     sources: list[str]
     factors: list[FactorTable]  # of two factors, where its tables are
@@ -92,37 +97,42 @@ class Overview:
     claims: dict[str, int]
     trial: list[tuple[Section, Judgement, str]]  # every claim, in the order of the article
     crossed: list[Factors]
-    ablations: list[Ablation]
+    ablations: list[Ablation]  # those that have runs
+    untrained: list[str]  # titles of tables without any run
+    legend: list[tuple[str, str]]
 
 
 def on_trial(sections: Sequence[Section]) -> list[tuple[Section, Judgement, str]]:
-    """The claims of all tables in the order of their names: S5.2 before S5.10, the article's before the others."""
+    """Returns the claims of all tables by their names: S5.2 before S5.10, the article's before the others."""
     every = [(section, judged, difference) for section in sections for judged, difference in section.claims]
     return sorted(every, key=lambda each: (not re.match(r"S?\d", each[1].name), parts_of(each[1].name)))
 
 
 def parts_of(name: str) -> list[tuple[int, str]]:
-    """A name's numbers as numbers."""
+    """Returns the parts of a name, its numbers as numbers."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|\D+", name)]
 
 
 def overview(
-    store: Store, named: dict[str, Table], drawn: dict[str, dict[str, str]], swept: dict[str, Sweep]
+    store: Store, named: dict[str, Table], drawn: dict[str, dict[str, Picture]], swept: dict[str, Sweep]
 ) -> Overview:
-    """What there is to show of `named` tables and their drawn plots."""
+    """Returns what there is to show of `named` tables and their drawn plots."""
     studies = [table.study for table in named.values()]
     several = len({(study.data, study.budget) for study in studies}) > 1
     crossed = factors(named.values())
-    ablations = grouped(named, drawn, swept, crossed, several)
+    trained = {name: table for name, table in named.items() if any(table.arms.values())}
+    ablations = grouped(trained, drawn, swept, crossed, several)
+    data = unique((study.data, study.data_choice, 100 / study.classes) for study in studies)
+    margins = unique(number(study.margin) for study in studies)
     sections = [section for ablation in ablations for section in ablation.sections]
     records = store.records.values()
     used = [record for record in records_of(named.values()) if isinstance(record, RunRecord)]
     used += members_of([r for r in records if not isinstance(r, FailedRecord)], named.values(), used)
     times = [(record.started, record.finished) for record in used] or [("", "")]
     return Overview(
-        data=unique((study.data, study.data_choice, 100 / study.classes) for study in studies),
+        data=data,
         budgets=unique(study.budget for study in studies),
-        margins=unique(number(study.margin) for study in studies),
+        margins=margins,
         counts=counts(records, named.values(), used),
         machines=list(Counter(map(machine, used)).items()),
         mixed=len(set(map(machine, used))) > 1,
@@ -134,48 +144,53 @@ def overview(
         trial=on_trial(sections),
         crossed=crossed,
         ablations=ablations,
+        untrained=[titles.title(table.study, several) for name, table in named.items() if name not in trained],
+        legend=legend(margins, [(name, chance) for name, _, chance in data]),
     )
 
 
 def grouped(
     named: dict[str, Table],
-    drawn: dict[str, dict[str, str]],
+    drawn: dict[str, dict[str, Picture]],
     swept: dict[str, Sweep],
     crossed: list[Factors],
     several: bool,
 ) -> list[Ablation]:
-    """The tables by ablation, in the order of planning."""
+    """Returns the tables by ablation, in the order of planning."""
     tables_of: dict[str, list[str]] = {}
     for name, table in named.items():
         tables_of.setdefault(table.study.ablation, []).append(name)
     return [
         Ablation(
             name=ablation,
+            title=titles.of_ablation(ablation),
             question=named[names[-1]].study.question,
             sources=unique(link for name in names for link in named[name].study.sources),
             factors=[shown(each, several) for each in crossed if each.ablation == ablation],
-            sections=[section(name, named[name], drawn[name], swept.get(name), several) for name in names],
+            sections=[section(name, named[name], drawn.get(name, {}), swept.get(name), several) for name in names],
         )
         for ablation, names in tables_of.items()
     ]
 
 
-def section(name: str, table: Table, plots: dict[str, str], sweep: Sweep | None, several: bool) -> Section:
-    """One table, ready to be shown."""
+def section(name: str, table: Table, plots: dict[str, Picture], sweep: Sweep | None, several: bool) -> Section:
+    """Returns one table, ready to be shown."""
     margin = table.study.margin
     digits = digits_of(margin)
     machines = unique(map(machine, records_of([table])))
     judged = judgements(table)
     return Section(
         name=name,
-        title=heading(table.study, several),
+        title=titles.title(table.study, several),
         control=control_name(table),
         margin=number(margin),
         wide=number(LINEAR * margin) if is_wide(table.rows, margin) else "",
         lines=[
             baseline(table, digits),
-            *(line(row, table.study.arm(row.variant), table, digits) for row in table.rows),
+            *(line(row, table.study.arm(row.variant), table, digits) for row in table.rows if row.n),
         ],
+        absent=[row.variant for row in table.rows if not row.n],
+        counts=dict(Counter(row.verdict for row in table.rows if row.n)),
         missing=table.missing,
         mixed=machines if len(machines) > 1 else [],
         looks=len(table.study.interims),
@@ -189,7 +204,7 @@ def section(name: str, table: Table, plots: dict[str, str], sweep: Sweep | None,
 
 
 def ensemble(made: Decision, digits: int) -> dict[str, str]:
-    """A line of the table of ensembles."""
+    """Returns a line of the table of ensembles, by the names of its columns."""
 
     def text(value: float | None, decimals: int) -> str:
         return NOTHING if value is None else f"{value:.{decimals}f}"
@@ -214,18 +229,18 @@ def ensemble(made: Decision, digits: int) -> dict[str, str]:
 
 
 def diagnosed(arm: Arm, finding: Finding, count: int) -> Diagnosed:
-    """One value's line of a sweep."""
+    """Returns the line of one value of a sweep."""
     return Diagnosed(arm.variant, finding.word, f"{count} of {len(arm.runs)}", finding.numbers, finding.remedy)
 
 
 def hits(sweep: Sweep) -> str:
-    """How often the curve of one run told what its learning rate is."""
+    """Returns how often the curve of one run tells what its learning rate is, in words."""
     right, all_ = sweep.hits()
     return f"{right} of {all_} runs ({right / all_:.0%})" if all_ else ""
 
 
 def with_unit(judged: Judgement, digits: int) -> str:
-    """A judgement's difference; what is no percentage to three digits, with its unit."""
+    """Returns a judgement's difference; what is no percentage to three digits and with its unit."""
     digits = digits if judged.unit == "points" else max(0, 2 - floor(log10(abs(judged.effect or 1))))
     text = in_numbers(judged.effect, judged.ci_low, judged.ci_high, digits)
     return f"{text} {judged.unit}".strip() if text and judged.unit != "points" else text

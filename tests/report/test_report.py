@@ -88,6 +88,7 @@ def test_what_is_not_known_is_empty(troubled: Path) -> None:
         "caution",
         "seeds_needed",
         "step_ms_ratio",
+        "time_ratio",
         "memory_ratio",
         "worth",
         "worth_low",
@@ -101,20 +102,24 @@ def test_a_report_is_the_same_bytes_again(whole: tuple[Store, Path], tmp_path: P
     report.write(Store(store.folder, 1), tmp_path)
     files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     plotted = [f"plots/{name}" for name in ("activation", "initialisation-batch-norm")]
-    kinds = [f"{name}{curves}.{kind}" for name in plotted for curves in ("", "-curves") for kind in ("png", "svg")]
+    kinds = [f"{name}{curves}.svg" for name in plotted for curves in ("", "-curves")]
     kinds += [f"{name.replace('plots', 'tables')}.{kind}" for name in plotted for kind in ("csv", "md", "tex")]
-    assert sorted(map(str, files)) == sorted(["effects.csv", "index.html", "index.md", *kinds])
+    assert sorted(map(str, files)) == sorted(["effects.csv", "index.html", "index.md", "main.tex", *kinds])
     assert [path for path in files if (folder / path).read_bytes() != (tmp_path / path).read_bytes()] == []
 
 
-def test_the_page_is_whole_and_needs_no_other_file(whole: tuple[Store, Path]) -> None:
+def test_the_page_links_to_sources_and_to_its_own_files(whole: tuple[Store, Path]) -> None:
     found = read(whole[1])
     text = (whole[1] / "index.html").read_text(encoding="utf-8")
-    assert {link for link in found.links if not link.startswith("#")} == {SOURCE}
+    outside = {link for link in found.links if not link.startswith(("#", "?")) and not (whole[1] / link).is_file()}
+    assert outside == {SOURCE}
+    assert {link for link in found.links if link.endswith((".svg", ".tex", ".csv"))} == {
+        str(path.relative_to(whole[1])) for path in whole[1].rglob("*") if path.suffix in (".svg", ".tex", ".csv")
+    }
     assert {link[1:] for link in found.links if link.startswith("#")} <= set(found.ids)
     assert [each for each, count in Counter(found.ids).items() if count > 1] == []
-    assert set(re.findall(r"url\((.)", text)) == {"#"}
-    assert not found.tags & {"img", "link", "iframe"}
+    assert set(re.findall(r"url\((.)", text)) <= {"#"}
+    assert not found.tags & {"link", "iframe", "object", "embed"}
     assert "@import" not in text
     assert "a|b <i>x_$" in found.text  # as text: no element i
     assert "i" not in found.tags
@@ -144,7 +149,7 @@ def test_what_is_amiss_is_marked(troubled: Path) -> None:
             "24 of 30 done, 6 missing, 1 failed, 1 diverged",
             "activation: tanh, seed 1: RuntimeError: <boom>",
             "2 of 4, 1 failed",
-            "not run",
+            "No run yet: normal",
             "Mixed environments in this table",
             "These are not results on CIFAR-10",
         ):
@@ -194,7 +199,8 @@ def test_a_store_of_nothing_but_a_failure(tmp_path: Path) -> None:
         store.add(failed("-x", 0, "boom", environment={}))
     found = read(report.write(store, tmp_path / "report").parent)
     assert "9 of 9 runs still missing" in found.text
-    assert "not measured" in found.text
+    assert "a: x, seed 0: boom" in found.text
+    assert "No run yet: A" in found.text
 
 
 def test_a_folder_that_cannot_be_written_to(whole: tuple[Store, Path], tmp_path: Path) -> None:
@@ -299,6 +305,7 @@ def test_every_measure_of_a_claim_is_worked_out() -> None:
         first_deviation=0.5,
         parameters=1000,
         band=0.125,
+        levels=(2.5, *(1.0,) * 3),
     )
     made_of_runs = ensemble(run, disagreement=0.25, error_correlation=0.5, gain=0.02, calibration_error=0.01)
     worked_out = {
@@ -315,6 +322,7 @@ def test_every_measure_of_a_claim_is_worked_out() -> None:
             "gap": 25,
             "speed": 100 / 3,
             "band": 12.5,
+            "early loss": 2.5,
             "dead units": 25,
             "near-zero weights": 12.5,
             "largest norm": 3,
@@ -361,7 +369,7 @@ def test_every_claim_is_on_trial_at_the_top_of_the_report(whole: tuple[Store, Pa
 def test_a_table_says_how_often_it_was_looked_at(tmp_path: Path) -> None:
     then = {"baseline": 5} | {arm: 3 for arms in EFFECTS.values() for arm in arms}
     page = report.write(fill(tmp_path / "store", interims=(then, dict.fromkeys(then, 4))), tmp_path / "report")
-    assert "Looked at 2 times on the way" in page.read_text()
-    assert "Looked at 2 times on the way" in page.with_name("index.md").read_text()
+    assert "Tested 2 times while runs were added" in page.read_text()
+    assert "Tested 2 times while runs were added" in page.with_name("index.md").read_text()
     plain = report.write(fill(tmp_path / "plain"), tmp_path / "other")
-    assert "Looked at" not in plain.read_text()
+    assert "while runs were added." not in plain.read_text()

@@ -16,8 +16,9 @@ from benchmark import report
 from benchmark.claim import Additive, Better, Claim
 from benchmark.errors import UsageError
 from benchmark.evidence.tables import Table, table, tables
-from benchmark.report import cost_plot, elsewhere, interactions, variants, view
+from benchmark.report import elsewhere, interactions, shortlists, time_plot, variants, view
 from benchmark.report import history as pasts
+from benchmark.report.style import Gallery
 from benchmark.store.records import RunRecord
 from benchmark.store.store import Store
 
@@ -43,13 +44,17 @@ def pairs() -> Table:
 
 def listed(store: Store) -> list[variants.Variant]:
     named = dict(zip("ab", tables(store), strict=True))
-    return variants.every(named, view.overview(store, named, {"a": {}, "b": {}}, {}).ablations)
+    return variants.every(shortlists.candidates(named), named, view.overview(store, named, {}, {}).ablations)
 
 
-def test_what_has_an_answer_comes_first_the_largest_effect_at_the_top(tmp_path: Path) -> None:
-    found = [each.line for each in listed(fill(tmp_path))]
-    assert [line.variant for line in found][:3] == ["zeros", "tanh", "a|b <i>x_$"]
-    assert [line.verdict for line in found] == sorted((line.verdict for line in found), key="unresolved".__eq__)
+def test_the_best_news_comes_first(tmp_path: Path) -> None:
+    found = listed(fill(tmp_path))
+    assert [each.line.variant for each in found if each.line.verdict != "unresolved"] == [
+        "a|b <i>x_$",
+        "tanh",
+        "zeros",
+    ]
+    assert [each.against for each in found if each.line.variant in ("tanh", "zeros")] == ["baseline", "batch norm"]
 
 
 def test_what_is_missing_or_mixed_is_known_of_every_variant(tmp_path: Path) -> None:
@@ -77,22 +82,23 @@ def test_the_part_of_the_article_is_that_of_the_first_statement(names: list[str]
     assert variants.part([Claim(name, "", Better("x")) for name in names]) == part
 
 
-def test_the_command_trains_the_table_again() -> None:
-    assert variants.command(study("sam", "", ["x"])) == (
-        "python -m benchmark run --data cifar10 --budget quick --only sam --seeds 4"
+def test_the_command_trains_the_variant_again() -> None:
+    assert variants.command(study("sam", "", ["x"]), "x") == (
+        "python -m benchmark run --data cifar10 --budget quick --only 'sam: x' --seeds 4"
     )
     designed = "python -m benchmark run --data cifar10 --budget quick --design {} {} --seeds 4"
     asked = " ".join(f"--trick '{trick}'" for trick in TRICKS)
-    assert variants.command(pairs().study) == designed.format("pairs", asked)
+    assert variants.command(pairs().study, "x") == designed.format("pairs", asked)
     arms = ["all", *(f"without {trick}" for trick in TRICKS), "none"]
     design = "leave-one-out"
     dropped = study(design, ", ".join(TRICKS), arms, design=design, tricks=tuple(TRICKS))
-    assert variants.command(dropped) == designed.format("leave-one-out", asked)
+    assert variants.command(dropped, "x") == designed.format("leave-one-out", asked)
 
 
 def test_interactions_are_drawn_with_what_the_runs_do_not_say(tmp_path: Path) -> None:
-    (drawn,) = interactions.interactions(pairs(), tmp_path, "pairs").values()
-    assert (tmp_path / "pairs-interactions.png").stat().st_size > 1000
+    (picture,) = interactions.interactions(pairs(), Gallery(tmp_path, ("png", "pdf")), "pairs").values()
+    drawn = picture.svg
+    assert {path.suffix for path in tmp_path.iterdir() if path.stat().st_size > 1000} == {".svg", ".png", ".pdf"}
     words = {word: len(re.findall(f">{word}<", drawn)) for word in ("less than the sum", "the sum", "not measured")}
     assert words == {"less than the sum": 1, "the sum": 1, "not measured": 1}
     assert ">\N{MINUS SIGN}6.0<" in drawn  # 57 - 67 - 61 + 65
@@ -100,29 +106,31 @@ def test_interactions_are_drawn_with_what_the_runs_do_not_say(tmp_path: Path) ->
 
 
 def test_other_tables_have_no_heat_map(tmp_path: Path) -> None:
-    assert [interactions.interactions(each, tmp_path, "x") for each in tables(fill(tmp_path / "store"))] == [{}, {}]
+    assert [interactions.interactions(each, Gallery(tmp_path), "x") for each in tables(fill(tmp_path / "store"))] == [
+        {},
+        {},
+    ]
 
 
-def test_effects_are_drawn_against_costs_with_the_names_of_those_that_have_an_answer(tmp_path: Path) -> None:
-    by_medians = tables(fill(tmp_path / "store"))
-    assert cost_plot.cost(by_medians, tmp_path) == {}  # they swing with whatever else the machine did
-    found = [replace(each, rows=[replace(row, step_in_turns=True) for row in each.rows]) for each in by_medians]
-    drawn = cost_plot.cost(found, tmp_path)
-    (svg,) = drawn.values()
-    assert list(drawn) == ["cost--cifar10-quick"]  # the other table has a context
-    assert ">activation: tanh<" in svg
-    assert "activation: leaky" not in svg  # unresolved
-    assert "zeros" not in svg
+def test_effects_are_drawn_against_training_times_with_the_names_of_those_that_have_an_answer(tmp_path: Path) -> None:
+    found = shortlists.candidates(dict(zip("ab", tables(fill(tmp_path / "store")), strict=True)))
+    assert time_plot.draw(found, Gallery(tmp_path)) == {}  # seconds of runs swing with whatever else the machine did
+    measured = [replace(each, row=replace(each.row, time_ratio=2.0, time_measured=True)) for each in found]
+    ((name, picture),) = time_plot.draw(measured, Gallery(tmp_path)).values()
+    assert name == "time--cifar10-quick"
+    assert ">Activation: tanh<" in picture.svg
+    assert "leaky" not in picture.svg  # unresolved
+    assert "zeros" not in picture.svg  # another baseline
 
 
 def test_names_of_points_do_not_lie_on_each_other() -> None:
-    taken: list[cost_plot.Box] = []
-    while box := cost_plot.free(3.0, 2.0, 1.0, taken):
-        assert not any(cost_plot.overlap(box, other) for other in taken)
+    taken: list[time_plot.Box] = []
+    while box := time_plot.free(3.0, 2.0, 1.0, taken):
+        assert not any(time_plot.overlap(box, other) for other in taken)
         taken.append(box)
     assert len(taken) >= 4
     assert all(abs((bottom + top) / 2 - 2.0) < 0.5 for _, bottom, _, top in taken)  # beside the point, or not at all
-    assert cost_plot.free(3.0, 2.0, cost_plot.ACROSS + 1, []) is None
+    assert time_plot.free(3.0, 2.0, time_plot.ACROSS + 1, []) is None
 
 
 def history(folder: Path, *entries: tuple[str, str, float, str]) -> Path:
@@ -150,12 +158,13 @@ def test_effects_with_two_entries_are_drawn_over_time(tmp_path: Path) -> None:
     store = fill(tmp_path / "store")
     noted = pasts.read_history(history(tmp_path / "other", *ENTRIES), store)
     first, second = tables(store)
-    (svg,) = pasts.over_time(first, noted, tmp_path, "activation").values()
+    (picture,) = pasts.over_time(first, noted, Gallery(tmp_path), "activation").values()
+    svg = picture.svg
     assert ">tanh<" in svg
     assert not {">leaky<", ">baseline<"} & set(re.findall(r">[^<]+<", svg))
     assert svg.count(">2026-11-") == 2
-    assert pasts.over_time(second, noted, tmp_path, "x") == {}
-    assert pasts.over_time(first, noted[:2], tmp_path, "x") == {}
+    assert pasts.over_time(second, noted, Gallery(tmp_path), "x") == {}
+    assert pasts.over_time(first, noted[:2], Gallery(tmp_path), "x") == {}
 
 
 def test_a_history_beside_the_store_is_taken_by_itself(tmp_path: Path) -> None:

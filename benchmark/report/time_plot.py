@@ -1,9 +1,8 @@
-"""Figures beyond one table's runs: effects against their costs, interactions of pairs, effects over references."""
+"""What tricks are worth against what they cost: effects by training time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -14,12 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from benchmark.evidence.tables import Row, Table
-from benchmark.report.style import LIGHT, LINEAR, STYLE, TYPE, canvas, ends, further, is_wide, save
+from benchmark.evidence.tables import Row
+from benchmark.report.shortlists import Candidate
+from benchmark.report.style import LIGHT, LINEAR, STYLE, TYPE, Gallery, Picture, canvas, ends, further, is_wide
 from benchmark.report.table_plots import SHAPES
-from benchmark.report.text import number, subtitle, tick
+from benchmark.report.text import number, slug, tick, where
 
-ACROSS, UP = 7.4, 4.8  # inches, the panel of effects against costs
+ACROSS, UP = 6.6, 3.9  # inches, the panel
 ANSWERS = ("helps", "hurts", "equivalent")  # verdicts that say something of the effect
 SMALL = TYPE - 1.5  # points, its names
 NAME_LETTER, NAME_LINE = 0.062, 0.125  # inches, of a name in it
@@ -28,31 +28,30 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top, inches
 Places = npt.NDArray[np.float64]
 
 
-def cost(found: Sequence[Table], folder: Path) -> dict[str, str]:
-    """Write a figure for each data set and budget; the SVG of each by the name of its file.
+def draw(found: Sequence[Candidate], gallery: Gallery) -> dict[tuple[str, str], tuple[str, Picture]]:
+    """Writes a figure for each data set and budget that has measured training times, and returns it with its name.
 
-    No table's file is called as these are: a slug has no two dashes in a row, names() puts digits alone after two.
+    No table's file is called as these are: a slug has no two dashes in a row, and `names` puts only digits after two.
     """
-    groups: dict[tuple[str, str], list[Table]] = {}
-    for table in found:
-        if not table.study.context:
-            groups.setdefault((table.study.data, table.study.budget), []).append(table)
-    drawn = {}
+    groups: dict[tuple[str, str], list[Candidate]] = {}
+    for each in found:
+        if each.main and each.row.effect is not None and each.row.time_measured:
+            groups.setdefault((each.study.data, each.study.budget), []).append(each)
+    drawn: dict[tuple[str, str], tuple[str, Picture]] = {}
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
-        for (data, budget), tables in groups.items():
-            rows = [row for table in tables for row in table.rows if row.effect is not None and row.step_in_turns]
-            if rows:
-                name = f"cost--{data}-{budget}"
-                drawn[name] = save(against_cost(tables, rows), folder / name)
+        for (data, budget), group in groups.items():
+            name = f"time--{slug(data)}-{slug(budget)}"
+            if name in (other for other, _ in drawn.values()):
+                name += f"-{len(drawn)}"
+            drawn[data, budget] = name, gallery.save(against_time(group), name)
     return drawn
 
 
-def against_cost(tables: Sequence[Table], rows: Sequence[Row]) -> Figure:
-    """Effects with their intervals by the time of a step."""
-    gaps = "; preliminary: runs are missing" if any(table.missing for table in tables) else ""
-    below = f"{subtitle(tables[0]).split(';')[0]}{gaps}"
-    figure, (axes,) = canvas("Effect against the time of a step", below, [ACROSS], UP, (0.62, 0.2, 0.95, 0.62))
-    margin = tables[0].study.margin
+def against_time(found: Sequence[Candidate]) -> Figure:
+    """Returns effects with their intervals by training time."""
+    rows, study = [each.row for each in found], found[0].study
+    figure, (axes,) = canvas("Effect against training time", where(study), [ACROSS], UP, (0.62, 0.2, 0.8, 0.62))
+    margin = study.margin
     set_scales(axes, rows, margin)
     axes.axhspan(-margin, margin, color=LIGHT["band"], linewidth=0, zorder=0)
     for line in (axes.axhline(0), axes.axvline(1)):
@@ -65,10 +64,17 @@ def against_cost(tables: Sequence[Table], rows: Sequence[Row]) -> Figure:
             axes.vlines(at, row.ci_low, row.ci_high, color=colour, linewidth=width, alpha=depth, zorder=2)
         size = 34 if answered else 12
         axes.scatter(
-            at, effect, size, colour, marker=SHAPES[row.verdict], linewidth=0.6, edgecolor=LIGHT["card"], zorder=3
+            at,
+            effect,
+            size,
+            colour,
+            marker=SHAPES[row.verdict],
+            linewidth=0.6,
+            edgecolor=LIGHT["card"],
+            zorder=3,
         )
-    write_labels(axes, rows)
-    axes.set_xlabel("time of a training step over the baseline's, logarithmic")
+    write_labels(axes, found)
+    axes.set_xlabel("training time over the baseline's, logarithmic")
     scale = f"; logarithmic beyond ±{number(LINEAR * margin)}" if is_wide(rows, margin) else ""
     axes.set_ylabel(f"points against the baseline{scale}")
     return figure
@@ -76,7 +82,7 @@ def against_cost(tables: Sequence[Table], rows: Sequence[Row]) -> Figure:
 
 def set_scales(axes: Axes, rows: Sequence[Row], margin: float) -> None:
     """Both axes, their ticks and the grid."""
-    ratios = [row.step_ms_ratio or 1.0 for row in rows]
+    ratios = [row.time_ratio or 1.0 for row in rows]
     axes.set_xscale("log")
     axes.set_xlim(min(0.8, *ratios) / 1.1, max(1.25, *ratios) * 1.25)
     axes.xaxis.set_major_locator(
@@ -99,13 +105,15 @@ def set_scales(axes: Axes, rows: Sequence[Row], margin: float) -> None:
     axes.spines[["right", "top"]].set_visible(False)
 
 
-def write_labels(axes: Axes, rows: Sequence[Row]) -> None:
-    """The names of what has an answer, the largest effects first, each beside its point where nothing else is."""
-    named = sorted((row for row in rows if row.verdict in ANSWERS), key=lambda row: -abs(row.effect or 0))
-    points = inches(axes, named)
+def write_labels(axes: Axes, found: Sequence[Candidate]) -> None:
+    """Writes the names of what has an answer, each near its point where nothing else is: first what helps."""
+    answered = [each for each in found if each.row.verdict in ANSWERS]
+    named = sorted(answered, key=lambda each: (bool(each.price), -(each.row.effect or 0.0)))
+    rows = [each.row for each in named]
+    points = inches(axes, rows)
     taken: list[Box] = [(x - 0.06, y - 0.06, x + 0.06, y + 0.06) for x, y in points]
-    for row, (x, y) in zip(named, points, strict=True):
-        text = f"{row.ablation}: {row.variant}"
+    for each, row, (x, y) in zip(named, rows, points, strict=True):
+        text = each.title
         box = free(x, y, NAME_LETTER * len(text), taken)
         if not box:
             continue
@@ -115,7 +123,11 @@ def write_labels(axes: Axes, rows: Sequence[Row]) -> None:
         near = left if left > x else right if right < x else min(max(x, left), right)
         if max(abs(near - x), abs(middle - y)) > 0.14:
             axes.plot([x / ACROSS, near / ACROSS], [y / UP, middle / UP], transform=axes.transAxes, **leader(row))
-        style: dict[str, Any] = {"fontsize": SMALL, "va": "center_baseline", "color": LIGHT[row.verdict]}
+        style: dict[str, Any] = {
+            "fontsize": SMALL,
+            "va": "center_baseline",
+            "color": LIGHT[row.verdict],
+        }
         style["bbox"] = {"facecolor": LIGHT["card"], "alpha": 0.7, "linewidth": 0, "pad": 0.5}
         side = "left" if left > x else "right" if right < x else "center"
         at = {"left": left, "right": right, "center": (left + right) / 2}[side]
@@ -124,12 +136,18 @@ def write_labels(axes: Axes, rows: Sequence[Row]) -> None:
 
 def leader(row: Row) -> dict[str, Any]:
     """The look of the line from a point to its name."""
-    return {"color": LIGHT[row.verdict], "linewidth": 0.6, "zorder": 2.5, "scalex": False, "scaley": False}
+    return {
+        "color": LIGHT[row.verdict],
+        "linewidth": 0.6,
+        "zorder": 2.5,
+        "scalex": False,
+        "scaley": False,
+    }
 
 
 def place(row: Row) -> tuple[float, float]:
-    """Where a measured row is: step time over the baseline's, and effect in points."""
-    return row.step_ms_ratio or 1.0, row.effect or 0.0
+    """Returns where a measured row is: training time over the baseline's, and effect in points."""
+    return row.time_ratio or 1.0, row.effect or 0.0
 
 
 def inches(axes: Axes, rows: Sequence[Row]) -> Places:

@@ -1,0 +1,35 @@
+"""Titles of tables, as readers write them: the store knows ablations by the names of their modules."""
+
+from __future__ import annotations
+
+from benchmark.store.records import TableRecord
+
+TITLES = {  # of modules whose name with a capital and blanks is not how the field writes it
+    "adam_family": "Adam's family",
+    "auto_augment": "AutoAugment",
+    "col_out": "ColOut",
+    "drop_block": "DropBlock",
+    "fancy_pca": "Fancy PCA",
+    "grid_mask": "GridMask",
+    "lsuv": "LSUV",
+    "mixup_or_cutmix": "Mixup or CutMix",
+    "multi_crop": "Multi-crop",
+    "sam": "SAM",
+    "schedule_free": "Schedule-free",
+    "squeeze_excitation": "Squeeze-and-excitation",
+    "test_time": "At test time",
+    "three_augment": "3-Augment",
+}
+
+
+def of_ablation(name: str) -> str:
+    """Returns an ablation's title: "Label smoothing" for label_smoothing."""
+    words = name.replace("_", " ")
+    return TITLES.get(name, words[:1].upper() + words[1:])
+
+
+def title(study: TableRecord, several: bool = False) -> str:
+    """Returns a table's title with its context, and its data set and budget where there are `several`."""
+    parts = [study.context, *([study.data, study.budget] if several else [])]
+    about = ", ".join(part for part in parts if part)
+    return f"{of_ablation(study.ablation)} ({about})" if about else of_ablation(study.ablation)
