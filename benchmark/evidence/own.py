@@ -226,6 +226,7 @@ def against(now: Results, then: Results, margin: float | None = None) -> list[Ag
         ((_, before),), ((_, after),) = each.before, each.after
         ends = [sign * end for end in (change.low, change.high) if end is not None]
         word = {"unchanged": "equal within the margin", "unresolved": "not enough runs"}.get(change.word, change.word)
+        word = word if spreads[key].floor else "not enough runs"  # of equal runs the spread is unknown
         same = each.reproduced
         lacking = word == "not enough runs" and not same
         found.append(

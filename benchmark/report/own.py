@@ -167,13 +167,13 @@ def forest(judged: Judged, table: OwnTable) -> Figure:
     """Returns a line for each variant: each run less the control's mean as a dot, the effect and its interval."""
     sign = -1.0 if judged.results.lower_is_better else 1.0
     rows = sorted(table.rows, key=lambda row: sign * row.effect, reverse=True)
-    labels = ["\n".join(wrap(row.variant, 30)) for row in rows]
+    labels = ["\n".join(wrap(name, 30)) for name in (*(row.variant for row in rows), table.control)]
     heights = [0.38 + 0.15 * label.count("\n") for label in labels]
-    places = [sum(heights[:at]) + heights[at] / 2 for at in range(len(rows))]
+    places = [sum(heights[:at]) + heights[at] / 2 for at in range(len(labels))]
     left = 0.25 + LETTER * max(len(line) for label in labels for line in label.split("\n"))
     columns = (1.95, 0.55, 1.1)
     name = judged.results.score
-    counted = f"{len(table.arms[table.control].scores)} runs of {table.control}; dots: single runs"
+    counted = f"dots: single runs; {len(table.arms[table.control].scores)} of {table.control}"
     below = f"{table.group}; {counted}" if table.group else counted
     figure, (axes,) = canvas(f"Effect on {name}", below, [PANEL], sum(heights), (left, sum(columns), 0.86, 0.62))
     axes.set_ylim(sum(heights), 0)
@@ -181,18 +181,20 @@ def forest(judged: Judged, table: OwnTable) -> Figure:
     axes.tick_params(axis="y", length=0, pad=8)
     axes.spines[["left", "right", "top"]].set_visible(False)
     centre = fmean(table.arms[table.control].scores)
-    dots = [[score - centre for score in table.arms[row.variant].scores] for row in rows]
+    arms = (*(row.variant for row in rows), table.control)
+    dots = [[score - centre for score in table.arms[arm].scores] for arm in arms]
     extents: list[OwnRow | Point] = [*rows, *(Point(dot) for of_row in dots for dot in of_row)]
     margin = judged.margin or max(abs(each.effect) for each in extents) / 5 or 1.0
     set_scale(axes, extents, margin)
     if judged.margin:
         axes.axvspan(-margin, margin, color=LIGHT["band"], linewidth=0, zorder=0)
     axes.axvline(0, color=LIGHT["ink"], linewidth=1, zorder=1)
-    for row, of_row, place in zip(rows, dots, places, strict=True):
+    colours = [*(LIGHT[row.verdict] for row in rows), LIGHT["ink"]]
+    for colour, of_row, place in zip(colours, dots, places, strict=True):
         apart = place + np.linspace(-DOT, DOT, len(of_row)) if len(of_row) > 1 else [place]
-        axes.scatter(of_row, apart, s=12, color=LIGHT[row.verdict], alpha=0.45, linewidth=0, zorder=2)
-    mark(axes, rows, places)
-    write_columns(axes, rows, places, columns, decimals(judged))
+        axes.scatter(of_row, apart, s=12, color=colour, alpha=0.45, linewidth=0, zorder=2)
+    mark(axes, rows, places[:-1])
+    write_columns(axes, rows, places[:-1], columns, decimals(judged))
     scale = f"linear within ±{number(LINEAR * margin)}, logarithmic beyond" if is_wide(extents, margin) else ""
     better = "lower is better" if judged.results.lower_is_better else "higher is better"
     unit = f"{judged.results.unit} against" if judged.results.unit else "difference from"
@@ -213,7 +215,8 @@ def methods(judged: Judged) -> str:
         f"The measure is {judged.results.score}{' (in percent)' if judged.results.points else ''}, of which "
         f"{direction} is better.",
         "Differences of means from the control were tested with Welch's t-test (two-sided, 5 %), in which no variance "
-        "is taken as smaller than the larger of the median variance of all variants and that of the control.",
+        "is taken as smaller than the larger of the median variance of all variants and that of the control (for "
+        "intervals: than the median), and one that is raised counts up to twice its degrees of freedom.",
     ]
     if judged.margin:
         sentences.append(
@@ -224,7 +227,7 @@ def methods(judged: Judged) -> str:
         "equivalence as a family each; intervals are 95 % and uncorrected. A variant with fewer than "
         f"{LEAST} runs gets no verdict."
     )
-    if judged.results.seeded:
+    if any(table.correlation for table in judged.tables):
         sentences.append(
             "Where runs of a variant and of the control have the same seed, the covariance of their scores, estimated "
             "over all variants and shrunk, was taken off the variance of the difference."
@@ -239,7 +242,7 @@ def found(judged: Judged, table: OwnTable) -> str:
     start = f"On {table.group}, " if table.group else ""
     many = len(table.rows)
     opening = (
-        f"{start}{many} variant{'s' if many > 1 else ''} ({counts([row.n for row in table.rows])} runs each) "
+        f"{start}{many} variant{'s' if many > 1 else ''} ({counts([row.n for row in table.rows])} each) "
         f"{'were' if many > 1 else 'was'} compared with {table.control} ({len(control)} runs, "
         f"{level(fmean(control), stdev(control) if len(control) > 1 else None, digits)}, mean ± standard deviation)."
     )
@@ -249,9 +252,9 @@ def found(judged: Judged, table: OwnTable) -> str:
 
 
 def counts(numbers: Sequence[int]) -> str:
-    """Returns the range of numbers."""
+    """Returns the range of numbers of runs, in words."""
     low, high = min(numbers), max(numbers)
-    return str(low) if low == high else f"{low} to {high}"
+    return f"{low if low == high else f'{low} to {high}'} run{'' if high == 1 else 's'}"
 
 
 def sentence(row: OwnRow, control: str, digits: int, unit: str) -> str:

@@ -187,6 +187,12 @@ def test_too_few_runs_are_told_how_many_more(write: Write) -> None:
     assert (change.more or 0) > 3
 
 
+def test_equal_runs_tell_nothing_of_chance(write: Write) -> None:
+    then = results(write("variant,accuracy\na,90\na,90\na,90\n"), Asked())
+    now = results(write("variant,accuracy\na,91\na,91\na,91\n", "new.csv"), Asked())
+    assert [each.word for each in against(now, then)] == ["not enough runs"]
+
+
 def test_files_are_written(write: Write, tmp_path: Path) -> None:
     code, output = command(write(long(scores())), "--out", tmp_path / "out")
     assert code == 0
