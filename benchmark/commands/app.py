@@ -11,8 +11,9 @@ import gc
 import os
 import signal
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -66,7 +67,6 @@ def summary(name: str) -> str:
 
 app = typer.Typer(
     cls=Commands,
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a traceback of ours should be a plain one that can be pasted into an issue
     rich_markup_mode=None,  # rich would take the brackets in help texts for markup
@@ -76,9 +76,20 @@ app = typer.Typer(
 )
 
 
+def print_version(asked: bool) -> None:
+    """Prints the version and ends, if it was asked for."""
+    if asked:
+        typer.echo(version("tricks-on-trial"))
+        raise typer.Exit
+
+
 @app.callback()
-def options() -> None:
-    """Takes the options of all commands; there is none yet."""
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Takes the options of all commands."""
 
 
 def stop(number: int, frame: object) -> None:

@@ -27,9 +27,9 @@ def command(
     data_dir: DataDir = Path("data"),
     budget: BudgetName = "auto",
     store: StoreDir = None,
-    simulations: Annotated[int, typer.Option("--simulations", min=1, help="Tables made up.")] = 2000,
+    simulations: Annotated[int, typer.Option("--simulations", min=1, help="Number of simulated tables.")] = 2000,
 ) -> None:
-    """How often the verdicts are wrong where the truth is known, by the runs of one recipe: the one stored most.
+    """Estimate how often verdicts are wrong, by resampling the recipe that has the most stored runs.
 
     Example: python -m benchmark calibrate --store results/reference/cifar10-catalogue
     """

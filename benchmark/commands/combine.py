@@ -56,7 +56,7 @@ def command(
         say(sentence)
     made = [each for replicates in grid.ensembles.values() for each in replicates if each.key in results]
     if not made:
-        raise UsageError(f"the runs in {asked.store} suffice for none of the ensembles; `run` trains what they lack")
+        raise UsageError(f"{asked.store} has too few runs for any ensemble; train them with `run`")
     say(f"{len(made)} ensembles of stored runs; report: {reports.write(results, out or asked.store / 'report')}")
     leave(Ended(0, [], 0, False), grid.broken)
     if unmade:

@@ -29,7 +29,7 @@ def command(
     store: StoreDir = None,
     device: DeviceName = "auto",
 ) -> None:
-    """Measure each variant's training step against the baseline's, in turns, for the report's column of step times.
+    """Measure each variant's training step and the baseline's alternately, for the report's column of step times.
 
     Example: python -m benchmark cost --store results/cifar10-quick
     """

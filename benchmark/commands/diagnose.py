@@ -30,7 +30,10 @@ def command(
     ] = None,
     run: Annotated[str, typer.Option("--run", help="Key of a stored run, or its beginning, instead of a log.")] = "",
     store: Annotated[Path | None, typer.Option("--store", help="Folder of the results, with --run.")] = None,
-    classes: Annotated[int | None, typer.Option("--classes", min=2, help="Number of classes: tells chance.")] = None,
+    classes: Annotated[
+        int | None,
+        typer.Option("--classes", min=2, help="Number of classes, from which the accuracy of guessing follows."),
+    ] = None,
     schedule: Annotated[
         str, typer.Option("--schedule", help="falling or constant, where the log has no learning rate.")
     ] = "",
@@ -42,7 +45,7 @@ def command(
     validation_accuracy: Annotated[str, column("The validation accuracy", "--validation-accuracy")] = "",
     learning_rate: Annotated[str, column("The learning rate", "--learning-rate")] = "",
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder of the picture. [beside the log, or STORE]")
+        Path | None, typer.Option("--out", help="Folder of the picture. [next to the log, or STORE]")
     ] = None,
 ) -> None:
     """Say what the curves of one training tell of its learning rate, batch and fit, and draw them.

@@ -22,7 +22,7 @@ AUTO = "auto"  # of --jobs-per-gpu: measured ahead of the first run
 Data = Annotated[str, typer.Option("--data", help="auto, cifar10, cifar100, fractal10, or a set in the data folder.")]
 ImageSize = Annotated[
     int | None,
-    typer.Option("--image-size", min=8, max=512, help="Resize the images of a set of your own to so many pixels."),
+    typer.Option("--image-size", min=8, max=512, help="Resize the images of your own data set to this many pixels."),
 ]
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the data sets.")]
 BudgetName = Annotated[str, typer.Option("--budget", help=f"auto, {', '.join(BUDGETS)}.")]
@@ -51,7 +51,7 @@ TrickNames = Annotated[
 ]
 WeightsFile = Annotated[
     Path | None,
-    typer.Option("--weights", help="A .safetensors file: fine_tuning starts from it too, as from a kind of its own."),
+    typer.Option("--weights", help="Also fine-tune from these weights (.safetensors)."),
 ]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
 
@@ -79,7 +79,7 @@ def settle(
     seeds: int,
     image_size: int | None = None,
 ) -> Request:
-    """Every `auto` replaced by what it means here. Raises UsageError for what is not to be had."""
+    """Every `auto` replaced by what it means here. Raises UsageError for what is not available."""
     # Only now, as torch takes seconds to import and a command that reads a named store needs none of it.
     from benchmark.data.load import choose, find_source
     from benchmark.engine.machine import cores, devices, has_fast_bf16

@@ -21,7 +21,8 @@ def command(
     store: StoreDir = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the report. [STORE/report]")] = None,
     history: Annotated[
-        Path | None, typer.Option("--history", help="Accepted effects to draw. [history.csv beside STORE]")
+        Path | None,
+        typer.Option("--history", help="CSV of past accepted effects, drawn over time. [history.csv next to STORE]"),
     ] = None,
     measure: Annotated[
         str, typer.Option("--measure", help=f"Others than accuracy, separated by commas: {', '.join(MEASURES)}.")

@@ -62,12 +62,14 @@ def command(
     seeds: Seeds = 3,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", "--budget-minutes", min=0, help="Start no new run after so many minutes."),
+        typer.Option("--minutes", "--budget-minutes", min=0, help="Start no new run after this many minutes."),
     ] = None,
     resolve: Annotated[
-        bool, typer.Option("--resolve", help="Then in stages more seeds, for the rows still unresolved alone.")
+        bool, typer.Option("--resolve", help="Then add seeds in stages, only to rows still unresolved.")
     ] = False,
-    max_seeds: Annotated[int, typer.Option("--max-seeds", min=2, help="With --resolve: the most of a variant.")] = 55,
+    max_seeds: Annotated[
+        int, typer.Option("--max-seeds", min=2, help="With --resolve: the most seeds of a variant.")
+    ] = 55,
     store: StoreDir = None,
     jobs: Jobs = None,
     jobs_per_gpu: JobsPerGpu = "1",

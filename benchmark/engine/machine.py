@@ -44,7 +44,7 @@ def devices(wanted: str) -> list[str]:
     if wanted.split(":")[0] == "cuda":
         there = f"it sees {', '.join(found)}" if found else unused_gpu() or "it sees no GPU"
         raise UsageError(
-            f"device {wanted!r} is not to be had: torch {torch.__version__} says {there}; try --device cpu"
+            f"device {wanted!r} is not available: torch {torch.__version__} says {there}; try --device cpu"
         )
     raise UsageError(f"unknown device {wanted!r}; there are: auto, cpu, cuda, cuda:0, cuda:1, ...")
 

@@ -85,7 +85,7 @@ def together(base: Recipe, several: Sequence[Trick]) -> Recipe:
         less = stacked(base, others)
         if changes(less, full).keys() <= BUILT and repr(assembled(less, 10, [])) == repr(assembled(full, 10, [])):
             beside = ", ".join(other.name for other in others)
-            raise UsageError(f"{trick.name} changes nothing beside {beside}; leave it out")
+            raise UsageError(f"{trick.name} changes nothing together with {beside}; leave it out")
     return full
 
 
@@ -100,7 +100,7 @@ def stacked(base: Recipe, several: Sequence[Trick]) -> Recipe:
         after = trick.on(recipe)
         changed = changes(after, recipe)
         if not changed:
-            beside = f" beside {', '.join(owner.values())}" if owner else ""
+            beside = f" together with {', '.join(owner.values())}" if owner else ""
             raise UsageError(f"{trick.name} changes nothing{beside}; leave it out")
         for field in changed:
             before, text = getattr(recipe, field), describe(getattr(after, field))

@@ -34,7 +34,7 @@ class Grid:
     rounds: list[list[Run]]
     studies: list[TableRecord]  # the tables as the store keeps them
     broken: dict[str, str]
-    unavailable: list[str]  # sentences about arms whose old data are not to be had; no failure
+    unavailable: list[str]  # sentences about arms whose earlier data are not available; no failure
     ensembles: Planned = field(default_factory=dict)
 
 
@@ -50,7 +50,7 @@ def planned(
     """The grid of a request: of what `only` selects, of the tour if that is None.
 
     `stored` has the tables that the store knows: of those that are planned in part now, it keeps the other arms.
-    Raises UsageError for a name that is not there, or data that are not to be had.
+    Raises UsageError for a name that is not there, or data that are not available.
     """
     if weights and named:
         raise UsageError("--weights goes with --design add-one; leave out --design and --trick")
@@ -73,7 +73,7 @@ def planned(
     ordered = by_variant if selection.tour else plan
     rounds = ordered(tables, asked.seeds, data.fingerprint, prints)
     unavailable = [*data.remarks] + [
-        f"left out: what starts from {name}, since {why}" for name, why in why_not.items()
+        f"skipped the variants pre-trained on {name}: {why}" for name, why in why_not.items()
     ]
     ensembles = combinations(tables, asked.seeds, data.fingerprint)
     return Grid(tables, origins(rounds, prints), rounds, kept, left_out, unavailable, ensembles)
@@ -109,7 +109,7 @@ def table_name(table: Study, asked: Request) -> TableName:
 
 
 def old_fingerprints(tables: Sequence[Study], asked: Request) -> tuple[dict[str, str], dict[str, str]]:
-    """Of the data sets that arms start from: the fingerprints, and why one is not to be had."""
+    """Of the data sets that arms start from: the fingerprints, and why one is not available."""
     prints, why_not = dict[str, str](), dict[str, str]()
     for name in sorted({old for table in tables for arm in table.arms.values() if (old := old_data(arm))}):
         try:

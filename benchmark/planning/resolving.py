@@ -39,7 +39,7 @@ class Need:
 
 
 def look(table: Table) -> Look:
-    """What there is to be seen of a table now: arms with all the runs that they wait for, others as they were seen."""
+    """Returns the runs per arm that count at this interim test: all if complete, else those counted last time."""
     before = (table.study.interims or ({},))[-1]
     planned = {arm.variant: arm.seeds for arm in table.study.arms}
     there = {name: len(runs) for name, runs in table.arms.items()}
@@ -85,7 +85,7 @@ def targets(table: Table, open_: Sequence[Need]) -> dict[str, int]:
 
 
 def control_for(seeds: Sequence[int]) -> int:
-    """Runs of the control beside rows of so many seeds: as the first stage has it, for their mean."""
+    """Returns the runs of the control for rows of so many seeds: as the first stage has it, for their mean."""
     return ceil(fmean(seeds) * sqrt(len(seeds)))
 
 

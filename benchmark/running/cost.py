@@ -1,4 +1,4 @@
-"""What a trick costs: the time of its training step against the control's, measured in turns on one core.
+"""What a trick costs: the time of its training step against the control's, measured alternately on one core.
 
 Step times taken from runs swing with whatever else the machine did at the time. Here a variant and its control take
 turns of a few steps each, so that both meet the same machine; the ratio is the median over the rounds.
@@ -75,7 +75,7 @@ def entry(variant: Recipe, control: Recipe, found: Cost, device: str) -> CostRec
 
 
 def step_turns(variant: Recipe, control: Recipe, data: DataSet, device: torch.device) -> Turns:
-    """Training steps of two recipes, in turns."""
+    """Training steps of two recipes, taken alternately."""
     return in_turns(stepper(variant, data, device), stepper(control, data, device))
 
 

@@ -282,7 +282,7 @@ def test_a_gpu_asked_for_where_there_is_none(
     monkeypatch.setattr(machine.torch.cuda, "is_available", lambda: False)
     code, said = tricks("run", *toy(folder, tmp_path / "store"), "--device", "cuda")
     assert code == 2
-    assert "device 'cuda' is not to be had" in said
+    assert "device 'cuda' is not available" in said
     assert "try --device cpu" in said
 
 

@@ -64,7 +64,7 @@ def test_tricks_that_build_on_one_another_go_together_and_those_that_undo_do_not
     digits = ablation("digits", lambda base: {"one": replace(base, learning_rate=1.01)})  # no number holds another
     with pytest.raises(UsageError, match="rate: high and digits: one both set 'learning_rate'"):
         together(TINY, [RATE, Trick(digits, "one")])
-    with pytest.raises(UsageError, match="decay: none changes nothing beside rate: high"):
+    with pytest.raises(UsageError, match="decay: none changes nothing together with rate: high"):
         together(replace(TINY, weight_decay=0.0), [RATE, DECAY])
 
 
@@ -167,7 +167,7 @@ def catalogue(name: str) -> Trick:
 def test_a_trick_that_another_swallows_is_refused(pool: str, order: int) -> None:
     """Stride 2 takes the poolings away: nothing is left of a trick that changes them."""
     several = [catalogue(pool), catalogue("filters: stride 2")][::order]
-    with pytest.raises(UsageError, match=f"{pool} changes nothing beside filters: stride 2"):
+    with pytest.raises(UsageError, match=f"{pool} changes nothing together with filters: stride 2"):
         together(TINY, several)
     assert together(TINY, [catalogue(pool), catalogue("activation: GELU")])
 
