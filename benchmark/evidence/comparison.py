@@ -18,17 +18,17 @@ the variance of their difference. Plain pairing would throw the control's other 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf, isfinite, isnan, nan, sqrt
 from statistics import fmean
 from typing import Literal
 
-from scipy.stats import t
-from statsmodels.stats.multitest import multipletests
+import numpy as np
+from scipy.stats import false_discovery_control, t
 
-from benchmark.evidence.interim import combined, spent
+from benchmark.evidence.interim import Floats, combined, spent
 from benchmark.evidence.power import ALPHA, LEAST, POWER, seeds_needed
 from benchmark.evidence.spread import (
     ALONE,
@@ -160,8 +160,19 @@ def welch(
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """Returns corrected p values: Holm 1979, https://www.jstor.org/stable/4615733; nan stays out of the family."""
-    return _corrected(ps, "holm")
+    """Returns corrected p values: Holm 1979, https://www.jstor.org/stable/4615733; nan stays out of the family.
+
+    As `multipletests` of statsmodels, which collects garbage on every call: with a report's figures in memory, that
+    takes longer than all else a report does.
+    """
+
+    def corrected(known: Floats) -> Floats:
+        order = np.argsort(known)
+        found = np.empty_like(known)
+        found[order] = np.minimum(np.maximum.accumulate(known[order] * np.arange(len(known), 0, -1)), 1.0)
+        return found
+
+    return _corrected(ps, corrected)
 
 
 def false_discovery(ps: Sequence[float]) -> list[float]:
@@ -169,12 +180,13 @@ def false_discovery(ps: Sequence[float]) -> list[float]:
 
     Benjamini & Hochberg 1995, https://doi.org/10.1111/j.2517-6161.1995.tb02031.x; nan stays out.
     """
-    return _corrected(ps, "fdr_bh")
+    return _corrected(ps, lambda known: np.asarray(false_discovery_control(known), dtype=np.float64))
 
 
-def _corrected(ps: Sequence[float], method: str) -> list[float]:
-    known = [p for p in ps if isfinite(p)]
-    corrected = iter(multipletests(known, method=method)[1] if known else [])
+def _corrected(ps: Sequence[float], correct: Callable[[Floats], Floats]) -> list[float]:
+    """Returns the known p values corrected, nan in the place of the others."""
+    known = np.array([p for p in ps if isfinite(p)], dtype=np.float64)
+    corrected = iter(correct(known).tolist() if len(known) else [])
     return [float(next(corrected)) if isfinite(p) else nan for p in ps]
 
 

@@ -8,6 +8,7 @@ from statistics import fmean
 
 import pytest
 from scipy.stats import brunnermunzel, mannwhitneyu, multivariate_normal, norm, ttest_ind
+from statsmodels.stats.multitest import multipletests
 
 from benchmark.evidence.comparison import (
     GUESSING,
@@ -248,6 +249,16 @@ def test_seeds_in_common_take_their_covariance_off_the_error() -> None:
     assert plain.error**2 - counted.error**2 == pytest.approx(2 * 0.5 * 1.0 * 3 / (3 * 4))
     other = contrast([(1, variant), (-1, control)], common, [[0, 1, 2], [7, 8, 9, 10]])
     assert other.error == plain.error
+
+
+def test_holm_and_false_discovery_rates_are_those_of_statsmodels() -> None:
+    draw = Random(0)
+    for count in (1, 2, 7, 40):
+        ps = [round(draw.random() ** 3, 2) for _ in range(count)]  # rounded, so that some are equal
+        assert holm(ps) == pytest.approx(list(multipletests(ps, method="holm")[1]))
+        assert false_discovery(ps) == pytest.approx(list(multipletests(ps, method="fdr_bh")[1]))
+    assert holm([nan, 0.02]) == pytest.approx([nan, 0.02], nan_ok=True)
+    assert holm([]) == []
 
 
 def test_false_discovery_rates_by_hand() -> None:
