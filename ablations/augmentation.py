@@ -81,7 +81,6 @@ CLAIMS = [
         ("all", "crop + flip"),
     )
 ]
-
 TOUR = ("none", "all")
 
 

@@ -5,8 +5,7 @@ https://arxiv.org/abs/1406.6909, as in Wei 2015, http://lamda.nju.edu.cn/weixs/p
 clamp(factor * clamp(x)^power + offset) for saturation and value, each with its own draws, clamped to [0, 1]; hue ->
 hue + shift, wrapped. factor ~ U(0.7, 1.4), offset and shift ~ U(-0.1, 0.1). Of the power both say only that it is in
 [0.25, 4]: here it is 2^U(-2, 2), which favours neither end. Grey has hue 0, red, and shows it once it gets saturation.
-Brightness, contrast, saturation as torchvision's ColorJitter, factors ~ U(0.6, 1.4); "jitter" is these and then the
-hue, in this order.
+Brightness, contrast, saturation: torchvision's ColorJitter, factors ~ U(0.6, 1.4); "jitter" is these, then the hue.
 """
 
 from dataclasses import dataclass, replace
@@ -83,7 +82,6 @@ def grey(planes: Tensor) -> Tensor:
 
 
 CLAIMS = [Claim("S1.1", "HSV jitter improves generalisation.", Better("hsv"))]
-
 TOUR = ("hsv",)
 
 

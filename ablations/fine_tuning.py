@@ -2,10 +2,9 @@
 
 Two factors decide: how many new images there are, and how similar the old task is: Wei 2015, section 4,
 http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html; Yosinski et al. 2014, https://arxiv.org/abs/1411.1792.
-The old task is the other CIFAR set (similar) or fractal10 (different; fractal10 has itself and CIFAR-10), learned
-from all its images as the baseline learns. Linear: a new classifier on the features of the last stage, or of a lower
-one; below it all is as it was, batch norm's statistics too. Slow: a tenth of the baseline's rate. Layer-wise: half the
-rate from each layer to the one below. The control starts from scratch. Few images get up to four times the epochs.
+The old task is the other CIFAR set (similar) or fractal10 (different), learned from all its images as the baseline
+learns. Linear: a new classifier on features of the last stage, or a lower one; all below stays. Slow: a tenth of the
+rate. Layer-wise: half of the layer above's. The control starts from scratch. Few images get up to 4 times the epochs.
 """
 
 from dataclasses import dataclass, replace
@@ -93,7 +92,6 @@ CLAIMS = [
         for other in others
     ),
 ]
-
 TWO_FACTORS = ("old task", "way")
 
 

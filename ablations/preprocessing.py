@@ -1,10 +1,9 @@
 """Is it worth it to centre and to scale the pixels, and by what?
 
-Wei 2015, section 2, http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html. Fitted on the training images
-alone, which come as numbers in [0, 1]. Mean and deviation are taken of each number of an image ("per pixel"), of each
-channel, of all there is ("one number"); "per-image mean" takes from each image its own mean, one number. "min-max"
-brings each number of an image to [-1, 1]. What never varies is centred and left at that. Published for a small
-network: /255 58.5, mean + std per channel 60.4 % accuracy, https://github.com/BIGBALLON/cifar-10-cnn.
+Wei 2015, section 2, http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html. Fitted on training images, in
+[0, 1]. Mean and deviation are taken of each number of an image ("per pixel"), of each channel, of all numbers; the
+"per-image mean" is each image's own. "min-max" brings each number to [-1, 1]. What never varies is only centred.
+Published for a small network: /255 58.5 %, mean + std per channel 60.4 %, https://github.com/BIGBALLON/cifar-10-cnn.
 """
 
 from collections.abc import Callable
@@ -83,7 +82,6 @@ CLAIMS = [
     Claim("S2.3", "The mean alone is enough.", Alike("zero mean per pixel", than="mean + std per pixel")),
     Claim("S2.3", "The mean alone is enough.", Alike("zero mean per channel", than="mean + std per channel")),
 ]
-
 TOUR = ("raw 0...255",)
 
 

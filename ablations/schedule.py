@@ -4,9 +4,8 @@ All peak at the baseline's rate. Step: divided by 10 after 1/2 and 3/4 of the tr
 https://arxiv.org/abs/1512.03385. Linear: (1 - t). Cosine: (1 + cos(pi t)) / 2, Loshchilov & Hutter 2017,
 https://arxiv.org/abs/1608.03983. One cycle: by cosines from 1/25 of the peak up to it and down to 1/250,000, Smith &
 Topin 2017, https://arxiv.org/abs/1708.07120, as torch's OneCycleLR, which reaches its lowest rate one step earlier,
-but with a constant momentum. Plateau: divided by 2 or 5 (or 10, which is ours) when the validation loss, or accuracy,
-has not improved for a tenth of the training: Wei 2015, http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html,
-section 4.
+but with a constant momentum. Plateau: divided by 2 or 5 (or 10, which is ours) when validation loss, or accuracy, has
+not improved for a tenth of the training: Wei 2015, section 4, http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html.
 """
 
 from collections.abc import Sequence
@@ -89,7 +88,6 @@ CLAIMS = [
     for on in ("loss", "accuracy")
     for divisor in (2, 5)
 ]
-
 TOUR = ("constant", "step /10")
 
 

@@ -84,7 +84,6 @@ CLAIMS = [
 ] + [
     Claim("S2.5", "More epsilon mends the noise.", Better(f"{way} 1e-1", than=f"{way} 1e-5")) for way in ("PCA", "ZCA")
 ]
-
 TOUR = ("ZCA 1e-1",)
 
 

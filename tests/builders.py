@@ -19,10 +19,20 @@ from benchmark.planning.identity import Run, describe
 from benchmark.recipe import Recipe
 from benchmark.running.executor import Outcome
 from benchmark.store.keys import run_key
-from benchmark.store.records import ArmRecord, EnsembleRecord, FailedRecord, Record, RunRecord, TableRecord, timestamp
+from benchmark.store.records import (
+    About,
+    ArmRecord,
+    EnsembleRecord,
+    FailedRecord,
+    Record,
+    RunRecord,
+    TableRecord,
+    timestamp,
+)
 from benchmark.store.store import Store
 
 AnyRecord = TypeVar("AnyRecord", RunRecord, EnsembleRecord, FailedRecord)
+ABOUT = About("toy", "", "quick")
 SOURCE = "https://arxiv.org/abs/1505.00853"
 
 

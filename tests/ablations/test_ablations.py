@@ -15,7 +15,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from builders import start_of
+from builders import ABOUT, start_of
 from conftest import TINY
 from pretended_gpu.trial import Trials
 
@@ -26,11 +26,12 @@ from benchmark.engine.training import train
 from benchmark.planning.discovery import discover, names, read
 from benchmark.planning.identity import describe
 from benchmark.planning.rounds import combinations, plan
-from benchmark.planning.studies import Study, studies
+from benchmark.planning.studies import Study, check_tour, studies
 from benchmark.recipe import Recipe, absent
 from benchmark.running.combining import combine, record
 from benchmark.running.execution import keep
 from benchmark.running.executor import Outcome
+from benchmark.store.records import EnsembleRecord, timestamp
 from benchmark.store.store import Store
 
 CPU = torch.device("cpu")
@@ -86,7 +87,13 @@ def test_varies_any_base(base: Recipe) -> None:
     assert broken == {}
     for table in tables:
         assert table.arms, table.ablation.name
-        assert all(recipe.data == base.data for recipe in table.runs_of(1))
+        assert all(wanted.recipe.data == base.data for wanted in table.runs_of(1).values())
+
+
+def test_the_tour_names_variants_that_there_are() -> None:
+    tables, _ = studies(discover()[0], baseline("cifar10", "quick"))
+    for ablation in discover()[0]:
+        check_tour(ablation, [table for table in tables if table.ablation.name == ablation.name])
 
 
 def test_arms_of_a_table_differ_from_one_another() -> None:
@@ -158,17 +165,17 @@ def test_ensembles_are_made_of_their_runs(toy: DataSet, tmp_path: Path) -> None:
     store, tables = Store(tmp_path, 1), [t for t in studies(discover()[0], TINY)[0] if combinations([t], 1, "")]
     with store.writing():
         for run in (run for planned in plan(tables, 1, toy.fingerprint) for run in planned):
-            keep(Outcome(run, train(run.recipe, run.seed, toy, CPU), "", {}, "", ""), store, {})
+            outcome = Outcome(run, train(run.recipe, run.seed, toy, CPU), "", {}, timestamp(), timestamp())
+            keep(outcome, store, ABOUT)
         ensembles = combinations(tables, 1, toy.fingerprint)
-        assert combine(ensembles, store, toy, {}) == []
+        assert combine(ensembles, store, toy, ABOUT) == []
     for each in (each for replicates in ensembles.values() for each in replicates):
         made = store[each.key]
-        assert made["kind"] == "ensemble"
-        assert 0 <= made["test_accuracy"] <= 1
-        assert np.isfinite([made["test_loss"], made["calibration_error"], made["gain"], made["train_flops"]]).all()
-        again = record(each, store.records, store, toy, {})
-        times = {"started", "finished", "engine"}
-        assert {k: v for k, v in again.items() if k not in times} == {k: v for k, v in made.items() if k not in times}
+        assert isinstance(made, EnsembleRecord)
+        assert None not in (made.test_loss, made.calibration_error, made.gain)
+        assert made.train_flops > 0
+        again = record(each, store.records, store, toy, ABOUT)
+        assert replace(again, started=made.started, finished=made.finished) == made
 
 
 def test_runs_have_distinct_stable_texts() -> None:

@@ -11,6 +11,7 @@ import builders
 import numpy as np
 import pytest
 import torch
+from builders import ABOUT
 from conftest import TINY
 
 from benchmark.claim import CONTROL, Claim, Diminishing
@@ -44,7 +45,7 @@ from benchmark.recipe import Arm, Ensemble, Labels, Member, Recipe, Scores
 from benchmark.running.combining import check, combine, record
 from benchmark.running.execution import keep
 from benchmark.running.executor import Outcome
-from benchmark.store.records import About, EnsembleOf, EnsembleRecord, Facts, Record, RunRecord, timestamp
+from benchmark.store.records import EnsembleOf, EnsembleRecord, Facts, Record, RunRecord, timestamp
 from benchmark.store.store import Store
 
 NONE = np.empty((3, 0, 2)), np.empty(0, np.int64)  # no validation images
@@ -231,9 +232,6 @@ def test_an_ensemble_is_made_as_often_as_the_runs_suffice() -> None:
     ]
 
 
-ABOUT = About("toy", "", "quick")
-
-
 def filled(folder: Path, toy: DataSet, runs: Any, lacking: tuple[str, ...] = ()) -> Store:
     """A store of `runs`, without the arrays named in `lacking`."""
     store = Store(folder, 1)
@@ -332,7 +330,7 @@ def test_what_reads_a_store_knows_ensembles(toy: DataSet, tmp_path: Path) -> Non
         ("two", False),
         ("half", False),
     ]
-    assert (found.missing, found.costs) == ([], [])
+    assert (found.matching.untrained, found.costs) == ([], [])
     (whole,) = tables(store)
     assert sweep(whole, store) is None
     assert whole.rows[0].n == 2
