@@ -36,7 +36,8 @@ def command(
     for name in found:
         say(f"stale: {folder / name}")
     if found:
-        say(f"{len(found)} files are not what the records give; write them anew: {rewrite(store, out)}")
+        say(f"{len(found)} files are not what the records give: delete what no table has, and write the others anew:")
+        say(f"  {rewrite(store, out)}")
         raise typer.Exit(1)
     say(f"{folder}: nothing stale")
 
