@@ -101,7 +101,7 @@ def overall(compared: list[Against]) -> str:
     return next(word for word in order if word in words)
 
 
-def as_object(compared: list[Against]) -> dict[str, Any]:
+def as_object(compared: list[Against]) -> dict[str, Any]:  # an object of JSON
     """Returns what --json prints."""
     return {"verdict": overall(compared), "variants": [asdict(each) for each in compared]}
 

@@ -64,6 +64,7 @@ def write(
         for path, text in texts.items():
             save(out / path, text)
         overview = view.overview(store, named, drawn, swept)
+        # What the templates of both formats are filled with, by the names that they use.
         shown: dict[str, Any] = {
             "variants": variants.every(standing, named, overview.ablations),
             "shortlists": shortlists.shortlists(named),

@@ -50,6 +50,7 @@ def files(table: Table) -> dict[str, str]:
 def csv(table: Table) -> str:
     """Numbers as they are, accuracies and effects in points: the baseline, then the variants in the table's order."""
     control = points(table.control, table.study)
+    # Columns are of many types; pandas takes them by name.
     rows: list[dict[str, Any]] = [{"variant": control_name(table), "n": len(control), "verdict": "baseline"}]
     rows[0] |= {"accuracy": fmean(control), "step_ms_ratio": 1.0} if control else {}
     rows += [asdict(row) for row in table.rows]

@@ -54,6 +54,7 @@ METADATA: dict[str, dict[str, None]] = {  # no dates and no versions: the same p
     "pdf": dict.fromkeys(("CreationDate", "Creator", "Producer")),
 }
 SHOWN = 1.5  # times the loss of guessing: losses above it do not matter
+Look = dict[str, Any]  # keyword arguments of matplotlib, which types each on its own
 STYLE: dict[Any, Any] = {  # matplotlib types its keys one by one
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same widths on every machine
     "font.size": TYPE,
@@ -193,7 +194,7 @@ def canvas(
         figure.add_axes((start / size[0], bottom / size[1], width / size[0], height / size[1]))
         for start, width in zip(starts, widths, strict=True)
     ]
-    at: dict[str, Any] = {"x": 0.15 / size[0], "va": "top", "in_layout": False}
+    at: Look = {"x": 0.15 / size[0], "va": "top", "in_layout": False}
     figure.text(y=1 - 0.14 / size[1], s=heading, fontsize=TYPE + 2, fontweight="bold", **at)
     figure.text(y=1 - 0.38 / size[1], s=below, color=LIGHT["muted"], **at)
     return figure, panels
@@ -248,7 +249,7 @@ def write_names(
             clip_on=False,
         )
         weight = "bold" if not arm else "normal"
-        style: dict[str, Any] = {"fontsize": TYPE - 0.5, "fontweight": weight, "linespacing": 1.05}
+        style: Look = {"fontsize": TYPE - 0.5, "fontweight": weight, "linespacing": 1.05}
         axes.text(1.105, place, names[str(arm)], va="center", transform=axes.get_yaxis_transform(), **style)
 
 

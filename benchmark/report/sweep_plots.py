@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import isfinite, log
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -26,7 +25,7 @@ from benchmark.evidence.diagnosis import HUGE, RATES
 from benchmark.evidence.log import Log
 from benchmark.evidence.sweeps import Arm, Sweep, course, losses, width
 from benchmark.evidence.tables import Table
-from benchmark.report.style import LIGHT, SHOWN, STYLE, TYPE, Gallery, Picture, canvas, spread
+from benchmark.report.style import LIGHT, SHOWN, STYLE, TYPE, Gallery, Look, Picture, canvas, spread
 from benchmark.report.text import number, subtitle, title
 from benchmark.store.records import RunRecord
 from benchmark.store.store import Store
@@ -151,7 +150,7 @@ def last_losses(axes: Axes, sweep: Sweep, store: Store, top: float) -> None:
             if finding and finding.word == word and (there := course(run, store))
         ]
         shown = [(rate, min(loss, top) if isfinite(loss) else top) for rate, loss in found]
-        look: dict[str, Any] = {"s": 30, "color": LIGHT[FATES[word]], "marker": MARKS[word], "linewidth": 0}
+        look: Look = {"s": 30, "color": LIGHT[FATES[word]], "marker": MARKS[word], "linewidth": 0}
         axes.scatter([rate for rate, _ in shown], [loss for _, loss in shown], label=word, clip_on=False, **look)
     axes.set_ylim(0, top)
     axes.set_xlabel("learning rate; shaded: those that are good")

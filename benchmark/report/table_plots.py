@@ -29,6 +29,7 @@ from benchmark.report.style import (
     Effect,
     Extent,
     Gallery,
+    Look,
     Picture,
     canvas,
     ends,
@@ -146,7 +147,7 @@ def write_columns(
 ) -> None:
     """Effect, runs and verdict in words, at the right of the panel."""
     effect, runs, verdict = (1 + (0.15 + at) / PANEL for at in (0.0, columns[0] + 0.2, columns[0] + columns[1]))
-    header: dict[str, Any] = {
+    header: Look = {
         "transform": axes.transAxes,
         "va": "bottom",
         "color": LIGHT["muted"],

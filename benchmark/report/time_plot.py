@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -15,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from benchmark.evidence.tables import Row
 from benchmark.report.shortlists import Candidate
-from benchmark.report.style import LIGHT, LINEAR, STYLE, TYPE, Gallery, Picture, canvas, ends, further, is_wide
+from benchmark.report.style import LIGHT, LINEAR, STYLE, TYPE, Gallery, Look, Picture, canvas, ends, further, is_wide
 from benchmark.report.table_plots import SHAPES
 from benchmark.report.text import number, slug, tick, where
 
@@ -123,7 +122,7 @@ def write_labels(axes: Axes, found: Sequence[Candidate]) -> None:
         near = left if left > x else right if right < x else min(max(x, left), right)
         if max(abs(near - x), abs(middle - y)) > 0.14:
             axes.plot([x / ACROSS, near / ACROSS], [y / UP, middle / UP], transform=axes.transAxes, **leader(row))
-        style: dict[str, Any] = {
+        style: Look = {
             "fontsize": SMALL,
             "va": "center_baseline",
             "color": LIGHT[row.verdict],
@@ -134,7 +133,7 @@ def write_labels(axes: Axes, found: Sequence[Candidate]) -> None:
         axes.text(at / ACROSS, middle / UP, text, ha=side, transform=axes.transAxes, zorder=4, **style)
 
 
-def leader(row: Row) -> dict[str, Any]:
+def leader(row: Row) -> Look:
     """The look of the line from a point to its name."""
     return {
         "color": LIGHT[row.verdict],
