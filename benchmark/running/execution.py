@@ -6,8 +6,11 @@ at a time, stage after stage. A worker that dies is replaced and its run tried o
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from math import inf
 from typing import Literal, TypedDict
@@ -47,9 +50,10 @@ def complete(
     done, told, interrupted = 0, next((n for n, left in enumerate(pending) if left), len(rounds)), False
     try:
         for outcome in trainer.outcomes(runs):
-            record = keep(outcome, store, about)
-            failed += [record] if isinstance(record, FailedRecord) else []
-            done += 1
+            with uninterrupted():
+                record = keep(outcome, store, about)
+                failed += [record] if isinstance(record, FailedRecord) else []
+                done += 1
             observer.end(record)
             pending[turn[record.key]] -= 1
             while told < len(rounds) and not pending[told]:
@@ -58,6 +62,24 @@ def complete(
     except KeyboardInterrupt:
         interrupted = True
     return Ended(done, failed, len(turn) - done, interrupted)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Puts Ctrl-C and SIGTERM off until the block is over, so that what is stored is counted too."""
+    if threading.current_thread() is not threading.main_thread():  # which alone may set handlers
+        yield
+        return
+    came: list[int] = []
+    kinds = [kind for kind in (signal.SIGINT, signal.SIGTERM) if callable(signal.getsignal(kind))]
+    before = {kind: signal.signal(kind, lambda number, frame: came.append(number)) for kind in kinds}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def in_order(rounds: Sequence[Sequence[Run]], store: Store) -> Iterator[Run]:

@@ -86,7 +86,7 @@ def wait_for(store: Path, count: int) -> None:
     raise AssertionError(f"{store} has {finished(store)} runs, not {count}")
 
 
-MEASURED = ("step_ms_ratio", "memory_ratio")
+MEASURED = ("step_ms_ratio", "time_ratio", "memory_ratio")
 
 
 def without_times(table: list[dict[str, str]]) -> list[dict[str, str]]:

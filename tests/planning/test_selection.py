@@ -14,7 +14,7 @@ from benchmark.planning.discovery import discover
 from benchmark.planning.identity import describe
 from benchmark.planning.rounds import by_variant
 from benchmark.planning.selection import selected, the_tour
-from benchmark.planning.studies import Study, studies, toured
+from benchmark.planning.studies import Study, check_tour, studies, toured
 from benchmark.planning.study_record import joined
 from benchmark.recipe import Recipe
 from benchmark.store.records import TableRecord
@@ -117,9 +117,8 @@ def test_the_tour_trains_an_effect_first(tables: list[Study]) -> None:
 
 def test_a_tour_that_names_what_is_not_there_is_told(tables: list[Study]) -> None:
     ablation = replace(tables[0].ablation, tour=("no such variant",))
-    made, failing = studies([ablation], TINY)
-    assert made == []
-    assert "TOUR names 'no such variant'" in failing[ablation.name]
+    with pytest.raises(ValueError, match="TOUR names 'no such variant'"):
+        check_tour(ablation, studies([ablation], TINY)[0])
     context = next(iter(tables[0].ablation.contexts))
     assert toured(replace(ablation, tour=(f"{context}: a: b", "c: d"))) == [(context, "a: b"), (None, "c: d")]
 
