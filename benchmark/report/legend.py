@@ -88,7 +88,8 @@ def legend(margins: Sequence[str], guessing: Sequence[tuple[str, float]]) -> lis
         (
             "the whole report",
             f"The {alpha} are those of one table. In a report of some 300 rows about one is wrong on average, and "
-            "two of three such reports have one that is (simulated, see NOTES.md). The column `q` of effects.csv is "
+            "two of three such reports have one that is (simulated, see docs/notes/statistics.md). "
+            "The column `q` of effects.csv is "
             f"about all rows together: of the rows with a q of at most {ALPHA:g} about {alpha} are false discoveries "
             "(Benjamini and Hochberg).",
         ),
