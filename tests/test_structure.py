@@ -155,3 +155,16 @@ def test_the_documents_name_every_trick_and_every_package() -> None:
     tricks = {path.stem for path in (ROOT / "ablations").glob("*.py")} - {"__init__"}
     assert not {name for name in tricks if f"`{name}`" not in listed}
     assert not {name for name in ORDER if f"  {name}" not in tree}
+
+
+def test_git_keeps_little_besides_code_and_records() -> None:
+    """Of a committed store's report the numbers, the Markdown and README's picture; see .gitignore."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no checkout of git")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    sizes = {name: (ROOT / name).stat().st_size for name in listed.split("\0") if (ROOT / name).is_file()}
+    records = {name for name in sizes if name.startswith(("results/", "speed/reference/")) and "/report/" not in name}
+    others = {name: size for name, size in sizes.items() if name not in records}
+    assert sum(size for name, size in others.items() if "/report/" in name and name.startswith("results/")) < 1_000_000
+    assert sum(others.values()) < 3_000_000
+    assert max(others.values()) < 500_000

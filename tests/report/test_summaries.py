@@ -172,7 +172,7 @@ def test_a_history_beside_the_store_is_taken_by_itself(tmp_path: Path) -> None:
     assert pasts.read_history(None, store).empty
     history(tmp_path, *ENTRIES)
     assert len(pasts.read_history(None, store)) == len(ENTRIES)
-    text = (report.write(store, tmp_path / "report").parent / "index.md").read_text(encoding="utf-8")
+    text = report.write(store, tmp_path / "report").read_text(encoding="utf-8")
     assert "plots/activation-history.svg" in text
     assert (tmp_path / "report" / "plots" / "activation-history.svg").exists()
 
