@@ -30,8 +30,8 @@ STORE = """# What a store holds
 - `costs.json`: step times, if `cost` measured them; `calibration.json`: error rates, if `calibrate` estimated them
 - `arrays/KEY.npz`: the loss of every step, and the logits of test and validation images
 - `weights/KEY.safetensors`: the trained weights, where other runs start from them
-- `report/`: `index.html`, `index.md`, `effects.csv`, `ensembles.csv`, `factors.csv`, `main.tex`, `plots/` and `tables/`;
-  each table as CSV, Markdown and a LaTeX `tabular`
+- `report/`: `index.html`, `index.md`, `effects.csv`, `ensembles.csv`, `factors.csv`, `main.tex`, `plots/` and
+  `tables/`; each table as CSV, Markdown and a LaTeX `tabular`
 
 In `effects.csv`, accuracies and effects are in percentage points, and `n` counts runs. `seeds_needed` says how many
 more runs of a variant it takes to resolve a difference of the margin. `worth` says how many times the baseline's
