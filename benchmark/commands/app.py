@@ -33,6 +33,7 @@ COMMANDS = (
     "calibrate",
     "diagnose",
     "list",
+    "merge",
     "migrate",
 )
 

@@ -36,6 +36,13 @@ Only = Annotated[
 ]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Runs of each variant; the control gets more.")]
 StoreDir = Annotated[Path | None, typer.Option("--store", help="Folder of the results. [results/DATA-BUDGET]")]
+ShardName = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        help="Only one part of the runs, as 3/8; `merge` joins the stores. [all] Store: results/DATA-BUDGET-3of8.",
+    ),
+]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Workers. [one for each core or GPU]")]
 JobsPerGpu = Annotated[
     str, typer.Option("--jobs-per-gpu", help="Workers on each GPU; auto: as many as raise the throughput, measured.")

@@ -26,6 +26,7 @@ from benchmark.commands.options import (
     JobsPerGpu,
     Only,
     Seeds,
+    ShardName,
     StoreDir,
     TrickNames,
     WeightsFile,
@@ -41,6 +42,8 @@ from benchmark.planning.identity import Run
 from benchmark.planning.outlook import no_verdicts
 from benchmark.planning.requests import ADD_ONE, Request, Stages, stages_of
 from benchmark.planning.resolving import Need
+from benchmark.planning.shards import Shard
+from benchmark.planning.shards import shard as shard_of
 from benchmark.running.combining import combine
 from benchmark.running.packing import crew, packing
 from benchmark.running.session import Session, stays_open
@@ -71,6 +74,7 @@ def command(
         int, typer.Option("--max-seeds", min=2, help="With --resolve: the most seeds of a variant.")
     ] = 55,
     store: StoreDir = None,
+    shard: ShardName = None,
     jobs: Jobs = None,
     jobs_per_gpu: JobsPerGpu = "1",
     device: DeviceName = "auto",
@@ -81,17 +85,25 @@ def command(
     Examples: python -m benchmark run --data cifar10 --budget quick --only activation --seeds 5
     python -m benchmark run --only "whitening: ZCA 1e-1"
     python -m benchmark run --only activation --resolve --max-seeds 20 --minutes 60
+    python -m benchmark run --only all --shard 3/8 --store results/part3
     python -m benchmark run --design pairs --trick activation:GELU --trick label_smoothing:0.1
     """
     if resolve and max_seeds < seeds:
         raise UsageError(f"--max-seeds must be at least --seeds ({seeds}), got {max_seeds}")
+    part = shard_of(shard) if shard else None
+    if part and resolve:
+        raise UsageError(
+            "--resolve needs the runs of all parts; leave out --shard, or resolve what `merge` has joined"
+        )
     deadline = deadline_in(minutes)
     check_names(only, design, trick or ())
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds, image_size)
+    if part and not store:
+        asked = replace(asked, store=part.store_of(asked.store))
     say(opening(asked))
     say_preparation(asked)
     results = Store(asked.store, ENGINE)
-    order = Order(asked, only, design, tuple(trick or ()), weights, results)
+    order = Order(asked, only, design, tuple(trick or ()), weights, results, part)
     stages = stages_of(results.tables())
     grid = order.planned(stages)
     out = out or asked.store / "report"
@@ -140,11 +152,13 @@ class Order:
     tricks: tuple[str, ...]
     weights: Path | None
     results: Store
+    part: Shard | None = None  # None: all of it
 
     def planned(self, stages: Stages) -> Grid:
         """Returns what there is to do after the interim tests of `stages`."""
         stored = self.results.tables()
-        return planned(self.asked, self.only, self.design, self.tricks, self.weights, stages, stored)
+        grid = planned(self.asked, self.only, self.design, self.tricks, self.weights, stages, stored)
+        return self.part.part_of(grid) if self.part else grid
 
     def replanned(self, stages: Stages) -> Grid:
         """Returns the same, its tables saved."""
@@ -193,7 +207,8 @@ def announce(order: Order, grid: Grid, left: Sequence[Run], out: Path) -> None:
     rows = sum(len(table.arms) for table in grid.tables)
     if order.only is None and not order.tricks:
         say(f"the tour: {rows} variants of {len(grid.tables)} tables; `--only all` takes the whole catalogue")
-    say(f"{total} runs, {len(left)} to train; {expected(order.asked, left, order.results)}")
+    which = f"part {order.part}: " if order.part else ""
+    say(f"{which}{total} runs, {len(left)} to train; {expected(order.asked, left, order.results)}")
     for sentence in [*grid.unavailable, *on_other_gpus(order.results, order.asked.devices)]:
         say(sentence)
     if left:
