@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import count, takewhile
 from math import ceil, sqrt
 
@@ -76,6 +77,7 @@ def studies(ablations: Iterable[Ablation], base: Recipe) -> tuple[list[Study], d
     for ablation in ablations:
         try:
             made = [study(ablation, context, adapt(base), base) for context, adapt in ablation.contexts.items()]
+            check_tour(ablation, made)
             good += made
         except Exception as reason:  # as in discover()
             broken[ablation.name] = f"{PACKAGE}/{ablation.name}.py is left out: {type(reason).__name__}: {reason}"
@@ -93,10 +95,13 @@ def toured(ablation: Ablation) -> list[tuple[str | None, str]]:
 
 def check_tour(ablation: Ablation, tables: Iterable[Study]) -> None:
     """Raises ValueError if TOUR names what no table has."""
-    there = {(context, name) for table in tables for name in table.arms for context in (None, table.context)}
+    there = [
+        (context, name) for each in tables for name in (*each.arms, *each.same) for context in (None, each.context)
+    ]
     for context, variant in toured(ablation):
         if (context, variant) not in there:
-            raise ValueError(f"TOUR names {variant!r}, which is no variant of its own in context {context!r}")
+            near = get_close_matches(variant, {name for _, name in there}, 1)
+            raise ValueError(f"TOUR names {variant!r}, which is no variant{f'; is it {near[0]!r}?' if near else ''}")
 
 
 def study(ablation: Ablation, context: str, base: Recipe, original: Recipe) -> Study:

@@ -26,7 +26,7 @@ from benchmark.engine.training import train
 from benchmark.planning.discovery import discover, names, read
 from benchmark.planning.identity import describe
 from benchmark.planning.rounds import combinations, plan
-from benchmark.planning.studies import Study, check_tour, studies
+from benchmark.planning.studies import Study, studies
 from benchmark.recipe import Recipe, absent
 from benchmark.running.combining import combine, record
 from benchmark.running.execution import keep
@@ -88,12 +88,6 @@ def test_varies_any_base(base: Recipe) -> None:
     for table in tables:
         assert table.arms, table.ablation.name
         assert all(wanted.recipe.data == base.data for wanted in table.runs_of(1).values())
-
-
-def test_the_tour_names_variants_that_there_are() -> None:
-    tables, _ = studies(discover()[0], baseline("cifar10", "quick"))
-    for ablation in discover()[0]:
-        check_tour(ablation, [table for table in tables if table.ablation.name == ablation.name])
 
 
 def test_arms_of_a_table_differ_from_one_another() -> None:

@@ -14,7 +14,7 @@ from benchmark.planning.discovery import discover
 from benchmark.planning.identity import describe
 from benchmark.planning.rounds import by_variant
 from benchmark.planning.selection import selected, the_tour
-from benchmark.planning.studies import Study, check_tour, studies, toured
+from benchmark.planning.studies import Study, studies, toured
 from benchmark.planning.study_record import joined
 from benchmark.recipe import Recipe
 from benchmark.store.records import TableRecord
@@ -115,10 +115,12 @@ def test_the_tour_trains_an_effect_first(tables: list[Study]) -> None:
         assert wanted <= {(describe(run.recipe), run.seed) for each in rounds for run in each}
 
 
-def test_a_tour_that_names_what_is_not_there_is_told(tables: list[Study]) -> None:
-    ablation = replace(tables[0].ablation, tour=("no such variant",))
-    with pytest.raises(ValueError, match="TOUR names 'no such variant'"):
-        check_tour(ablation, studies([ablation], TINY)[0])
+def test_an_ablation_whose_tour_names_no_variant_is_left_out_with_the_reason(tables: list[Study]) -> None:
+    name = next(iter(tables[0].arms))
+    ablation = replace(tables[0].ablation, tour=(f"{name}s",))
+    good, broken = studies([ablation], TINY)
+    assert good == []
+    assert f"TOUR names {name + 's'!r}, which is no variant; is it {name!r}?" in broken[ablation.name]
     context = next(iter(tables[0].ablation.contexts))
     assert toured(replace(ablation, tour=(f"{context}: a: b", "c: d"))) == [(context, "a: b"), (None, "c: d")]
 
