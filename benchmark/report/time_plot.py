@@ -23,18 +23,19 @@ ANSWERS = ("helps", "hurts", "equivalent")  # verdicts that say something of the
 SMALL = TYPE - 1.5  # points, its names
 NAME_LETTER, NAME_LINE = 0.062, 0.125  # inches, of a name in it
 TIMES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 7.0, 10.0, 20.0, 50.0, 100.0)  # ticks of step times
+HOLLOW = "; hollow: the time is only a ratio of the runs' own seconds"
 Box = tuple[float, float, float, float]  # left, bottom, right, top, inches
 Places = npt.NDArray[np.float64]
 
 
 def draw(found: Sequence[Candidate], gallery: Gallery) -> dict[tuple[str, str], tuple[str, Picture]]:
-    """Writes a figure for each data set and budget that has measured training times, and returns it with its name.
+    """Writes a figure for each data set and budget that has training times, and returns it with its name.
 
     No table's file is called as these are: a slug has no two dashes in a row, and `names` puts only digits after two.
     """
     groups: dict[tuple[str, str], list[Candidate]] = {}
     for each in found:
-        if each.main and each.row.effect is not None and each.row.time_measured:
+        if each.main and each.row.effect is not None and each.row.time_ratio is not None:
             groups.setdefault((each.study.data, each.study.budget), []).append(each)
     drawn: dict[tuple[str, str], tuple[str, Picture]] = {}
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
@@ -49,7 +50,8 @@ def draw(found: Sequence[Candidate], gallery: Gallery) -> dict[tuple[str, str], 
 def against_time(found: Sequence[Candidate]) -> Figure:
     """Returns effects with their intervals by training time."""
     rows, study = [each.row for each in found], found[0].study
-    figure, (axes,) = canvas("Effect against training time", where(study), [ACROSS], UP, (0.62, 0.2, 0.8, 0.62))
+    below = where(study) + ("" if all(row.time_measured for row in rows) else HOLLOW)
+    figure, (axes,) = canvas("Effect against training time", below, [ACROSS], UP, (0.62, 0.2, 0.8, 0.62))
     margin = study.margin
     set_scales(axes, rows, margin)
     axes.axhspan(-margin, margin, color=LIGHT["band"], linewidth=0, zorder=0)
@@ -62,16 +64,8 @@ def against_time(found: Sequence[Candidate]) -> Figure:
             width, depth = (1.4, 1.0) if answered else (0.7, 0.45)
             axes.vlines(at, row.ci_low, row.ci_high, color=colour, linewidth=width, alpha=depth, zorder=2)
         size = 34 if answered else 12
-        axes.scatter(
-            at,
-            effect,
-            size,
-            colour,
-            marker=SHAPES[row.verdict],
-            linewidth=0.6,
-            edgecolor=LIGHT["card"],
-            zorder=3,
-        )
+        fill, edge = (colour, LIGHT["card"]) if row.time_measured else (LIGHT["card"], colour)
+        axes.scatter(at, effect, size, fill, marker=SHAPES[row.verdict], linewidth=0.6, edgecolor=edge, zorder=3)
     write_labels(axes, found)
     axes.set_xlabel("training time over the baseline's, logarithmic")
     scale = f"; logarithmic beyond ±{number(LINEAR * margin)}" if is_wide(rows, margin) else ""
@@ -145,7 +139,7 @@ def leader(row: Row) -> Look:
 
 
 def place(row: Row) -> tuple[float, float]:
-    """Returns where a measured row is: training time over the baseline's, and effect in points."""
+    """Returns where a row is: training time over the baseline's, and effect in points."""
     return row.time_ratio or 1.0, row.effect or 0.0
 
 

@@ -114,9 +114,14 @@ def test_other_tables_have_no_heat_map(tmp_path: Path) -> None:
 
 def test_effects_are_drawn_against_training_times_with_the_names_of_those_that_have_an_answer(tmp_path: Path) -> None:
     found = shortlists.candidates(dict(zip("ab", tables(fill(tmp_path / "store")), strict=True)))
-    assert time_plot.draw(found, Gallery(tmp_path)) == {}  # seconds of runs swing with whatever else the machine did
+    untimed = [replace(each, row=replace(each.row, time_ratio=None)) for each in found]
+    assert time_plot.draw(untimed, Gallery(tmp_path)) == {}
+    estimated = [replace(each, row=replace(each.row, time_ratio=2.0, time_measured=False)) for each in found]
+    ((_, hollow),) = time_plot.draw(estimated, Gallery(tmp_path)).values()
+    assert time_plot.HOLLOW.replace("'", "&#x27;") in hollow.svg or time_plot.HOLLOW in hollow.svg
     measured = [replace(each, row=replace(each.row, time_ratio=2.0, time_measured=True)) for each in found]
     ((name, picture),) = time_plot.draw(measured, Gallery(tmp_path)).values()
+    assert "hollow" not in picture.svg
     assert name == "time--cifar10-quick"
     assert ">Activation: tanh<" in picture.svg
     assert "leaky" not in picture.svg  # unresolved
