@@ -12,9 +12,9 @@ The rule is that of `benchmark.evidence.comparison`, written anew for many table
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 from math import ceil, sqrt
 from pathlib import Path
@@ -26,16 +26,19 @@ from scipy.special import ndtr, stdtr, stdtrit
 from scipy.stats import binomtest
 
 from benchmark.evidence import interim
+from benchmark.evidence import tables as stored
 from benchmark.evidence.comparison import GROWTH
 from benchmark.evidence.interim import spent
 from benchmark.evidence.power import ALPHA, LEAST
 from benchmark.evidence.spread import STRONGEST
+from benchmark.store.store import Store
+from benchmark.store.version import ENGINE
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 
 MARGIN, SPREAD, MEAN, GUESS = 1.0, 0.7, 65.0, 10.0  # points: the baseline's on CIFAR-10 at `quick`
-SIZES, SEEDS = (2, 5, 10, 20, 40), (2, 3, 5, 10)  # variants of a table, runs of each
+SIZES, SEEDS = (1, 2, 5, 10, 20, 40), (2, 3, 5, 10)  # variants of a table, runs of each
 KINDS = {
     "normal": "normal",
     "skewed": "exponential",
@@ -71,6 +74,7 @@ class Rule:
     shares: tuple[float, ...] = ()  # of the error at each; empty for those of `interim.spent`
     doubles: bool = False  # a lifted variance counts twice its degrees of freedom whatever the table's size
     least: int = LEAST  # runs of a variant that a verdict takes
+    own_freedom: bool = True  # a table of one variant counts no more degrees of freedom than Welch's from its own runs
 
 
 NOW = Rule()
@@ -83,6 +87,7 @@ BEFORE = Rule(
     shares=(0.05, 0.1, 0.15, 0.2, 0.2, 0.15, 0.1),
     doubles=True,
     least=2,
+    own_freedom=False,
 )
 
 
@@ -166,6 +171,8 @@ def compared(known: Sums, rule: Rule) -> tuple[Floats, Floats, Floats, Floats]:
     gap = known.mean[:, :-1] - known.mean[:, -1:]
     lifted = 2.0 if rule.doubles else max(1.0, 2 - 3 / known.runs.shape[1])
     error, freedom = welch(known, floor, (known.runs - 1) * lifted, rule)
+    if rule.own_freedom and known.runs.shape[1] == 2:
+        freedom = np.minimum(freedom, welch(known, np.zeros_like(floor), known.runs - 1.0, rule)[1])
     of_both = (known.runs + known.runs[:, -1:] - 2).astype(float)
     shown, its_freedom = (
         welch(known, np.zeros_like(floor), of_both, rule) if rule.doubles else welch_shown(known, typical, rule)
@@ -202,9 +209,11 @@ def judged(arms: Floats, control: Floats, rule: Rule = NOW) -> Judged:
     scores[:, :-1, :seeds], scores[:, -1, : control.shape[1]] = arms, control
     runs = np.full((tables, variants + 1), seeds)
     runs[:, -1] = control.shape[1]
-    gap, half, apart, near = compared(sums(scores, runs, rule), rule)
+    known = sums(scores, runs, rule)
+    gap, half, apart, near = compared(known, rule)
     refused = seeds < rule.least or control.shape[1] < rule.least
     words = np.zeros_like(gap, dtype=np.int64) if refused else decided(2 * apart, near, gap)
+    words[(known.own == 0).all(axis=1)] = OPEN  # nothing is known of the spread
     return Judged(words, gap, half)
 
 
@@ -264,11 +273,11 @@ def in_stages(scores: Floats, effects: Floats, most: int, rule: Rule, first: int
     return Ended(words, runs.sum(axis=1), np.abs(gap - effects) <= half, at)
 
 
+@lru_cache(maxsize=1)
 def baseline_runs() -> Floats:
     """Returns the test accuracies of the catalogue's baseline, points."""
-    control = json.loads((REAL / "studies.json").read_text())["studies"][0]["control"]["recipe"]
-    records = map(json.loads, (REAL / "runs.jsonl").read_text().splitlines())
-    return np.array([100 * r["test_accuracy"] for r in records if r["recipe"] == control and r["status"] == "done"])
+    table = stored.tables(Store(REAL, ENGINE))[0]
+    return np.array(stored.points(table.control, table.study))
 
 
 def made(

@@ -128,6 +128,9 @@ def command(
             if resolve:
                 ended, grid = session.resolve(ended, grid, stages, order.replanned, max_seeds, Telling(order, watch))
         unmade = combined(grid, asked, results)
+        grid, tested = session.test_again(grid, order.replanned)
+    if tested:
+        say(f"tested again within the error that is left: {tested} table{'' if tested == 1 else 's'}")
     if results.records:
         watch.reread()
         watch.table("results")

@@ -141,7 +141,10 @@ def contrast(
     shown = [lifted(scores, background.typical, of_all) for _, scores in terms]
     tested = [lifted(scores, background.floor, lifted_freedom(len(scores), background.samples)) for _, scores in terms]
     common = shared(terms, seeds, background.correlation)
-    return Difference(mean, *welch(terms, shown, common), tested=welch(terms, tested, common))
+    error, freedom = welch(terms, tested, common)
+    if background.samples == 2:  # one variant, one control: the floor is made of the very variances that it lifts
+        freedom = min(freedom, welch(terms, [lifted(scores, 0.0, 0.0) for _, scores in terms], ())[1])
+    return Difference(mean, *welch(terms, shown, common), tested=(error, freedom))
 
 
 def welch(

@@ -8,6 +8,9 @@ https://doi.org/10.1214/aoms/1177731088) and an internal pilot (Wittes & Brittai
 https://doi.org/10.1002/sim.4780090113) plan the second stage from the spread of the first for a difference of the
 margin; they were tried, and took 1.1 to 2.8 times the runs of a fixed design, since most differences are larger than
 the margin and show much sooner. `speed/verdicts.py` measures both what is wrong and what is saved.
+
+A plain `run` that adds runs to a table with interim tests makes another, within the error that is left: however many
+runs a row has by then, they alone decide what the test may spend.
 """
 
 from __future__ import annotations

@@ -32,7 +32,9 @@ class Study:
     base: Recipe
     arms: dict[str, Arm]  # without those that are the base itself
     same: tuple[str, ...]  # names of arms that are the base itself
-    wanted: Mapping[str, int] = field(default_factory=dict)  # seeds by arm, where an interim test has set them
+    wanted: Mapping[str, int] = field(
+        default_factory=dict
+    )  # seeds by arm that interim tests have set, the least to train
     design: str = "add-one"
     tricks: tuple[str, ...] = ()  # of a design of several tricks, as ABLATION: VARIANT
     factors: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # kind and way by arm, of a table of both
@@ -46,16 +48,16 @@ class Study:
         """How many runs of an arm, or how often an ensemble is made.
 
         The control gets ceil(n * sqrt(k)) seeds for k variants of n: all differences at their most precise for a given
-        number of runs (Dunnett 1955, https://doi.org/10.1080/01621459.1955.10501294). An ensemble is made as often as
-        the runs suffice that this table has anyway, each used once: at least n times.
+        number of runs (Dunnett 1955, https://doi.org/10.1080/01621459.1955.10501294). Where interim tests have set
+        more seeds of an arm, it keeps these. An ensemble is made as often as the runs suffice that this table has
+        anyway, each used once: at least n times.
         """
-        if arm in self.wanted:
-            return self.wanted[arm]
+        set_by_tests = self.wanted.get(arm, 0)
         if arm == CONTROL:
-            return ceil(seeds * sqrt(max(1, len(self.arms))))
+            return max(set_by_tests, ceil(seeds * sqrt(max(1, len(self.arms)))))
         value = self.arms[arm]
         if isinstance(value, Recipe):
-            return seeds
+            return max(set_by_tests, seeds)
         there = self.runs_of(seeds)
         suffices = (all(taken <= there[describe(r)].seeds for r, taken in value.seeds(n).items()) for n in count(1))
         return sum(1 for _ in takewhile(bool, suffices))

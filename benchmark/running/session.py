@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from benchmark.evidence.tables import Table, tables
 from benchmark.planning.grid import Grid, lacking, starts
 from benchmark.planning.identity import Run, describe
-from benchmark.planning.requests import Stages
+from benchmark.planning.requests import Stages, stages_of
 from benchmark.planning.resolving import Need, needs, news, promising_first
 from benchmark.planning.rounds import lacks
 from benchmark.running.ended import Ended
@@ -75,6 +75,14 @@ class Session:
             tell(grid, open_)
             then, trained = self.complete(replace(grid, rounds=by_row(grid, open_))), True
             ended = replace(then, trained=ended.trained + then.trained, failed=ended.failed + then.failed)
+
+    def test_again(self, grid: Grid, plan: Callable[[Stages], Grid]) -> tuple[Grid, int]:
+        """Makes another interim test of each table that had one and got runs since, within the error that is left.
+
+        Returns the plan after that, and the number of these tables.
+        """
+        seen = [table for table in ours(grid, self.results) if table.study.interims and news(table)]
+        return (plan(stages_of(self.results.tables()).then(seen, [])) if seen else grid), len(seen)
 
 
 def parts(grid: Grid, results: Store) -> Iterator[list[list[Run]]]:

@@ -9,13 +9,14 @@ import pytest
 
 from benchmark.evidence.comparison import judge_looks, judge_pairs
 from benchmark.evidence.spread import correlation
+from speed.adding_runs import by_hand
 from speed.verdicts import EQUIVALENT, HELPS, HURTS, MARGIN, NOW, OPEN, cell, in_stages, judged, made, stages, sums
 
 WORDS = {"helps": HELPS, "hurts": HURTS, "equivalent": EQUIVALENT, "unresolved": OPEN, "no verdict": OPEN}
 
 
 @pytest.mark.parametrize("kind", ["normal", "fail 50", "images 100", "half x0.1"])
-@pytest.mark.parametrize(("variants", "seeds"), [(2, 3), (7, 5), (3, 2)])
+@pytest.mark.parametrize(("variants", "seeds"), [(1, 3), (2, 3), (7, 5), (3, 2)])
 def test_words_and_intervals_are_those_of_the_tables(kind: str, variants: int, seeds: int) -> None:
     effects = np.linspace(-3, 3, variants)
     many = ceil(seeds * sqrt(variants))
@@ -63,3 +64,22 @@ def test_a_cell_counts_tables_with_a_wrong_row() -> None:
     found = cell("normal", "none", 3, 3, 0.0, 100)
     assert found.wrong <= 12  # 99.9 % of Binomial(100, 0.05) are no more
     assert cell("normal", "none", 3, 2, 0.0, 10).wrong == 0  # two runs are refused a verdict
+
+
+def test_runs_added_by_hand_are_tested_as_the_tables_test_them() -> None:
+    effects = np.array([0.0, 0.6])
+    scores = made("normal", 4, effects, ceil(12 * sqrt(2)), np.random.default_rng(4))
+    words, bad = by_hand(scores, effects, lambda runs, p: np.full(len(p), runs + 4 if runs < 11 else 99))
+    assert not bad[words == OPEN].any()
+    for number, table in enumerate(scores.tolist()):
+        counts = [(n, ceil(n * sqrt(2))) for n in (3, 7, 11)]
+        for last, (runs, control) in enumerate(counts, 1):
+            pairs = [(arm[:runs], table[-1][:control]) for arm in table[:-1]]
+            looks = [[each] * 2 for each in counts[:last]]
+            verdicts = judge_looks(
+                [(arm, pairs[0][1]) for arm, _ in pairs], looks, MARGIN, [(range(runs), range(control))] * 2
+            )
+            found = [WORDS[each.word] for each in verdicts]
+            if OPEN not in found:
+                break
+        assert found == words[number].tolist()

@@ -142,6 +142,17 @@ def test_resolve_adds_seeds_where_they_matter(
     assert "next stage" in said  # who allows more gets more: what each test spends is fixed ahead of it
     code, said = tricks("plan", *given)
     assert "0 to train" in said
+    code, said = tricks("run", *given[:-1], 8, "--jobs", 1)  # whoever adds runs without --resolve gets a test too
+    assert code == 0, said
+    assert "tested again within the error that is left: 1 table" in said
+    (planned,) = json.loads((store / "studies.json").read_text())["tables"]
+    assert {arm["seeds"] for arm in planned["arms"]} == {8}
+    assert set(planned["interims"][-1].values()) == {8, planned["control"]["seeds"]}
+    with (store / "report" / "effects.csv").open() as file:
+        assert {(row["n"], row["unseen"]) for row in csv.DictReader(file)} == {("8", "0")}
+    code, said = tricks("run", *given, "--jobs", 1)
+    assert "0 to train" in said  # fewer seeds are asked for than are there
+    assert "tested again" not in said
 
 
 def test_no_time_is_left_for_a_stage(filled: Path, folder: Path, tmp_path: Path, tricks: Any) -> None:
