@@ -1,4 +1,4 @@
-"""Writes options.md and store.md from the commands and the records: `python -m docs.generate`."""
+"""Writes options.md, store.md and schemas/ from the commands and the records: `python -m docs.generate`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmark.commands.app import COMMANDS, Commands
 from benchmark.store import records
+from docs.schemas import schemas
 
 HERE = Path(__file__).parent
 INTRODUCTION = """# Commands and options
@@ -57,7 +58,8 @@ def option_rows(command: Any) -> Iterator[str]:
         argument = parameter.param_type_name == "argument"
         names = str(parameter.name).upper() if argument else ", ".join(parameter.opts)
         text, _, bracket = (getattr(parameter, "help", None) or "").partition(" [")
-        default = bracket.rstrip("]")
+        shown = getattr(parameter, "show_default", None)
+        default = bracket.rstrip("]") or (shown if isinstance(shown, str) else "")
         if not default and parameter.default not in (None, "", False, ()) and not callable(parameter.default):
             default = f"`{parameter.default}`"
         yield f"| `{names}` | {cell(text)} | {cell(default)} |"
@@ -109,8 +111,12 @@ def store() -> str:
     return "\n".join(pages)
 
 
-PAGES = {"options.md": options, "store.md": store}
+def pages() -> dict[str, str]:
+    """Returns the text of each generated file by its path within docs/."""
+    return {"options.md": options(), "store.md": store(), **schemas()}
+
 
 if __name__ == "__main__":
-    for page, make in PAGES.items():
-        (HERE / page).write_text(make(), encoding="utf-8")
+    for page, text in pages().items():
+        (HERE / page).parent.mkdir(parents=True, exist_ok=True)
+        (HERE / page).write_text(text, encoding="utf-8")

@@ -9,9 +9,10 @@ from typing import Annotated, TypeVar
 import typer
 from rich.progress import Progress
 
+from benchmark.commands.answers import CalibrateAnswer, show
 from benchmark.commands.console import console
 from benchmark.commands.options import BudgetName, Data, DataDir, StoreDir, settle
-from benchmark.commands.say import say
+from benchmark.commands.say import AsJson, say
 from benchmark.errors import UsageError
 from benchmark.evidence.calibration import LEAST, calibrated
 from benchmark.evidence.tables import points, tables
@@ -28,6 +29,7 @@ def command(
     budget: BudgetName = "auto",
     store: StoreDir = None,
     simulations: Annotated[int, typer.Option("--simulations", min=1, help="Number of simulated tables.")] = 2000,
+    as_json: AsJson = False,
 ) -> None:
     """Estimate how often verdicts are wrong, by resampling the recipe that has the most stored runs.
 
@@ -40,8 +42,9 @@ def command(
         raise UsageError(f"{store} has no recipe with {LEAST} runs to draw apart; `run --seeds` trains more")
     pool, margin = points(found.control, found.study), found.study.margin
     made_of = f"{simulations} tables of 10 arms of 5 runs, made of {len(pool)} runs of the baseline"
-    say(made_of)
-    with Progress(console=console(), transient=True) as bar:
+    if not as_json:
+        say(made_of)
+    with Progress(console=console(as_json), transient=True) as bar:
         task = bar.add_task("drawing tables and judging them", total=4 * simulations)
 
         def watched(tables: Iterable[T]) -> Iterator[T]:
@@ -50,8 +53,15 @@ def command(
                 bar.advance(task)
 
         rates = calibrated(pool, margin, simulations, watched=watched)
-    for each in rates:
-        say(f"{each.share:7.2%} [{each.low:.2%}, {each.high:.2%}] {each.what}; goal: {each.goal}")
     with results.writing():
         results.save_calibration(Calibration(made_of=made_of, rates=tuple(rates)))
-    say(f"kept in {store / CALIBRATION}; `report` shows it")
+    answer = CalibrateAnswer(store=str(store), made_of=made_of, rates=tuple(rates))
+    show(answer, as_json, lambda: in_words(answer))
+
+
+def in_words(answer: CalibrateAnswer) -> str:
+    """Returns the answer in sentences."""
+    lines = [
+        f"{each.share:7.2%} [{each.low:.2%}, {each.high:.2%}] {each.what}; goal: {each.goal}" for each in answer.rates
+    ]
+    return "\n".join([*lines, f"kept in {Path(answer.store) / CALIBRATION}; `report` shows it"])

@@ -3,43 +3,66 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from benchmark.commands.console import console
 from benchmark.commands.options import opened
-from benchmark.commands.say import say
+from benchmark.commands.say import AsJson
+
+if TYPE_CHECKING:
+    from benchmark.commands.answers import CheckAnswer
 
 
 def command(
     store: Annotated[Path, typer.Argument(help="Folder of the results.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the report. [STORE/report]")] = None,
     numbers: Annotated[bool, typer.Option("--numbers", help="Compare numbers only, no pages and pictures.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check a store: every record, its checksum and key; and whether its report is what the records give today.
 
     Exit code 1 if any file is stale. Example: python -m benchmark check results/reference/cifar10-catalogue
     """
-    from benchmark.report.freshness import stale  # only now: pandas and seaborn take seconds to import
+    from benchmark.commands.answers import CheckAnswer, show  # only now: pandas and seaborn take seconds to import
+    from benchmark.report.freshness import stale
 
     results, folder = opened(store), out or store / "report"
-    runs, planned = len(results.records), len(results.tables())
     results.costs()
     results.calibration()
-    say(f"{runs} records of {planned} tables: every checksum, key and field is in order")
-    if not folder.exists():
-        say(f"no report in {folder}; `python -m benchmark report --store {store}` writes one")
-        return
-    with console().status("writing the report anew, to compare"):
-        found = stale(results, folder, everything=not numbers)
-    for name in found:
-        say(f"stale: {folder / name}")
+    found = []
+    if folder.exists():
+        with console(as_json).status("writing the report anew, to compare"):
+            found = stale(results, folder, everything=not numbers)
+    answer = CheckAnswer(
+        store=str(store),
+        records=len(results.records),
+        tables=len(results.tables()),
+        report=str(folder) if folder.exists() else None,
+        stale=tuple(found),
+    )
+    show(answer, as_json, lambda: in_words(answer, rewrite(store, out)))
     if found:
-        say(f"{len(found)} files are not what the records give: delete what no table has, and write the others anew:")
-        say(f"  {rewrite(store, out)}")
         raise typer.Exit(1)
-    say(f"{folder}: nothing stale")
+
+
+def in_words(answer: CheckAnswer, remedy: str) -> str:
+    """Returns the answer in sentences; `remedy` is the command that writes the report anew."""
+    whole = f"{answer.records} records of {answer.tables} tables: every checksum, key and field is in order"
+    if answer.report is None:
+        return f"{whole}\nno report in {answer.store}; `{remedy}` writes one"
+    if not answer.stale:
+        return f"{whole}\n{answer.report}: nothing stale"
+    return "\n".join(
+        [
+            whole,
+            *(f"stale: {Path(answer.report) / name}" for name in answer.stale),
+            f"{len(answer.stale)} files are not what the records give: delete what no table has, and write the others "
+            "anew:",
+            f"  {remedy}",
+        ]
+    )
 
 
 def rewrite(store: Path, out: Path | None) -> str:

@@ -30,11 +30,16 @@ def is_plain() -> bool:
     return not encoding.startswith("utf") or locale in ("C", "POSIX")
 
 
-def console() -> Console:
-    """Returns a console on the standard output. NO_COLOR and TERM=dumb are respected by rich."""
+def console(as_json: bool = False) -> Console:
+    """Returns a console on the standard output, or on the standard error where the output is one JSON object.
+
+    NO_COLOR and TERM=dumb are respected by rich.
+    """
     kind = Ascii if is_plain() else Console
-    there = kind(highlight=False, emoji=False, markup=False)
-    return there if there.is_terminal else kind(highlight=False, emoji=False, markup=False, width=WIDTH)
+    there = kind(highlight=False, emoji=False, markup=False, stderr=as_json)
+    return (
+        there if there.is_terminal else kind(highlight=False, emoji=False, markup=False, stderr=as_json, width=WIDTH)
+    )
 
 
 def letters(text: str) -> str:

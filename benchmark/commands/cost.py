@@ -7,15 +7,15 @@ from pathlib import Path
 import torch
 from rich.progress import track
 
+from benchmark.commands.answers import CostAnswer, show
 from benchmark.commands.console import console
 from benchmark.commands.options import BudgetName, Data, DataDir, DeviceName, ImageSize, Only, StoreDir, settle
-from benchmark.commands.say import leave, say
+from benchmark.commands.say import AsJson, leave_out, say
 from benchmark.data.load import load
 from benchmark.engine.machine import settle as prepare
 from benchmark.planning.grid import check_names, planned
 from benchmark.planning.rounds import pairs
 from benchmark.running.cost import entry, step_turns
-from benchmark.running.ended import Ended
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
 
@@ -28,6 +28,7 @@ def command(
     only: Only = None,
     store: StoreDir = None,
     device: DeviceName = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Measure each variant's training step and the baseline's alternately, for the report's column of step times.
 
@@ -35,13 +36,23 @@ def command(
     """
     check_names(only)
     asked = settle(data, data_dir, budget, store, 1, "1", device, 1, image_size)
-    say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; one thread on {asked.devices[0]}")
+    if not as_json:
+        say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; one thread on {asked.devices[0]}")
     grid = planned(asked, only)
     prepare(asked.devices[0])
     images, place = load(asked.data, asked.data_dir), torch.device(asked.devices[0])
-    found, results = pairs(grid.tables), Store(asked.store, ENGINE)
-    for arm, base in track(found, "measuring", console=console()):
-        turns = step_turns(arm, base, images, place)
-        results.save_cost(entry(arm, base, turns.cost(), asked.devices[0]))
-    say(f"{len(found)} costs in {asked.store / 'costs.json'}; `report` shows them")
-    leave(Ended(0, [], 0, False), grid.broken)
+    found, results, costs = pairs(grid.tables), Store(asked.store, ENGINE), []
+    for arm, base in track(found, "measuring", console=console(as_json)):
+        costs.append(entry(arm, base, step_turns(arm, base, images, place).cost(), asked.devices[0]))
+        results.save_cost(costs[-1])
+    answer = CostAnswer(
+        data=asked.data,
+        data_choice=asked.data_choice,
+        budget=asked.budget,
+        store=str(asked.store),
+        device=asked.devices[0],
+        costs=tuple(costs),
+        left_out=grid.broken,
+    )
+    show(answer, as_json, lambda: f"{len(costs)} costs in {asked.store / 'costs.json'}; `report` shows them")
+    leave_out(grid.broken, as_json)

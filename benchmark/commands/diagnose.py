@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from benchmark import report as reports
-from benchmark.commands.say import say
+from benchmark.commands.answers import DiagnoseAnswer, show
+from benchmark.commands.say import AsJson, say
 from benchmark.errors import UsageError
 from benchmark.evidence.diagnosis import diagnose
 from benchmark.evidence.log_columns import Columns
@@ -47,6 +48,7 @@ def command(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder of the picture. [next to the log, or STORE]")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say what the curves of one training tell of its learning rate, batch and fit, and draw them.
 
@@ -62,8 +64,9 @@ def command(
         names |= {"train_accuracy": train_accuracy, "validation_accuracy": validation_accuracy}
         names |= {"learning_rate": learning_rate}
         reading = read(log, Columns(**{part: (name,) for part, name in names.items() if name}), classes)
-        name, curves, place = log.stem, reading.log, log.parent
-        say("\n".join(["read:", *(f"  {sentence}" for sentence in reading.said)]))
+        name, curves, place, said = log.stem, reading.log, log.parent, reading.said
+        if not as_json:
+            say("\n".join(["read:", *(f"  {sentence}" for sentence in said)]))
     else:
         results = Store(Path(store or ""), ENGINE)
         found = [record for key, record in results.records.items() if key.startswith(run)]
@@ -71,15 +74,23 @@ def command(
             raise UsageError(
                 f"{len(found)} runs in {store} have a key that begins with {run!r}; `runs.jsonl` has them"
             )
-        name, curves, place = found[0].key, log_of(found[0], results), results.folder
+        name, curves, place, said = found[0].key, log_of(found[0], results), results.folder, ()
         curves = replace(curves, classes=classes or curves.classes)
     if schedule:
         curves = replace(curves, constant_rate=schedule == "constant")
-    told = diagnose(curves)
-    if not told:
-        raise UsageError(f"{name} holds nothing that tells of a training; a loss or a validation accuracy would")
-    for about, finding in told.items():
-        say(f"{about}: {finding.word}\n  {finding.numbers}\n  {finding.remedy}")
-    if run:
-        say("The last training accuracy is that on the images as they are, the others those of the augmented batches.")
-    say(f"picture: {reports.draw_log(curves, name, (out or place) / f'{name}-diagnosis')}.png, .svg")
+    findings = diagnose(curves)
+    if not findings:
+        raise UsageError(
+            f"{name} holds neither a loss nor a validation accuracy; without one there is nothing to diagnose"
+        )
+    picture = reports.draw_log(curves, name, (out or place) / f"{name}-diagnosis")
+    answer = DiagnoseAnswer(name=name, read=said, findings=findings, picture=str(picture))
+    show(answer, as_json, lambda: in_words(answer, bool(run)))
+
+
+def in_words(answer: DiagnoseAnswer, stored: bool) -> str:
+    """Returns the answer in sentences; `stored` says whether it is about a run of a store."""
+    lines = [f"{about}: {each.word}\n  {each.numbers}\n  {each.remedy}" for about, each in answer.findings.items()]
+    if stored:
+        lines.append("The last training accuracy is on images without augmentation, the others on augmented batches.")
+    return "\n".join([*lines, f"picture: {answer.picture}.png, .svg"])

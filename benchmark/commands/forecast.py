@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import nan
 
+from benchmark.commands.answers import Forecast
 from benchmark.commands.say import duration
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.requests import Request
@@ -17,44 +18,60 @@ A_GPU = 94e12
 
 
 def expected(asked: Request, left: Sequence[Run], results: Store) -> str:
-    """How long the runs that are left will take, where stored runs tell."""
+    """Returns how long the runs that are left will take, if runs of the same recipes are stored."""
     known = results.seconds()
     timed = {describe(run.recipe) for run in left} & known.keys()
     if left and not timed:
         return "their time shows once one has run (`plan` times a step)"
-    return in_time(asked, expected_seconds(left, known, nan), f"from runs of {len(timed)} of these recipes")
+    seconds = sum(expected_seconds(left, known, nan)) / len(asked.devices)
+    return f"{duration(seconds)} ({from_runs(len(timed))})"
 
 
 def forecast(
     asked: Request, left: Sequence[Run], results: Store, image_flops: float, image_seconds: Callable[[], float]
-) -> list[str]:
-    """Sentences: how much computing is left, how long it takes here, and how long on a GPU where there is none.
+) -> Forecast | None:
+    """Returns how much computing is left and how long it takes; None if nothing is left to train.
 
     `image_flops` are those of an image of the baseline; `image_seconds` measures its seconds, where no stored run
-    tells.
+    has the recipe of one that is left.
     """
     if not left:
-        return ["expected: nothing is left to train"]
-    known = results.seconds()
+        return None
+    known, pace = results.seconds(), nan
     images = sum(images_seen(run.recipe) for run in left)
-    flops = images * image_flops
-    size = f"{flops / 1e15:,.0f}" if flops > 1e16 else f"{flops / 1e15:.2g}"
-    said = [f"about {size} PFLOP: {images:,} images at the baseline's {image_flops / 1e9:.2g} GFLOP"]
-    timed = {describe(run.recipe) for run in left} & known.keys()
-    if timed:
-        said.append(f"expected: {expected(asked, left, results)}")
+    if timed := {describe(run.recipe) for run in left} & known.keys():
+        source = from_runs(len(timed))
     else:
         pace = image_seconds()
         source = f"from one step of the baseline: {image_flops / pace / 1e12:.2g} TFLOP/s a worker, without evaluation"
-        said.append(f"expected: {in_time(asked, expected_seconds(left, known, pace), source)}")
-    if flops > 1e15 and not asked.devices[0].startswith("cuda"):
+    flops = images * image_flops
+    assumed = flops > 1e15 and not asked.devices[0].startswith("cuda")
+    return Forecast(
+        images=images,
+        flops_per_image=image_flops,
+        seconds=sum(expected_seconds(left, known, pace)) / len(asked.devices),
+        source=source,
+        h100_seconds=flops / A_GPU if assumed else None,
+    )
+
+
+def sentences(found: Forecast | None) -> list[str]:
+    """Returns a forecast in sentences."""
+    if found is None:
+        return ["expected: nothing is left to train"]
+    size = f"{found.pflop:,.0f}" if found.pflop > 10 else f"{found.pflop:.2g}"
+    said = [
+        f"about {size} PFLOP: {found.images:,} images at the baseline's {found.flops_per_image / 1e9:.2g} GFLOP",
+        f"expected: {duration(found.seconds)} ({found.source})",
+    ]
+    if found.h100_seconds is not None:
         said.append(
-            f"on one H100: {duration(flops / A_GPU)}, assumed that it does the {A_GPU / 1e12:.0f} TFLOP/s that"
+            f"on one H100: {duration(found.h100_seconds)}, assumed that it does the {A_GPU / 1e12:.0f} TFLOP/s that"
             " airbench94 does on an A100; not measured"
         )
     return said
 
 
-def in_time(asked: Request, seconds: Sequence[float], source: str) -> str:
-    """The time of runs that the workers share, and where it comes from."""
-    return f"{duration(sum(seconds) / len(asked.devices))} ({source})"
+def from_runs(count: int) -> str:
+    """Returns what an expected time rests on, where stored runs have recipes that are left."""
+    return f"from runs of {count} of these recipes"

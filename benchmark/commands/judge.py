@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.commands.say import say
+from benchmark.commands.say import AsJson, say
 
 if TYPE_CHECKING:
+    from benchmark.commands.answers import Compared
     from benchmark.evidence.own import Against, Judged
 
 COLUMNS = "Columns"
@@ -43,7 +43,7 @@ def command(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for tables, plot and paragraph.")] = None,
     against: Annotated[Path | None, typer.Option("--against", help="Compare each variant with this file's.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Judge results of your own: verdicts, tables, a plot and a paragraph from a table of variants, seeds and scores.
 
@@ -51,7 +51,8 @@ def command(
     Examples: python -m benchmark judge results.csv --out results/mine
     python -m benchmark judge new.csv --against reference.csv --json
     """
-    from benchmark.evidence import own  # only now: SciPy and pandas take a second to import
+    from benchmark.commands.answers import Compared, JudgeAnswer, show  # only now: SciPy and pandas take a second
+    from benchmark.evidence import own
     from benchmark.evidence.own_files import Asked
     from benchmark.evidence.own_files import results as read
 
@@ -60,17 +61,26 @@ def command(
     found = read(results, asked)
     if not as_json:
         say("\n".join(["read:", *(f"  {sentence}" for sentence in found.said), ""]))
+    compared = None
     if against:
-        compared = own.against(found, read(against, asked), margin)
-        say(json.dumps(as_object(compared), indent=1) if as_json else words(compared, found.unit))
-    if not against or out:
-        judged = own.judge_results(found, control, margin)
-        files = write(judged, out) if out else []
-        if not against:
-            say(json.dumps([asdict(row) for row in judged.rows], indent=1) if as_json else told(judged))
-        if files and not as_json:
-            say(f"\n{out}: {', '.join(files)}")
-    if against and any(each.word == "worse" for each in compared):
+        variants = tuple(own.against(found, read(against, asked), margin))
+        compared = Compared(verdict=overall(variants), variants=variants)
+    judged = own.judge_results(found, control, margin) if out or not against else None
+    answer = JudgeAnswer(
+        read=found.said,
+        unit=found.unit,
+        margin=own.margin_for(found, margin),
+        rows=tuple(judged.rows) if judged else (),
+        compared=compared,
+        files=tuple(write(judged, out)) if judged and out else (),
+    )
+
+    def words() -> str:
+        verdicts = text_of(compared, found.unit) if compared else tables_of(judged) if judged else ""
+        return verdicts + (f"\n\n{out}: {', '.join(answer.files)}" if answer.files else "")
+
+    show(answer, as_json, words)
+    if compared and compared.verdict == "worse":
         raise typer.Exit(1)
 
 
@@ -81,7 +91,7 @@ def write(judged: Judged, out: Path) -> list[str]:
     return write_files(judged, out)
 
 
-def told(judged: Judged) -> str:
+def tables_of(judged: Judged) -> str:
     """Returns the tables for a terminal."""
     from benchmark.report.own import text
 
@@ -94,25 +104,20 @@ def told(judged: Judged) -> str:
     return f"{text(judged)}\n\n{note}"
 
 
-def overall(compared: list[Against]) -> str:
-    """Returns one word for all variants: the worst news first."""
+def overall(compared: Sequence[Against]) -> str:
+    """Returns the worst news of all variants."""
     words = {each.word for each in compared}
     order = ("worse", "not enough runs", "better", "equal within the margin")
     return next(word for word in order if word in words)
 
 
-def as_object(compared: list[Against]) -> dict[str, Any]:  # an object of JSON
-    """Returns what --json prints."""
-    return {"verdict": overall(compared), "variants": [asdict(each) for each in compared]}
-
-
-def words(compared: list[Against], unit: str) -> str:
+def text_of(compared: Compared, unit: str) -> str:
     """Returns a line for each variant."""
     lines = []
-    for each in compared:
+    for each in compared.variants:
         name = f"{each.group}: {each.variant}" if each.group else each.variant
         more = f": {each.more} more" if each.more else ""
         interval = "" if each.ci_low is None else f" [{each.ci_low:+.3g}, {each.ci_high:+.3g}]"
         numbers = f"{each.reference:.5g} -> {each.now:.5g}, {each.change:+.3g}{interval} {unit}".rstrip()
         lines.append(f"{name}: {each.word}{more} ({numbers})")
-    return "\n".join([*lines, f"overall: {overall(compared)}"])
+    return "\n".join([*lines, f"overall: {compared.verdict}"])

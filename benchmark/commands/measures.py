@@ -16,19 +16,18 @@ from benchmark.store.records import Finished, RunRecord
 from benchmark.store.store import Store
 
 
-def write_measures(store: Store, measures: Sequence[str], data_dir: Path, out: Path) -> str:
-    """Writes measures.csv and measures.md into the report's folder; returns the latter.
+def write_measures(store: Store, measures: Sequence[str], data_dir: Path, out: Path) -> list[Measured]:
+    """Writes measures.csv and measures.md into the report's folder; returns their lines.
 
     Raises UsageError where the data set is not the one that the runs were tested on, or no run's answers were kept.
     """
     lines = [line for table in tables(store) for line in of_table(table, store, measures, data_dir)]
     if not lines:
         raise UsageError(f"{store.folder} has no answers to test images, which --measure needs; `run` keeps them")
-    text = in_words(lines)
-    save(out / "measures.md", text)
+    save(out / "measures.md", in_words(lines))
     frame = pd.DataFrame([asdict(line) for line in lines])
     save(out / "measures.csv", frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-    return text
+    return lines
 
 
 def of_table(table: Table, store: Store, measures: Sequence[str], data_dir: Path) -> list[Measured]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from benchmark.claim import CONTROL
-from benchmark.commands.forecast import forecast
+from benchmark.commands.answers import PlanAnswer, PlannedTable, show
+from benchmark.commands.forecast import forecast, sentences
 from benchmark.commands.options import (
     BudgetName,
     Data,
@@ -25,13 +27,12 @@ from benchmark.commands.options import (
     WeightsFile,
     settle,
 )
-from benchmark.commands.say import leave, opening, say
+from benchmark.commands.say import AsJson, leave_out, opening, say
 from benchmark.data.load import load
 from benchmark.planning.grid import base_of, check_names, lacking, planned
 from benchmark.planning.outlook import no_verdicts
 from benchmark.planning.requests import ADD_ONE, stages_of
 from benchmark.planning.shards import shard as shard_of
-from benchmark.running.ended import Ended
 from benchmark.running.pace import image_flops, image_seconds
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
@@ -52,6 +53,7 @@ def command(
     jobs: Jobs = None,
     jobs_per_gpu: JobsPerGpu = "1",
     device: DeviceName = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Print the runs, how many are stored, and the time the others will take. Trains nothing.
 
@@ -62,22 +64,50 @@ def command(
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds, image_size)
     if part and not store:
         asked = replace(asked, store=part.store_of(asked.store))
-    say(opening(asked))
+    if not as_json:
+        say(opening(asked))
     results = Store(asked.store, ENGINE)
     grid = planned(asked, only, design, trick or (), weights, stages_of(stored := results.tables()), stored)
     grid = part.part_of(grid) if part else grid
-    for table in grid.tables:
-        names = [CONTROL, *table.arms]
-        runs = {name: table.seeds_of(name, seeds) for name in names}
+    left, base = lacking(grid, results), base_of(asked)
+    answer = PlanAnswer(
+        data=asked.data,
+        data_choice=asked.data_choice,
+        budget=asked.budget,
+        store=str(asked.store),
+        shard=str(part) if part else None,
+        workers=dict(Counter(asked.devices)),
+        tables=tuple(
+            PlannedTable(
+                ablation=table.ablation.name,
+                context=table.context,
+                runs={name: table.seeds_of(name, seeds) for name in (CONTROL, *table.arms)},
+            )
+            for table in grid.tables
+        ),
+        runs=len(grid.before) + sum(map(len, grid.rounds)),
+        to_train=len(left),
+        forecast=forecast(
+            asked,
+            left,
+            results,
+            image_flops(base, load(asked.data, asked.data_dir)),
+            partial(image_seconds, base, asked.data, asked.data_dir, asked.devices[0]),
+        ),
+        notes=(*grid.unavailable, *no_verdicts(grid.studies, seeds)),
+        left_out=grid.broken,
+    )
+    show(answer, as_json, lambda: in_words(answer))
+    leave_out(grid.broken, as_json)
+
+
+def in_words(answer: PlanAnswer) -> str:
+    """Returns the answer in sentences."""
+    lines = []
+    for table in answer.tables:
         context = f" ({table.context})" if table.context else ""
-        say(f"{table.ablation.name}{context}: {', '.join(f'{name} x{count}' for name, count in runs.items())}")
-    total, left = len(grid.before) + sum(map(len, grid.rounds)), lacking(grid, results)
-    say(f"{f'part {part}: ' if part else ''}{total} distinct runs, {total - len(left)} stored, {len(left)} to train")
-    base = base_of(asked)
-    flops = image_flops(base, load(asked.data, asked.data_dir))
-    seconds = partial(image_seconds, base, asked.data, asked.data_dir, asked.devices[0])
-    for sentence in forecast(asked, left, results, flops, seconds):
-        say(sentence)
-    for sentence in (*grid.unavailable, *no_verdicts(grid.studies, seeds)):
-        say(sentence)
-    leave(Ended(0, [], 0, False), grid.broken)
+        lines.append(f"{table.ablation}{context}: {', '.join(f'{name} x{n}' for name, n in table.runs.items())}")
+    part = f"part {answer.shard}: " if answer.shard else ""
+    stored = answer.runs - answer.to_train
+    lines.append(f"{part}{answer.runs} distinct runs, {stored} stored, {answer.to_train} to train")
+    return "\n".join([*lines, *sentences(answer.forecast), *answer.notes])

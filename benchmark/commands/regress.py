@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from benchmark.commands.answers import RegressAnswer, show
 from benchmark.commands.console import console
 from benchmark.commands.options import HISTORY, BudgetName, Data, DataDir, StoreDir, opened, settle
-from benchmark.commands.say import say
+from benchmark.commands.say import AsJson, say
 from benchmark.errors import UsageError
 from benchmark.evidence.acceptance import accept as put_in_place
-from benchmark.evidence.regression import compared
+from benchmark.evidence.regression import Comparison, compared
 from benchmark.evidence.regression_text import summary as in_markdown
 from benchmark.store.files import reporting_write_errors
 from benchmark.store.names import hint
@@ -38,6 +39,7 @@ def command(
     ] = False,
     accept: Annotated[bool, typer.Option("--accept", help="Make the store the new reference.")] = False,
     history: Annotated[Path, typer.Option("--history", help="Where accepted effects are noted.")] = HISTORY,
+    as_json: AsJson = False,
 ) -> None:
     """Compare a store's effects with a reference's. Exit code 1 if any surely changed, unless it is accepted.
 
@@ -49,14 +51,16 @@ def command(
     then = reference_in(reference)
     store = store or settle(data, data_dir, budget, None, None, "1", "auto", 1).store
     now = opened(store)
-    with console().status("comparing"):
+    with console(as_json).status("comparing"):
         found = compared(then, now, only)
     if not found.changes:
         raise UsageError(
             f"{store} has no effect in common with {reference}, by recipe or by name; train the same ablations, data "
             "and budget"
         )
-    say(text := in_markdown(found))
+    text = in_markdown(found)
+    if not as_json:
+        say(text)
     if summary:
         remedy = "give another file with --summary"
         with reporting_write_errors(summary.parent, remedy), summary.open("a", encoding="utf-8") as file:
@@ -70,9 +74,34 @@ def command(
                 "or give --allow-missing"
             )
         put_in_place(now, reference, found, history, commit())
-        say(f"{reference} is now what {store} was; its effects are noted in {history}")
-    elif found.resolved or (found.matching.lacking and not allow_missing):
+    accepted = f"{reference} is now what {store} was; its effects are noted in {history}"
+    if as_json or accept:
+        show(answer_of(found, reference, store, accept), as_json, lambda: accepted)
+    if not accept and (found.resolved or (found.matching.lacking and not allow_missing)):
         raise typer.Exit(1)
+
+
+def answer_of(found: Comparison, reference: Path, store: Path, accepted: bool) -> RegressAnswer:
+    """Returns the answer: the comparison without the tables that it was made from."""
+    matching = found.matching
+    return RegressAnswer(
+        reference=str(reference),
+        store=str(store),
+        changed=len(found.resolved),
+        changes=tuple(found.changes),
+        costs=tuple(found.costs),
+        untrained=tuple(matching.untrained),
+        unknown=tuple(matching.unknown),
+        gone=tuple(matching.gone),
+        others=matching.others,
+        recoded=tuple(pair.before.study.name.row(pair.variant) for pair in matching.pairs if pair.recoded),
+        shared_runs=found.again[1],
+        same_runs=found.again[0],
+        differing=tuple(found.differing),
+        environments=(tuple(found.environments[0]), tuple(found.environments[1])),
+        commits=(tuple(found.commits[0]), tuple(found.commits[1])),
+        accepted=accepted,
+    )
 
 
 def reference_in(folder: Path) -> Store:

@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from benchmark import report as reports
+from benchmark.commands.answers import ReportAnswer, show
 from benchmark.commands.console import console
 from benchmark.commands.options import BudgetName, Data, DataDir, StoreDir, opened, settle
-from benchmark.commands.say import say
-from benchmark.evidence.measures import MEASURES, chosen
+from benchmark.commands.say import AsJson
+from benchmark.evidence.measures import MEASURES, chosen, in_words
+from benchmark.evidence.tables import tables
 
 
 def command(
@@ -39,6 +41,7 @@ def command(
         Path | None,
         typer.Option("--readme", help="Only put the short lists between the markers of this Markdown file."),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write tables and plots from the store alone: nothing is trained, no data set is needed but for --measure.
 
@@ -47,17 +50,31 @@ def command(
     """
     measures = chosen(measure)
     store = store or settle(data, data_dir, budget, None, None, "1", "auto", 1).store
-    if readme:
-        reports.write_lists(opened(store), readme)
-        say(f"short lists: {readme}")
-        return
     results, out = opened(store), out or store / "report"
-    more = tuple(kind for kind, wanted in (("pdf", pdf), ("png", png)) if wanted)
-    with console().status("writing the report"):
-        page = reports.write(results, out, history, more, rows or ())
-    say(f"report: {page}")
+    page = None
+    if readme:
+        reports.write_lists(results, readme)
+    else:
+        more = tuple(kind for kind, wanted in (("pdf", pdf), ("png", png)) if wanted)
+        with console(as_json).status("writing the report"):
+            page = reports.write(results, out, history, more, rows or ())
+    measured = []
     if measures:
         from benchmark.commands.measures import write_measures
 
-        say(write_measures(results, measures, data_dir, out))
-        say(f"measures: {out / 'measures.csv'}, {out / 'measures.md'}")
+        measured = write_measures(results, measures, data_dir, out)
+    answer = ReportAnswer(
+        store=str(store),
+        page=str(page) if page else None,
+        readme=str(readme) if readme else None,
+        effects=tuple(row for table in tables(results) for row in table.rows) if as_json else (),
+        measures=tuple(measured),
+    )
+
+    def words() -> str:
+        lines = [f"report: {page}" if page else f"short lists: {readme}"]
+        if measured:
+            lines += [in_words(measured), f"measures: {out / 'measures.csv'}, {out / 'measures.md'}"]
+        return "\n".join(lines)
+
+    show(answer, as_json, words)

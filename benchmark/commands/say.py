@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,11 @@ from benchmark.running.ended import Ended
 
 if TYPE_CHECKING:  # SciPy and statsmodels take a second to import, and `list` needs neither
     from benchmark.planning.requests import Request
+
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the answer as JSON; docs/scripting.md says what it holds.")
+]
 
 
 def duration(seconds: float) -> str:
@@ -68,9 +73,9 @@ def leave(ended: Ended, broken: Mapping[str, str]) -> None:
         raise typer.Exit(1)
 
 
-def leave_out(broken: Mapping[str, str]) -> None:
-    """Say why each module had to be left out, and exit with 1 if any was."""
-    for sentence in broken.values():
+def leave_out(broken: Mapping[str, str], said: bool = False) -> None:
+    """Says why each module had to be left out, unless an answer has said so, and exits with 1 if any was."""
+    for sentence in () if said else broken.values():
         say(sentence)
     if broken:
         raise typer.Exit(1)

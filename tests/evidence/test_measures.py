@@ -88,8 +88,9 @@ def test_from_a_store_to_tables(tmp_path: Path) -> None:
                 right = float((answers == truth).mean())
                 store.add(record(name, seed, right, fingerprint=data.fingerprint, data="mine"), {"logits": logits})
     (tmp_path / "out").mkdir()
-    text = write_measures(store, ["balanced-accuracy", "per-class"], tmp_path, tmp_path / "out")
-    assert "activation: recall of small, %" in text
+    found = write_measures(store, ["balanced-accuracy", "per-class"], tmp_path, tmp_path / "out")
+    assert "activation: recall of small, %" in in_words(found)
+    assert (tmp_path / "out" / "measures.md").read_text() == in_words(found)
     with (tmp_path / "out" / "measures.csv").open() as file:
         lines = {(line["variant"], line["measure"]): line for line in csv.DictReader(file)}
     assert float(lines["baseline", "balanced-accuracy"]["value"]) > 90

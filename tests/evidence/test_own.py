@@ -162,7 +162,7 @@ def test_a_planted_regression_fails(write: Write) -> None:
     then, now = write(long(scores())), write(long(scores(worse="mixup", by=1.0)), "new.csv")
     assert command(then, "--against", then)[0] == 0
     code, output = command(now, "--against", then, "--json")
-    told = json.loads(output)
+    told = json.loads(output)["compared"]
     assert code == 1
     assert told["verdict"] == "worse"
     assert [each["variant"] for each in told["variants"] if each["word"] == "worse"] == ["mixup"]

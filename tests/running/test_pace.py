@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import TINY
 
-from benchmark.commands.forecast import A_GPU, expected, forecast
+from benchmark.commands.forecast import A_GPU, expected, forecast, sentences
 from benchmark.data.splits import DataSet
 from benchmark.engine.evaluation import step_flops
 from benchmark.engine.network import build, first, resident
@@ -41,8 +41,8 @@ RUNS = [Run(replace(TINY, images=None, epochs=10), seed, "f") for seed in range(
 
 def test_without_runs_a_measured_step_tells_and_a_gpu_is_assumed(tmp_path: Path) -> None:
     """1.8 million images of 0.8 GFLOP are 1.44 PFLOP: on two workers of 0.4 TFLOP/s half an hour."""
-    said = forecast(asking(tmp_path, "cpu", "cpu"), RUNS, Store(tmp_path, 1), 0.8e9, lambda: 0.002)
-    assert said == [
+    found = forecast(asking(tmp_path, "cpu", "cpu"), RUNS, Store(tmp_path, 1), 0.8e9, lambda: 0.002)
+    assert sentences(found) == [
         "about 1.4 PFLOP: 1,800,000 images at the baseline's 0.8 GFLOP",
         "expected: 30 min 0 s (from one step of the baseline: 0.4 TFLOP/s a worker, without evaluation)",
         "on one H100: 0 min 15 s, assumed that it does the 94 TFLOP/s that airbench94 does on an A100; not measured",
@@ -52,12 +52,12 @@ def test_without_runs_a_measured_step_tells_and_a_gpu_is_assumed(tmp_path: Path)
 
 def test_much_computing_is_said_in_whole_numbers(tmp_path: Path) -> None:
     runs = [Run(replace(TINY, images=None, epochs=10), seed, "f") for seed in range(1700)]
-    (size, *_) = forecast(asking(tmp_path, "cuda:0"), runs, Store(tmp_path, 1), 0.8e9, lambda: 1e-5)
+    (size, *_) = sentences(forecast(asking(tmp_path, "cuda:0"), runs, Store(tmp_path, 1), 0.8e9, lambda: 1e-5))
     assert size == "about 612 PFLOP: 765,000,000 images at the baseline's 0.8 GFLOP"
 
 
 def test_on_a_gpu_nothing_is_assumed_of_another(tmp_path: Path) -> None:
-    said = forecast(asking(tmp_path, "cuda:0"), RUNS, Store(tmp_path, 1), 0.8e9, lambda: 1e-5)
+    said = sentences(forecast(asking(tmp_path, "cuda:0"), RUNS, Store(tmp_path, 1), 0.8e9, lambda: 1e-5))
     assert len(said) == 2
     assert said[1].startswith("expected: 0 min 18 s (from one step of the baseline: 80 TFLOP/s a worker")
 
