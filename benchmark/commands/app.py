@@ -34,6 +34,7 @@ COMMANDS = (
     "diagnose",
     "list",
     "merge",
+    "verify",
     "migrate",
 )
 

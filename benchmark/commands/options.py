@@ -38,10 +38,7 @@ Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Runs of each variant
 StoreDir = Annotated[Path | None, typer.Option("--store", help="Folder of the results. [results/DATA-BUDGET]")]
 ShardName = Annotated[
     str | None,
-    typer.Option(
-        "--shard",
-        help="Only one part of the runs, as 3/8; `merge` joins the stores. [all] Store: results/DATA-BUDGET-3of8.",
-    ),
+    typer.Option("--shard", help="One part of the runs, as 3/8, in a store of its own; `merge` joins them. [all]"),
 ]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Workers. [one for each core or GPU]")]
 JobsPerGpu = Annotated[

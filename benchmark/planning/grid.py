@@ -125,8 +125,9 @@ def without(table: Study, data: Container[str]) -> Study:
 
 
 def base_of(asked: Request) -> Recipe:
-    """The baseline, in the precision that every one of the devices is fast in."""
-    return baseline(asked.data, asked.budget, "bf16" if all(map(has_fast_bf16, set(asked.devices))) else "fp32")
+    """Returns the baseline, in the precision that was asked for or that every one of the devices is fast in."""
+    fast = all(map(has_fast_bf16, set(asked.devices)))
+    return baseline(asked.data, asked.budget, asked.precision or ("bf16" if fast else "fp32"))
 
 
 def lacking(grid: Grid, results: Store) -> list[Run]:

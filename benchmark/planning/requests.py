@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from benchmark.evidence.tables import Table
 from benchmark.planning.resolving import Need, look, targets
@@ -24,6 +25,7 @@ class Request:
     devices: tuple[str, ...]  # one entry for each worker
     store: Path
     seeds: int
+    precision: Literal["fp32", "bf16"] | None = None  # of the baseline; None: the one that every device is fast in
 
     @property
     def about(self) -> About:

@@ -12,6 +12,8 @@ from benchmark.store.records import EnsembleRecord, FailedRecord, Finished, Head
 
 MACHINE = ("device", "cpu", "threads", "torch", "python")  # of an environment: what may change numbers or times
 
+DIRTY = "-dirty"  # what git describe puts behind the commit of changed code
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -54,6 +56,41 @@ def machine(record: Header) -> str:
     device, cpu, threads, torch, python = (str(there.get(part, "unknown")) for part in MACHINE)
     place = f"{cpu}, {threads} thread{'' if threads == '1' else 's'}" if device == "cpu" else f"{device} ({cpu})"
     return f"{place}; PyTorch {torch}, Python {python}"
+
+
+def commits(records: Iterable[Header], most: int = 5) -> list[str]:
+    """Returns which code made the runs: commits with their runs, the most frequent first, at most `most` of them."""
+    found = Counter(str(record.environment.get("git_commit") or "no commit known") for record in records)
+    shown = [f"{commit_name(name)} ({in_runs(count)})" for name, count in found.most_common(most)]
+    others = found.most_common()[most:]
+    rest = sum(count for _, count in others)
+    return shown + ([f"{len(others)} more commits ({in_runs(rest)})"] if others else [])
+
+
+def in_runs(count: int) -> str:
+    """Returns a number of runs, in words."""
+    return f"{count} run{'s' if count != 1 else ''}"
+
+
+def commit_name(name: str) -> str:
+    """Returns a commit as readers know it, and whether its code was changed since."""
+    bare = name.removesuffix(DIRTY)
+    return bare if bare == name else f"{bare} with changes that are in no commit"
+
+
+def changed_since(records: Iterable[Header]) -> int:
+    """Returns how many runs were made by code with changes that are in no commit."""
+    return sum(str(record.environment.get("git_commit", "")).endswith(DIRTY) for record in records)
+
+
+def software(records: Iterable[Header]) -> list[str]:
+    """Returns what else is recorded of where runs were made, with their runs."""
+    names = {"os": "", "numpy": "NumPy ", "torchvision": "torchvision ", "cpu_capability": "instructions "}
+    parts = [
+        "; ".join(f"{words}{record.environment[name]}" for name, words in names.items() if name in record.environment)
+        for record in records
+    ]
+    return [f"{text or 'not recorded'} ({in_runs(count)})" for text, count in Counter(parts).most_common()]
 
 
 def moment(timestamp: str) -> str:

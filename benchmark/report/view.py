@@ -15,7 +15,18 @@ from benchmark.evidence.sweeps import Arm, Sweep
 from benchmark.evidence.tables import Decision, Table, decisions
 from benchmark.report import titles
 from benchmark.report.cells import NOTHING, Line, baseline, line, times
-from benchmark.report.counts import Counts, counts, machine, members_of, moment, records_of, unique
+from benchmark.report.counts import (
+    Counts,
+    changed_since,
+    commits,
+    counts,
+    machine,
+    members_of,
+    moment,
+    records_of,
+    software,
+    unique,
+)
 from benchmark.report.factor_table import FactorTable, shown
 from benchmark.report.legend import legend
 from benchmark.report.style import LINEAR, Picture, is_wide
@@ -90,6 +101,9 @@ class Overview:
     counts: Counts
     machines: list[tuple[str, int]]  # with their runs
     mixed: bool
+    commits: list[str]  # which code made the runs, with their number
+    changed_since: int  # runs by code with changes that are in no commit
+    software: list[str]  # what else is recorded of where they were made
     first: str
     last: str
     verdicts: dict[str, int]
@@ -136,6 +150,9 @@ def overview(
         counts=counts(records, named.values(), used),
         machines=list(Counter(map(machine, used)).items()),
         mixed=len(set(map(machine, used))) > 1,
+        commits=commits(used),
+        changed_since=changed_since(used),
+        software=software(used),
         first=moment(min(started for started, _ in times)),
         last=moment(max(finished for _, finished in times)),
         honest=store.calibration(),

@@ -13,6 +13,7 @@ import pytest
 import torch
 from builders import ABOUT, EFFECTS, failed, fill, record, study
 from conftest import TINY
+from safetensors.torch import load_file
 
 from benchmark import report
 from benchmark.data.load import load
@@ -31,8 +32,7 @@ from benchmark.planning.study_record import as_record
 from benchmark.recipe import Recipe
 from benchmark.running.executor import Outcome
 from benchmark.running.session import Session
-from benchmark.running.workers import beginning
-from benchmark.store.files import arrays_file
+from benchmark.store.files import arrays_file, weights_file
 from benchmark.store.merging import joined, joined_interims, write
 from benchmark.store.records import CostRecord, RunRecord
 from benchmark.store.store import Store
@@ -52,7 +52,8 @@ class Timed:
         for run in runs:
             Timed.clock += timedelta(minutes=1)
             data = load(run.recipe.data, self.folder)
-            result = train(run.recipe, run.seed, data, torch.device("cpu"), **beginning(run, self.store))
+            begun = {"start": load_file(weights_file(self.store, run.start))} if run.start else {}
+            result = train(run.recipe, run.seed, data, torch.device("cpu"), **begun)
             measured = replace(result, train_seconds=3.0, step_ms=5.0, peak_memory_mb=7.0)
             measured = measured if run.keeps_weights else replace(measured, weights=None)
             times = [moment.isoformat() for moment in (Timed.clock, Timed.clock + timedelta(seconds=3))]

@@ -1,0 +1,115 @@
+"""The runs that a store holds, as today's code plans them: recipes by the text that the store knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from benchmark.claim import CONTROL
+from benchmark.data.load import load
+from benchmark.planning.folds import on_fold
+from benchmark.planning.grid import planned
+from benchmark.planning.identity import Run, describe
+from benchmark.planning.requests import ADD_ONE, Request
+from benchmark.planning.rounds import origin, run_of
+from benchmark.planning.studies import Study
+from benchmark.recipe import Arm, Ensemble, Recipe
+from benchmark.store.names import EVERYTHING, Named, picks, plain
+from benchmark.store.records import ArmRecord, RunRecord, TableRecord
+
+Precision = Literal["fp32", "bf16"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")  # of the baseline, as devices are fast in
+
+
+@dataclass(frozen=True)
+class Today:
+    """What today's code plans for a store: recipes by their text, and fingerprints of data sets by name."""
+
+    recipes: Mapping[str, Recipe]
+    names: Mapping[str, str]  # of the row that a recipe stands in, by its text
+    fingerprints: Mapping[str, str]
+    folded: dict[str, Recipe] = field(default_factory=dict, compare=False)  # by text, as they were asked for
+
+    def run(self, record: RunRecord) -> Run | None:
+        """Returns the run that a record is of; None if no table plans it any more."""
+        found = self.on_fold(record) if record.fold else self.recipes.get(record.recipe)
+        if found is None or self.fingerprints.get(found.data) != record.fingerprint:
+            return None
+        planned = run_of(found, record.seed, record.fingerprint, self.fingerprints)
+        return planned if planned.key == record.key else None
+
+    def on_fold(self, record: RunRecord) -> Recipe | None:
+        """Returns the recipe of a run of cross-validation."""
+        assert record.fold is not None
+        if record.recipe not in self.folded:
+            runs = (on_fold(recipe, *record.fold, record.fingerprint) for recipe in self.recipes.values())
+            self.folded.update({describe(run.recipe): run.recipe for run in runs})
+        return self.folded.get(record.recipe)
+
+    def name(self, record: RunRecord) -> str:
+        """Returns the row that a run stands in first, as tables print it."""
+        found = self.on_fold(record) if record.fold else None
+        text = describe(replace(found, fold=None)) if found else record.recipe
+        return self.names.get(text, "")
+
+    def origins(self, runs: Sequence[Run]) -> list[Run]:
+        """Returns the runs that some of `runs` start from, each once."""
+        found = (origin(run.recipe, run.seed, self.fingerprints) for run in runs)
+        return list({run.key: run for run in found if run}.values())
+
+
+def today(tables: Sequence[TableRecord], store: Path, data_dir: Path) -> Today:
+    """Returns what today's code plans for stored tables, in each precision that a baseline may have.
+
+    Raises UsageError for data that are not available.
+    """
+    recipes: dict[str, Recipe] = {}
+    rows = [(table, arm) for table in tables for arm in (table.control, *table.arms)]
+    names = {arm.recipe: table.name.row(arm.variant) for table, arm in reversed(rows)}
+    for precision in PRECISIONS:
+        for study in planned_again(tables, store, data_dir, precision):
+            for name, arm in {CONTROL: study.base, **study.arms}.items():
+                for each in (arm, *behind(arm)):
+                    if isinstance(each, Recipe):
+                        text = describe(each)
+                        recipes.setdefault(text, each)
+                        names.setdefault(text, f"{study.name}: {name}")
+    sets = dict.fromkeys([table.data for table in tables] + [each.data for each in recipes.values()])
+    return Today(recipes, names, {name: load(name, data_dir).fingerprint for name in sets})
+
+
+def planned_again(tables: Sequence[TableRecord], store: Path, data_dir: Path, precision: Precision) -> Iterator[Study]:
+    """Yields the tables that today's code has for the data, budgets and designs of stored ones."""
+    places = dict.fromkeys((table.data, table.budget, table.design, table.tricks) for table in tables)
+    for data, budget, design, tricks in places:
+        asked = Request(data, "", data_dir, budget, ("cpu",), store, 1, precision)
+        named = [trick.replace(": ", ":", 1) for trick in tricks]
+        grid = planned(asked, None, design, named) if named else planned(asked, EVERYTHING, ADD_ONE)
+        yield from grid.tables
+
+
+def behind(arm: Arm) -> list[Recipe]:
+    """Returns the recipes that an arm is made of: members of an ensemble, the one that another starts from."""
+    if isinstance(arm, Ensemble):
+        return [member.recipe for member in arm.members]
+    return [arm.before] if isinstance(arm.before, Recipe) else []
+
+
+def chosen(records: Sequence[RunRecord], tables: Sequence[TableRecord], only: str | None) -> list[RunRecord]:
+    """Returns the runs of the rows that `only` names; all of them if it is None or "all".
+
+    Raises UsageError for a name that no stored table has.
+    """
+    if only is None or plain(only) == EVERYTHING:
+        return list(records)
+    named = [Named(t.ablation, t.context, (*(arm.variant for arm in t.arms), *t.same)) for t in tables]
+    wanted = picks(only, named)
+    rows: list[tuple[TableRecord, ArmRecord]] = [(t, arm) for t in tables for arm in (t.control, *t.arms)]
+    texts = {
+        (table.fingerprint, arm.recipe)
+        for table, arm in rows
+        if any(pick.takes(table.ablation, table.context, arm.variant) for pick in wanted)
+    }
+    return [record for record in records if (record.fingerprint, record.recipe) in texts]
