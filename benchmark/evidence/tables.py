@@ -30,6 +30,7 @@ from benchmark.store.records import (
     Finished,
     Record,
     RunRecord,
+    TableName,
     TableRecord,
 )
 from benchmark.store.store import Store
@@ -83,6 +84,12 @@ class Table:
     arms: dict[str, list[Finished]]
     rows: list[Row]
     missing: int  # runs planned that the store lacks
+    contexts: tuple[str, ...] = ()  # of the planned tables that this one is, where these are several
+
+    @property
+    def names(self) -> list[TableName]:
+        """Returns the names of the planned tables that this one is."""
+        return [replace(self.study.name, context=each) for each in self.contexts or (self.study.context,)]
 
     def runs(self, arm: str) -> list[Finished]:
         """Those of an arm, or of the control under any of its names; none if the table has no such arm."""

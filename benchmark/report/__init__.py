@@ -24,6 +24,7 @@ from benchmark.evidence.factors import factors
 from benchmark.evidence.log import Log
 from benchmark.evidence.sweeps import sweep
 from benchmark.evidence.tables import Table, decisions, tables
+from benchmark.evidence.twins import without_twins
 from benchmark.report.text import slug
 from benchmark.store.files import reporting_write_errors
 from benchmark.store.records import TableRecord
@@ -69,7 +70,7 @@ def write(
             "variants": variants.every(standing, named, overview.ablations),
             "shortlists": shortlists.shortlists(named),
             "figures": time_plot.draw(standing, target),
-            "elsewhere": elsewhere.tricks(found),
+            "elsewhere": elsewhere.tricks(named.values()),
         }
         save(out / "index.md", render.markdown(overview, **shown))
         save(out / "index.html", render.html(overview, **shown))
@@ -84,8 +85,9 @@ def write_lists(store: Store, document: Path) -> None:
 
 
 def by_name(found: Sequence[Table]) -> dict[str, Table]:
-    """Returns tables by the names of their files."""
-    return dict(zip(names([table.study for table in found]), found, strict=True))
+    """Returns tables by the names of their files; those with equal recipes are one."""
+    shown = without_twins(found)
+    return dict(zip(names([table.study for table in shown]), shown, strict=True))
 
 
 def numbers(named: Mapping[str, Table], rows: Sequence[str] = ()) -> dict[str, str]:

@@ -45,7 +45,7 @@ def read_history(path: Path | None, store: Store) -> pd.DataFrame:
 
 def over_time(table: Table, history: pd.DataFrame, gallery: Gallery, name: str) -> dict[str, Picture]:
     """Write the figure of a table's effects in every accepted reference; nothing where none has two entries."""
-    here = pd.Series({column: getattr(table.study.name, column) for column in PLACE[:-1]})
+    here = pd.Series({column: getattr(table.names[0], column) for column in PLACE[:-1]})
     noted = history[(history[PLACE[:-1]] == here).all(axis=1) & (history["variant"] != CONTROL)]
     repeated = noted[noted.groupby("variant")["effect"].transform("size") > 1]
     if repeated.empty:

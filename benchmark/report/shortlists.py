@@ -283,8 +283,9 @@ def chosen(named: Mapping[str, Table], rows: Sequence[str]) -> list[list[Candida
     """
     if not rows:
         return [[one.best for one in entries[:SHOWN]] for each in shortlists(named) for _, entries in headings(each)]
-    there = {alike(each.study.name.row(each.row.variant)): each for each in repeated(named)}
+    every = {table.row(each.row.variant): each for each in repeated(named) for table in named[each.section].names}
+    there = {alike(name): each for name, each in every.items()}
     for name in rows:
         if alike(name) not in there:
-            raise unknown("row", name, [each.study.name.row(each.row.variant) for each in there.values()])
+            raise unknown("row", name, list(every))
     return [[there[alike(name)] for name in rows]]

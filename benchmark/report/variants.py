@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from shlex import join
 
@@ -88,7 +88,7 @@ def variant(each: Candidate, table: Table, line: Line, sources: list[str]) -> Va
         seeds=seeds,
         missing=sorted(set(range(each.arm.seeds)) - set(seeds)),
         mixed=is_mixed([*runs, *table.control]),
-        command=command(study, line.variant),
+        command=command(replace(study, context=table.names[0].context), line.variant),
         also=also(each.row),
     )
 
