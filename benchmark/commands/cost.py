@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -12,9 +13,13 @@ from benchmark.commands.console import console
 from benchmark.commands.options import BudgetName, Data, DataDir, DeviceName, ImageSize, Only, StoreDir, settle
 from benchmark.commands.say import AsJson, leave_out, say
 from benchmark.data.load import load
+from benchmark.engine.capture import CaptureError
 from benchmark.engine.machine import settle as prepare
+from benchmark.errors import UsageError
 from benchmark.planning.grid import check_names, planned
 from benchmark.planning.rounds import pairs
+from benchmark.planning.studies import Study
+from benchmark.recipe import Recipe
 from benchmark.running.cost import entry, step_turns
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
@@ -43,7 +48,14 @@ def command(
     images, place = load(asked.data, asked.data_dir), torch.device(asked.devices[0])
     found, results, costs = pairs(grid.tables), Store(asked.store, ENGINE), []
     for arm, base in track(found, "measuring", console=console(as_json)):
-        costs.append(entry(arm, base, step_turns(arm, base, images, place).cost(), asked.devices[0]))
+        try:
+            turns = step_turns(arm, base, images, place)
+        except CaptureError as reason:
+            raise UsageError(
+                f"the step of {name_of(arm, grid.tables)} cannot be captured as a CUDA graph: {reason}; the costs "
+                "measured before it are kept; --only measures others, and --device cpu this one"
+            ) from reason
+        costs.append(entry(arm, base, turns.cost(), asked.devices[0]))
         results.save_cost(costs[-1])
     answer = CostAnswer(
         data=asked.data,
@@ -56,3 +68,10 @@ def command(
     )
     show(answer, as_json, lambda: f"{len(costs)} costs in {asked.store / 'costs.json'}; `report` shows them")
     leave_out(grid.broken, as_json)
+
+
+def name_of(arm: Recipe, tables: Sequence[Study]) -> str:
+    """Returns the name of a variant as the tables that hold it call it: of the ablation, then of the variant."""
+    return next(
+        f"{table.ablation.name}: {name}" for table in tables for name, each in table.arms.items() if each == arm
+    )

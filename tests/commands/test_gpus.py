@@ -9,10 +9,13 @@ import pytest
 import torch
 from builders import CPU, record
 
+from benchmark.commands import cost
 from benchmark.commands.options import settle
 from benchmark.commands.run import on_other_gpus
 from benchmark.commands.say import opening
 from benchmark.engine import machine
+from benchmark.engine.capture import CaptureError
+from benchmark.errors import UsageError
 from benchmark.planning.grid import base_of
 from benchmark.planning.requests import Request
 from benchmark.store.store import Store
@@ -62,3 +65,14 @@ def test_a_gpu_that_is_not_used_is_told_at_once(monkeypatch: pytest.MonkeyPatch,
     assert opening(request).endswith("; no GPU is used: an NVIDIA GPU is there, but torch cannot use it: too old")
     monkeypatch.setattr(machine, "unused_gpu", lambda: "")
     assert "no GPU" not in opening(replace(request, budget="small"))
+
+
+def test_a_step_that_cannot_be_captured_is_named(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise CaptureError("operation not permitted when stream is capturing (my_trick.py, line 12)")
+
+    monkeypatch.setattr(cost, "step_turns", fails)
+    with pytest.raises(UsageError, match=r"label_smoothing: 0.1 cannot be captured .*line 12\); .*are kept; --only"):
+        cost.command("toy", folder, None, "quick", "label_smoothing", tmp_path, "cpu")
