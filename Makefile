@@ -28,7 +28,7 @@ endif
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help ablate ablate-all test bench gpu-check setup report regress plan check docs format clean
+.PHONY: help ablate ablate-all test bench gpu-check setup report regress plan check docs site format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -60,13 +60,19 @@ regress: $(READY) ## compare the effects in the default store with the committed
 plan: $(READY) ## list the runs, how many are stored, how long the others will take
 	$(RUN) -m benchmark plan $(CHOSEN) $(ARGS)
 
-check: $(TOOLS) docs ## check format, lint, types and documentation; CI runs this after the tests
+check: $(TOOLS) docs ## check format, lint, types, workflows and documentation; CI runs this after the tests
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+	$(RUN) -m check_jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	PATH="$$($(RUN) -c 'import sysconfig; print(sysconfig.get_path("scripts"))'):$$PATH" zizmor --offline --no-progress .github/workflows
 
 docs: $(TOOLS) ## build the documentation, warnings are errors, into build/docs
 	$(RUN) -m sphinx --fail-on-warning --keep-going -q docs build/docs
+
+site: $(TOOLS) ## the documentation with the reports of the committed results, into build/docs
+	$(RUN) -m sphinx --fail-on-warning --keep-going -q -t reports docs build/docs
+	for store in results/reference/*; do $(RUN) -m benchmark report --store "$$store" --out "build/docs/reports/$${store##*/}" || exit 1; done
 
 format: $(TOOLS) ## put the code into the project's format
 	$(RUN) -m ruff format .
