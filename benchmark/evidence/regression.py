@@ -4,7 +4,9 @@ A change of the code, of PyTorch or of the machine may move every accuracy and l
 or break one trick and leave the rest. So effects are compared, beside the baselines themselves. All comparisons are
 one family (Holm). Where both stores have the very same runs of a variant and of its baseline (the same recipe, code
 and seed, and none besides) and all of them gave the same numbers, nothing has changed, however few they are: trainings
-are deterministic. Where one side has other runs too, the statistics decide. Costs are compared by ratios of step times
+are deterministic. Where one side has other runs too, the statistics decide; where they leave open what the store's
+own runs, all of them shared, repeat number by number, the row is called repeated: nothing that was trained differs.
+Costs are compared by ratios of step times
 that were measured in turns; their error is how much these ratios scatter from one measurement to another.
 """
 
@@ -48,7 +50,7 @@ class Change:
     low: float | None  # 95 % interval of after - before; None with a single run on a side
     high: float | None
     p: float | None  # of no change, corrected over all comparisons
-    word: str  # better, worse, unchanged (surely within the margin, or the same numbers again), unresolved
+    word: str  # better, worse, unchanged (surely within the margin, or the same numbers again), repeated, unresolved
     visible: float | None  # the change that would show four times out of five
 
     @property
@@ -94,8 +96,9 @@ class Side:
     after: Terms
     margin: float  # points
     spread: Background  # what the table's arms tell together of single runs
-    reproduced: bool  # whether shared runs gave the same numbers
+    reproduced: bool  # whether both sides have the very same runs, which gave the same numbers
     seeds: Sequence[Seeds] = ()  # of the samples of `after`, then of `before`; none where no two share any
+    repeated: bool = False  # whether the reference has all runs of `after`, with the same numbers, and may have more
 
 
 def compared(reference: Store, store: Store, only: str | None = None) -> Comparison:
@@ -113,10 +116,7 @@ def compared(reference: Store, store: Store, only: str | None = None) -> Compari
         old, new = effect(before, pair.variant), effect(after, pair.now)
         if old is not None and new is not None:
             sides.append(side(before, pair.variant, old, new, after, pair.now))
-    changes = [
-        replace(change, word="unchanged") if side.reproduced else change
-        for change, side in zip(judged(sides), sides, strict=True)
-    ]
+    changes = [worded(change, side) for change, side in zip(judged(sides), sides, strict=True)]
     runs = [each.finished for each in (reference, store)]  # read from the disk, once
     shared = again(*runs)
     return Comparison(
@@ -132,8 +132,18 @@ def compared(reference: Store, store: Store, only: str | None = None) -> Compari
 
 def side(before: Table, variant: str, old: Terms, new: Terms, after: Table, now: str) -> Side:
     """Returns what is compared of a row or a baseline."""
-    same = reproduced(before, after, variant, now)
-    return Side(before.study.name, variant, old, new, before.study.margin, spread(before), same)
+    arms = [(before.runs(one), after.runs(other)) for one, other in ((variant, now), (CONTROL, CONTROL))]
+    repeated = all(all_again(*arm) for arm in arms)
+    reproduced = repeated and all(len(one) == len(other) for one, other in arms)
+    common = spread(before)
+    return Side(before.study.name, variant, old, new, before.study.margin, common, reproduced, repeated=repeated)
+
+
+def worded(change: Change, side: Side) -> Change:
+    """Returns a change with the word that runs with the same numbers give it, if they do."""
+    if side.reproduced:
+        return replace(change, word="unchanged")
+    return replace(change, word="repeated") if side.repeated and change.word == "unresolved" else change
 
 
 def differing(before: Iterable[Finished], after: Iterable[Finished], now: Iterable[Table]) -> list[str]:
@@ -161,15 +171,9 @@ def commits(runs: Iterable[Finished]) -> list[str]:
     return [commit[:9] for commit, _ in found.most_common() if commit]
 
 
-def reproduced(before: Table, after: Table, variant: str, now: str) -> bool:
-    """Returns whether a variant and its control have the very same runs then and now, with the same numbers."""
-    return all(all_again(before.runs(old), after.runs(new)) for old, new in ((variant, now), (CONTROL, CONTROL)))
-
-
 def all_again(before: Sequence[Finished], after: Sequence[Finished]) -> bool:
-    """Returns whether there are runs, the same on both sides and no others, and all gave the same numbers."""
-    keys = [{run.key for run in runs} for runs in (before, after)]
-    return bool(keys[0]) and keys[0] == keys[1] and all(again(before, after))
+    """Returns whether there are runs now, the reference has all of them, and all gave the same numbers."""
+    return bool(after) and {run.key for run in after} <= {run.key for run in before} and all(again(before, after))
 
 
 def again(before: Sequence[Finished], after: Sequence[Finished]) -> list[bool]:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
 from benchmark.evidence.regression import Change, Comparison
 
 ROWS = 20  # of a list
+REPEATED = (
+    "Effects are called repeated where all runs of the store are among these and the reference has more: what was "
+    "trained again came out the same, and the test has too few runs to say more."
+)
 
 
 def summary(comparison: Comparison, rows: int = ROWS) -> str:
     """Returns the comparison: what was compared with nothing first, then what changed, then how sure that is."""
     resolved = comparison.resolved
-    counts = {word: sum(c.word == word for c in comparison.changes) for word in ("unchanged", "unresolved")}
+    counts = Counter(change.word for change in comparison.changes)
+    words = ["unchanged", "repeated" if counts["repeated"] else "", "unresolved"]
     lines = [
-        f"### Effects: {len(resolved)} changed, {counts['unchanged']} unchanged, {counts['unresolved']} unresolved",
+        f"### Effects: {', '.join([f'{len(resolved)} changed', *(f'{counts[w]} {w}' for w in words if w)])}",
         *lacking(comparison, rows),
     ]
     if resolved:
@@ -30,6 +36,7 @@ def summary(comparison: Comparison, rows: int = ROWS) -> str:
     same, both = comparison.again
     if both:
         lines += ["", f"{same} of the {both} runs that both have gave the same numbers."]
+        lines += [REPEATED] if counts["repeated"] else []
         lines += listed("These gave others:", comparison.differing, rows)
     if sizes := [change.visible for change in comparison.changes if change.visible]:
         lines += ["", f"Smallest change likely to be seen with these runs: {median(sizes):.1f} points."]

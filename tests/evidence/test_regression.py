@@ -226,6 +226,23 @@ def test_the_same_numbers_again_are_no_change_only_where_there_are_no_other_runs
     assert resolved(found) == [("flip", "worse")]
 
 
+def test_some_of_the_references_runs_with_the_same_numbers_are_repeated(tmp_path: Path) -> None:
+    reference, few = made(tmp_path / "a", 0, runs=12, spread=3.0), made(tmp_path / "b", 0, runs=2, spread=3.0)
+    first = [run for run in reference.finished if run.seed < 2]
+    with few.writing():
+        few.replace(first, few.tables(), [])
+    found = compared(reference, few)
+    assert {change.word for change in found.changes} == {"repeated"}
+    assert f"0 changed, 0 unchanged, {len(found.changes)} repeated, 0 unresolved" in summary(found)
+    flip = next(run for run in few.finished if (run.recipe, run.seed) == ("-flip", 0))
+    assert isinstance(flip, RunRecord)
+    with few.writing():
+        few.add(replace(flip, test_accuracy=(flip.test_accuracy or 0.0) + 0.0001))
+    words = {change.variant: change.word for change in compared(reference, Store(few.folder, 1)).changes}
+    assert words.pop("flip") == "unresolved"
+    assert set(words.values()) == {"repeated"}
+
+
 def test_single_runs_compare_to_nothing_sure(tmp_path: Path) -> None:
     found = compared(made(tmp_path / "a", 0, runs=1), made(tmp_path / "b", 1, runs=1))
     by_name = {change.variant: change for change in found.changes}
