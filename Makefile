@@ -28,7 +28,7 @@ endif
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help ablate ablate-all test bench gpu-check setup report regress plan check docs site format clean
+.PHONY: help ablate ablate-all papers test bench gpu-check setup report regress plan check docs site format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ ablate-all: $(READY) ## the same with the whole catalogue: hours on 2 cores
 
 test: $(TOOLS) ## run the tests
 	$(RUN) -m pytest $(if $(READY),-n auto --maxprocesses 4 --dist loadfile)
+
+papers: $(READY) ## published tables beside measured, one page; trains what results/reference lacks of them
+	$(RUN) -m benchmark papers $(CHOSEN) $(ARGS)
 
 bench: $(TOOLS) ## time each trick's step, the training loop and the runner, into results/bench.json
 	mkdir -p results

@@ -9,7 +9,7 @@ http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html, section 7.
 from dataclasses import replace
 
 from benchmark.networks import VGG
-from benchmark.recipe import Claim, More, Recipe
+from benchmark.recipe import Claim, More, Published, Recipe
 
 CLAIMS = [
     Claim(
@@ -24,6 +24,13 @@ CLAIMS = [
     ),
 ]
 
+PUBLISHED = {  # https://github.com/ducha-aiki/caffenet-benchmark, ImageNet of 128 pixels, single runs
+    ("cifar10", ""): {
+        "width x1/2": Published(41.6, "read", runs=1),
+        "baseline": Published(47.1, "read", runs=1),
+        "width x2": Published(53.3, "read", runs=1),
+    }
+}
 TOUR = ("width x1/4",)
 
 

@@ -44,6 +44,46 @@ class Affine:
         )
 
 
+@dataclass(frozen=True)
+class Stacked:
+    """Preprocessings one after the other, each fitted on what those before it give."""
+
+    parts: tuple[Callable[[Tensor], Transform], ...]
+
+    def __call__(self, train_images: Tensor) -> Transform:
+        fitted: list[Transform] = []
+        for part in self.parts:
+            fitted.append(part(train_images))
+            train_images = fitted[-1](train_images)
+        return Following(tuple(fitted))
+
+
+@dataclass(frozen=True, eq=False)
+class Following:
+    """Transforms one after the other."""
+
+    parts: tuple[Transform, ...]
+
+    def __call__(self, images: Tensor) -> Tensor:
+        for part in self.parts:
+            images = part(images)
+        return images
+
+
+def contrast_normalised(train_images: Tensor) -> Transform:
+    """Global contrast normalisation: Coates et al. 2011, https://proceedings.mlr.press/v15/coates11a.html.
+
+    Each image less its own mean, over its own standard deviation; 10 is added to the variance of values from 0 to 255.
+    """
+    return less_own_contrast
+
+
+def less_own_contrast(images: Tensor) -> Tensor:
+    """Returns each image with mean 0 and nearly unit deviation over all of its numbers."""
+    variance, mean = torch.var_mean(images, dim=(1, 2, 3), keepdim=True)
+    return (images - mean) / (variance + 10 / 255**2).sqrt()
+
+
 @takes_bytes
 def flip(images: Tensor, targets: Tensor, rng: Generator) -> Batch:
     """Each image mirrored left to right with probability 1/2."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 def bare_name(data: str) -> str:
@@ -28,8 +28,10 @@ class Budget:
     learning_rate: float
     images: int | None = None
     validation_images: int | None = None
+    package: str = "ablations"  # whose modules it trains
 
 
+REDUCED, FULL = "reduced", "full"  # the budgets of papers' tables
 BUDGETS = {
     "quick": Budget(
         purpose="a laptop's CPU: 4,500 images",
@@ -65,4 +67,8 @@ BUDGETS = {
         batch_size=512,
         learning_rate=0.8,
     ),
+}
+BUDGETS |= {  # of papers/: a module with a base of its own takes no more of these than the margin
+    REDUCED: replace(BUDGETS["quick"], purpose="tables of papers, made small", package="papers"),
+    FULL: replace(BUDGETS["standard"], purpose="tables of papers, as they were", margin=0.5, package="papers"),
 }

@@ -20,6 +20,8 @@ Measure = Literal[
     "gap",  # train accuracy less test accuracy
     "band",  # width of the band of the last epoch's per-batch losses, against their mean
     "speed",  # validation accuracy, averaged over the epochs
+    "epochs to 75 %",  # of an epoch's training batches right; one more than were trained where it is never reached
+    "spread",  # of single runs' test accuracies: each run's distance from the median of its arm
     "dead units",  # share of units that give one and the same number for every training image
     "near-zero weights",  # share of weights within 1e-3 of zero
     "largest norm",  # of a unit's incoming weights
@@ -105,6 +107,16 @@ class Fails(Comparison, frozen=True, tag="fails"):
 
 
 Holds = Better | NotBetter | More | Diminishing | Additive | Alike | Fails
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a table of a paper says of an arm."""
+
+    accuracy: float  # on test images, points; an error rate e is 100 - e
+    trust: Literal["read", "quoted", "recalled"]  # at the source; by others; from memory, which decides nothing
+    deviation: float | None = None  # over runs, points; None where the paper has none
+    runs: int | None = None  # None where the paper does not say
 
 
 @dataclass(frozen=True)

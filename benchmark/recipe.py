@@ -34,6 +34,7 @@ from benchmark.claim import Fails as Fails
 from benchmark.claim import Measure as Measure
 from benchmark.claim import More as More
 from benchmark.claim import NotBetter as NotBetter
+from benchmark.claim import Published as Published
 
 Batch = tuple[Tensor, Tensor]
 Maker = Callable[[int], nn.Module]  # channels -> a fresh layer

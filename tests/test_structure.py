@@ -126,7 +126,7 @@ def test_the_engine_knows_no_trick_by_name() -> None:
 def test_what_only_reads_needs_no_torch(module: str) -> None:
     """A report is written from the store alone, on a machine that may have no torch."""
     brought = {name.split(".")[0] for name in at_import(module)}
-    assert not brought & {"torch", "torchvision", "ablations"}
+    assert not brought & {"torch", "torchvision", "ablations", "papers"}
 
 
 @pytest.mark.parametrize("words", [["--help"], ["list"], ["report", "--store", "results/reference/cifar10-small"]])
@@ -146,7 +146,7 @@ finally:
 
 def test_every_package_is_installed() -> None:
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    inits = [path for name in ("benchmark", "ablations") for path in (ROOT / name).rglob("__init__.py")]
+    inits = [path for name in ("benchmark", "ablations", "papers") for path in (ROOT / name).rglob("__init__.py")]
     assert {".".join(path.parent.relative_to(ROOT).parts) for path in inits} == set(packages)
 
 
@@ -154,6 +154,8 @@ def test_the_documents_name_every_trick_and_every_package() -> None:
     listed, tree = ((ROOT / "docs" / f"{name}.md").read_text() for name in ("tricks", "architecture"))
     tricks = {path.stem for path in (ROOT / "ablations").glob("*.py")} - {"__init__"}
     assert not {name for name in tricks if f"`{name}`" not in listed}
+    tables = {path.stem for path in (ROOT / "papers").glob("*.py")} - {"__init__"}
+    assert not {name for name in tables if f"`{name}`" not in (ROOT / "docs" / "papers.md").read_text()}
     assert not {name for name in ORDER if f"  {name}" not in tree}
 
 

@@ -22,6 +22,7 @@ from benchmark.errors import UsageError
 
 COMMANDS = (
     "run",
+    "papers",
     "combine",
     "plan",
     "folds",

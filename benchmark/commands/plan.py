@@ -60,7 +60,7 @@ def command(
     Example: python -m benchmark plan --seeds 10
     """
     part = shard_of(shard) if shard else None
-    check_names(only, design, trick or ())
+    check_names(only, design, trick or (), budget)
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds, image_size)
     if part and not store:
         asked = replace(asked, store=part.store_of(asked.store))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -96,7 +96,7 @@ def command(
             "--resolve needs the runs of all parts; leave out --shard, or resolve what `merge` has joined"
         )
     deadline = deadline_in(minutes)
-    check_names(only, design, trick or ())
+    check_names(only, design, trick or (), budget)
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds, image_size)
     if part and not store:
         asked = replace(asked, store=part.store_of(asked.store))
@@ -143,6 +143,15 @@ def command(
             page = reports.write(results, out)
         say(f"report: {page}")
     leave(ended, grid.broken)
+
+
+def trained(**options: Any) -> int:
+    """Carries out `run` with options by the names of its parameters, and returns its exit code."""
+    try:
+        command(**options)
+    except typer.Exit as left:
+        return int(left.exit_code)
+    return 0
 
 
 @dataclass(frozen=True)

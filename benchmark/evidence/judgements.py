@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite, nan
-from statistics import fmean
+from statistics import fmean, median
 
 from benchmark.claim import CONTROL, Additive, Alike, Better, Claim, Diminishing, Fails, Holds, More, NotBetter
 from benchmark.claim import Measure as MeasureName
@@ -22,6 +22,7 @@ from benchmark.store.records import EnsembleRecord, Finished, RunRecord
 
 SUPPORTED, CONTRADICTED, WITHIN = "supported", "contradicted", "within the margin"
 WORDS = (SUPPORTED, CONTRADICTED, WITHIN, "unresolved", "not measured")
+LEARNED = 0.75  # of the training images right, by which Krizhevsky et al. 2012 compare activations
 Scores = list[float]  # accuracies in points, one per run
 Term = tuple[float, Scores]  # of a sum of means
 
@@ -62,6 +63,20 @@ def early(run: RunRecord) -> float | None:
     return fmean(known) if known and len(known) == len(quarter) else None
 
 
+def epochs_to_75(run: RunRecord) -> float | None:
+    """Returns the epochs until 75 % of an epoch's training batches are right, linear between two epochs.
+
+    One more than were trained where that is never reached. The first epoch counts as begun from nothing right.
+    """
+    before = 0.0
+    for done, accuracy in enumerate(run.epoch_train_accuracy):
+        now = accuracy or 0.0
+        if now >= LEARNED:
+            return done + (LEARNED - before) / (now - before)
+        before = now
+    return float(len(run.epoch_train_accuracy) + 1)
+
+
 MEASURES: dict[MeasureName, Measure] = {  # claim.py says what each is
     "train accuracy": of_run("points", lambda run: run.train_accuracy, 100),
     "train loss": of_run("nats", lambda run: run.epoch_train_loss[-1] if run.epoch_train_loss else None),
@@ -70,6 +85,8 @@ MEASURES: dict[MeasureName, Measure] = {  # claim.py says what each is
     "gap": of_run("points", gap, 100),
     "band": of_run("points", lambda run: run.band, 100),
     "speed": of_run("points", lambda run: fmean(run.validation_accuracy or [0.0]), 100),
+    "epochs to 75 %": of_run("epochs", epochs_to_75),
+    "spread": Measure("points", lambda record: scaled(record.test_accuracy, 100)),  # `scores` takes the distances
     "dead units": of_run("points", lambda run: run.dead_units, 100),
     "near-zero weights": of_run("points", lambda run: run.near_zero, 100),
     "largest norm": of_run("", lambda run: run.largest_norm),
@@ -199,8 +216,16 @@ def scores(arm: str, holds: Holds, table: Table) -> Scores:
     """Returns what the claim is about, of the runs of an arm by the name it gives it; none of an unknown arm."""
     runs = runs_on(arm, holds, table)
     if measure := holds.of_measure:
-        return [float(value) for run in runs if (value := MEASURES[measure].of(run)) is not None]
+        found = [float(value) for run in runs if (value := MEASURES[measure].of(run)) is not None]
+        return distances(found) if measure == "spread" else found
     return points(runs, table.study)
+
+
+def distances(found: Scores) -> Scores:
+    """Returns how far each is from the median: a t test on these compares spreads, as Brown & Forsythe 1974 do,
+    https://doi.org/10.1080/01621459.1974.10482955."""
+    middle = median(found) if found else 0.0
+    return [abs(each - middle) for each in found]
 
 
 def runs_on(arm: str, holds: Holds, table: Table) -> list[Finished]:

@@ -6,18 +6,18 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 
-from benchmark.claim import Claim
+from benchmark.claim import Claim, Published
 from benchmark.errors import unknown
-from benchmark.planning.contract import PACKAGE, documented
+from benchmark.planning.contract import PACKAGE, PAPERS, check_differences, documented, remarks
 from benchmark.recipe import Arm, Recipe
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """One module of `ablations/`, checked."""
+    """One module of `ablations/` or `papers/`, checked."""
 
     name: str
     question: str
@@ -27,34 +27,48 @@ class Ablation:
     claims: tuple[Claim, ...]
     factors: tuple[str, str] | None = None  # names of the two factors, where its variants are named KIND: WAY
     tour: tuple[str, ...] = ()  # what a run without a selection takes of it: VARIANT, or CONTEXT: VARIANT
+    published: Mapping[tuple[str, str], Mapping[str, Published]] = field(default_factory=dict)  # by data and context
+    remarks: str = ""  # of a paper's table: sources, and how it differs
+    package: str = PACKAGE
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """Returns the data sets of the paper's tables, CIFAR-10 where none is named."""
+        return tuple(dict.fromkeys(data for data, _ in self.published)) or ("cifar10",)
 
 
-def discover() -> tuple[list[Ablation], dict[str, str]]:
-    """The ablations there are, and for each module that cannot be used one sentence that says why."""
+def discover(package: str = PACKAGE, full: bool = False) -> tuple[list[Ablation], dict[str, str]]:
+    """Returns the ablations of a package, and for each module that cannot be used one sentence that says why.
+
+    `full` is for modules with a base of their own, which have a full and a reduced form.
+    """
     good: list[Ablation] = []
     broken: dict[str, str] = {}
-    for name in names():
+    for name in names(package):
         try:
-            good.append(read(importlib.import_module(f"{PACKAGE}.{name}")))
+            good.append(read(importlib.import_module(f"{package}.{name}"), full))
         except Exception as reason:  # whatever a user's module raises must not stop the others
-            broken[name] = f"{PACKAGE}/{name}.py is left out: {type(reason).__name__}: {reason}"
+            broken[name] = f"{package}/{name}.py is left out: {type(reason).__name__}: {reason}"
     return good, broken
 
 
-def names() -> list[str]:
-    """The modules of `ablations/`, found by being there."""
-    package = importlib.import_module(PACKAGE)
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+def names(package: str = PACKAGE) -> list[str]:
+    """Returns the modules of a package, found by being there."""
+    return sorted(module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__))
 
 
-def read(module: ModuleType) -> Ablation:
+def read(module: ModuleType, full: bool = False) -> Ablation:
     """The ablation that a module defines. Raises ValueError if it breaks the contract, saying how to mend it."""
-    question, sources = documented(inspect.getdoc(module) or "")
+    docstring = inspect.getdoc(module) or ""
+    question, sources = documented(docstring)
     if not callable(getattr(module, "variants", None)):
         raise ValueError("it needs a function variants(base: Recipe) -> dict[str, Recipe]")
     contexts = getattr(module, "CONTEXTS", {"": unadapted})
+    if own := getattr(module, "base", None):
+        check_differences(docstring)
+        contexts = {name: on_its_own(own, adapt, full) for name, adapt in contexts.items()}
     claims = tuple(getattr(module, "CLAIMS", ()))
-    name = module.__name__.removeprefix(f"{PACKAGE}.")
+    package, _, name = module.__name__.rpartition(".")
     return Ablation(
         name,
         question,
@@ -64,7 +78,29 @@ def read(module: ModuleType) -> Ablation:
         claims,
         getattr(module, "TWO_FACTORS", None),
         tour_of(module),
+        published_by(module),
+        remarks(docstring) if package == PAPERS else "",
+        package,
     )
+
+
+def on_its_own(
+    own: Callable[[str, str, bool], Recipe], adapt: Callable[[Recipe], Recipe], full: bool
+) -> Callable[[Recipe], Recipe]:
+    """Returns a context that starts from a module's base; the budget's gives no more than data and precision."""
+    return lambda given: adapt(own(given.data, given.precision, full))
+
+
+def published_by(module: ModuleType) -> Mapping[tuple[str, str], Mapping[str, Published]]:
+    """Returns what a module's PUBLISHED says. Raises TypeError unless it has values by arm by data and context."""
+    found = getattr(module, "PUBLISHED", {})
+    shape = 'PUBLISHED must be such as {("cifar10", ""): {"cutout": Published(95.3, "read", runs=5)}}'
+    for place, values in found.items():
+        if not isinstance(place, tuple) or len(place) != 2 or not isinstance(values, Mapping):
+            raise TypeError(f"{shape}, got {place!r}: {values!r}")
+        if wrong := {name: value for name, value in values.items() if not isinstance(value, Published)}:
+            raise TypeError(f"{shape}, got {wrong!r}")
+    return dict(found)
 
 
 def tour_of(module: ModuleType) -> tuple[str, ...]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmark.baseline import baseline
+from benchmark.budgets import BUDGETS, FULL
 from benchmark.data.load import load
 from benchmark.engine.machine import has_fast_bf16
 from benchmark.errors import UsageError, unknown
 from benchmark.planning.checkpoints import checkpoint, with_weights
 from benchmark.planning.designs import DESIGNS, tricks
-from benchmark.planning.discovery import discover
+from benchmark.planning.discovery import Ablation, discover
 from benchmark.planning.identity import Run
 from benchmark.planning.requests import ADD_ONE, Request, Stages
 from benchmark.planning.rounds import Planned, by_variant, combinations, lacks, origins, plan
@@ -79,13 +80,13 @@ def planned(
     return Grid(tables, origins(rounds, prints), rounds, kept, left_out, unavailable, ensembles)
 
 
-def check_names(only: str | None, design: str = ADD_ONE, named: Sequence[str] = ()) -> None:
+def check_names(only: str | None, design: str = ADD_ONE, named: Sequence[str] = (), budget: str = "") -> None:
     """Raises UsageError for names of ablations, variants, designs or tricks that are not there; needs no data."""
     if design not in (ADD_ONE, *DESIGNS):
         raise unknown("design", design, [ADD_ONE, *DESIGNS])
     if bool(named) != (design != ADD_ONE) or (only is not None and named):
         raise UsageError("--trick goes with --design leave-one-out, pairs or ladder, and --only with add-one")
-    found, broken = discover()
+    found, broken = found_for(budget)
     base = baseline("cifar10", "quick")  # names are the same on any other
     if named:
         DESIGNS[design](tricks(named, found, list(broken)), base)
@@ -96,11 +97,17 @@ def check_names(only: str | None, design: str = ADD_ONE, named: Sequence[str] = 
 
 def tables_of(asked: Request, design: str, named: Sequence[str]) -> tuple[list[Study], dict[str, str]]:
     """All tables of a design, and for each module that cannot be used one sentence that says why."""
-    found, broken = discover()
+    found, broken = found_for(asked.budget)
     if named:
         return [DESIGNS[design](tricks(named, found, list(broken)), base_of(asked))], broken
     tables, failing = studies(found, base_of(asked))
     return tables, broken | failing
+
+
+def found_for(budget: str) -> tuple[list[Ablation], dict[str, str]]:
+    """Returns the modules that a budget trains, and why some are left out; the catalogue's for a budget not known."""
+    given = BUDGETS.get(budget)
+    return discover(given.package, budget == FULL) if given else discover()
 
 
 def table_name(table: Study, asked: Request) -> TableName:

@@ -9,7 +9,6 @@ from itertools import count, takewhile
 from math import ceil, sqrt
 
 from benchmark.claim import CONTROL
-from benchmark.planning.contract import PACKAGE
 from benchmark.planning.discovery import Ablation
 from benchmark.planning.identity import describe
 from benchmark.recipe import Arm, Recipe
@@ -82,7 +81,8 @@ def studies(ablations: Iterable[Ablation], base: Recipe) -> tuple[list[Study], d
             check_tour(ablation, made)
             good += made
         except Exception as reason:  # as in discover()
-            broken[ablation.name] = f"{PACKAGE}/{ablation.name}.py is left out: {type(reason).__name__}: {reason}"
+            where = f"{ablation.package}/{ablation.name}.py"
+            broken[ablation.name] = f"{where} is left out: {type(reason).__name__}: {reason}"
     return good, broken
 
 
@@ -120,6 +120,11 @@ def study(ablation: Ablation, context: str, base: Recipe, original: Recipe) -> S
         if name == CONTROL:
             raise ValueError(f"{CONTROL!r} is the name of the control; give the variant another")
         describe(arm)
+    for (_, where), values in ablation.published.items():
+        if where not in ablation.contexts:
+            raise ValueError(f"PUBLISHED is about context {where!r}, which CONTEXTS does not give")
+        if where == context and (missing := values.keys() - {CONTROL, *arms}):
+            raise ValueError(f"PUBLISHED is about {sorted(missing)}, which variants() does not give")
     for claim in ablation.claims:
         if missing := set(claim.holds.arms) - {CONTROL, *arms}:
             raise ValueError(f"claim {claim.name} is about {sorted(missing)}, which variants() does not give")

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from benchmark.budgets import BUDGETS
-from benchmark.claim import CONTROL
+from benchmark.claim import CONTROL, Published
 from benchmark.data.splits import DataSet
 from benchmark.planning.checkpoints import KIND as WEIGHTS
 from benchmark.planning.identity import changes, describe, readable
@@ -43,7 +43,16 @@ def as_record(table: Study, asked: Request, data: DataSet, interims: tuple[Inter
         trained={text: len(taken.seeds) for text, taken in table.runs_of(asked.seeds).items()},
         claims=tuple(claim for claim in table.ablation.claims if there.issuperset(claim.holds.arms)),
         interims=interims,
+        published=published(table, asked.data),
+        remarks=table.ablation.remarks,
     )
+
+
+def published(table: Study, data: str) -> dict[str, Published]:
+    """Returns what a paper says of the arms of a table, if one does."""
+    there = {CONTROL, *table.arms, *table.same}
+    values = table.ablation.published.get((data, table.context), {})
+    return {name: value for name, value in values.items() if name in there}
 
 
 def joined(planned: TableRecord, whole: TableRecord, earlier: TableRecord) -> TableRecord:
@@ -68,6 +77,7 @@ def joined(planned: TableRecord, whole: TableRecord, earlier: TableRecord) -> Ta
         arms=tuple(arms[name] for name in dict.fromkeys([*today, *arms]) if name in arms),
         trained=dict(most),
         claims=tuple(claim for claim in whole.claims if there.issuperset(claim.holds.arms)),
+        published={name: value for name, value in whole.published.items() if name in there},
     )
 
 

@@ -27,7 +27,7 @@ from benchmark.evidence.tables import Table, decisions, tables
 from benchmark.evidence.twins import without_twins
 from benchmark.report.text import slug
 from benchmark.store.files import reporting_write_errors
-from benchmark.store.records import TableRecord
+from benchmark.store.records import TableName, TableRecord
 from benchmark.store.store import Store
 
 REMEDY = "give another folder with --out"
@@ -75,6 +75,27 @@ def write(
         save(out / "index.md", render.markdown(overview, **shown))
         save(out / "index.html", render.html(overview, **shown))
     return out / "index.html"
+
+
+def write_papers(stores: Sequence[Store], out: Path) -> Path:
+    """Writes the page of all published tables in `stores`, into the folder `out`, and returns its path.
+
+    Of a table that several have, the first with runs counts. Raises UsageError if none has any.
+    """
+    from benchmark.report import render
+    from benchmark.report.published import papers
+
+    first: dict[TableName, Table] = {}
+    for table in (table for store in stores for table in tables(store)):
+        if any(table.arms.values()):
+            first.setdefault(table.study.name, table)
+    found = papers(list(first.values()))
+    if not found:
+        raise UsageError("there are no published tables with runs yet; `python -m benchmark papers` trains them")
+    with reporting_write_errors(out, REMEDY):
+        out.mkdir(parents=True, exist_ok=True)
+        save(out / "index.md", render.papers_markdown(found))
+    return out / "index.md"
 
 
 def write_lists(store: Store, document: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from importlib import resources
@@ -16,6 +17,7 @@ from markupsafe import Markup, escape
 from benchmark.report.cells import NOTHING, SIGNS
 from benchmark.report.legend import marked
 from benchmark.report.markdown import plain
+from benchmark.report.published import Paper
 from benchmark.report.shortlists import Candidate, accuracy, effect, time, verdict
 from benchmark.report.shortlists import markdown as lists_markdown
 from benchmark.report.style import INKS, inline
@@ -53,6 +55,11 @@ def html(overview: Overview, **more: Any) -> str:
         "time": time,
     }
     return template.render(shown, mark=Markup(MARK), script=Markup(script), **more)
+
+
+def papers_markdown(found: Sequence[Paper]) -> str:
+    """Returns the page of all papers."""
+    return templates().get_template("papers.md.j2").render(papers=found, nothing=NOTHING)
 
 
 def points(each: Candidate) -> str:

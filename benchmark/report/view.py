@@ -11,9 +11,10 @@ from math import floor, log10
 from benchmark.evidence.diagnosis import Finding
 from benchmark.evidence.factors import Factors, factors
 from benchmark.evidence.judgements import Judgement, counted, judgements
+from benchmark.evidence.published import order
 from benchmark.evidence.sweeps import Arm, Sweep
 from benchmark.evidence.tables import Decision, Table, decisions
-from benchmark.report import titles
+from benchmark.report import published, titles
 from benchmark.report.cells import NOTHING, Line, baseline, line, times
 from benchmark.report.counts import (
     Counts,
@@ -66,6 +67,8 @@ class Section:
     diagnosis: list[Diagnosed]  # of a sweep; else empty
     caption: str  # of the figure of a sweep
     hits: str  # how often the learning rates were diagnosed as they are; else empty
+    published: list[dict[str, str]]  # lines of a paper's table beside ours, by the names of its columns
+    order: str  # how far the two agree in order; empty where there is none
 
 
 @dataclass(frozen=True)
@@ -217,6 +220,8 @@ def section(name: str, table: Table, plots: dict[str, Picture], sweep: Sweep | N
         diagnosis=[diagnosed(arm, *arm.majority) for arm in sweep.arms if arm.majority] if sweep else [],
         caption=CAPTIONS[sweep.field] if sweep else "",
         hits=hits(sweep) if sweep and sweep.field == "learning_rate" else "",
+        published=published.lines(table),
+        order=published.sentence(order(table)),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from benchmark.claim import Claim
+from benchmark.claim import Claim, Published
 
 SCHEMA = 2  # of the files of a store; 1 had no checksums, no facts of recipes, and no `start` of a run
 
@@ -233,6 +233,8 @@ class TableRecord:
     trained: dict[str, Count] = field(default_factory=dict)  # runs planned, by recipe, members of ensembles included
     claims: tuple[Claim, ...] = ()
     interims: tuple[Interim, ...] = ()  # interim tests so far
+    published: dict[str, Published] = field(default_factory=dict)  # what a paper says of its arms, by their names
+    remarks: str = ""  # of a paper's table: its sources, and how it differs from them
 
     def __post_init__(self) -> None:
         """Raises ValueError for two arms of one name."""

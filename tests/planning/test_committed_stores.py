@@ -12,7 +12,7 @@ import pytest
 
 from benchmark.baseline import baseline
 from benchmark.planning.designs import DESIGNS, tricks
-from benchmark.planning.discovery import discover
+from benchmark.planning.grid import found_for
 from benchmark.planning.identity import Combination, Run, describe
 from benchmark.planning.rounds import origin
 from benchmark.planning.studies import Study, study
@@ -34,7 +34,7 @@ def opened(folder: Path) -> Store:
 
 def planned(table: TableRecord) -> Study:
     """What today's code makes of a stored table, in the precision of its runs."""
-    found, broken = discover()
+    found, broken = found_for(table.budget)
     assert not broken
     base = baseline(table.data, table.budget, "bf16" if "bf16" in table.control.recipe else "fp32")
     if table.tricks:

@@ -1,0 +1,172 @@
+"""A paper's table beside ours, in words and cells; and the page of all papers, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from shlex import join
+
+from benchmark.budgets import BUDGETS, FULL
+from benchmark.claim import CONTROL
+from benchmark.evidence.judgements import Judgement, judgements
+from benchmark.evidence.published import Beside, Fate, Order, beside, fate, order
+from benchmark.evidence.tables import Table
+from benchmark.report import titles
+from benchmark.report.cells import NOTHING
+from benchmark.report.text import digits_of, in_numbers, signed
+from benchmark.store.records import TableName, TableRecord
+
+TRUST = {"read": "", "quoted": " (quoted)", "recalled": " (from memory)"}
+CATALOGUE = "the paper's rows on our baseline"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A published table, ready to be shown."""
+
+    title: str
+    lines: list[dict[str, str]]  # by the names of its columns
+    order: str  # how far the two tables agree in order; empty where that is not known
+    command: str  # that trains it again
+    claims: list[tuple[Judgement, str]]  # with the difference in numbers
+
+
+@dataclass(frozen=True)
+class Paper:
+    """All tables of one module on one budget."""
+
+    name: str  # of its place on the page
+    title: str
+    form: str  # reduced, full, or that it is the catalogue's own table
+    question: str
+    remarks: str
+    sources: tuple[str, ...]
+    fate: Fate
+    order: str  # tau and pairs of its tables
+    tables: list[Shown]
+
+    @property
+    def word(self) -> str:
+        """Returns what became of its claims, in words."""
+        found = self.fate
+        return f"{found.word} ({found.supported} of {found.claims} claims)" if found.claims else found.word
+
+
+def lines(table: Table) -> list[dict[str, str]]:
+    """Returns a paper's table beside ours, line by line, by the names of the columns; none if none is published."""
+    digits = digits_of(table.study.margin)
+    return [line(each, digits) for each in beside(table)]
+
+
+def line(each: Beside, digits: int) -> dict[str, str]:
+    """Returns one line."""
+    spread = "" if each.deviation is None else f" ± {each.deviation:.{digits}f}"
+    return {
+        "row": each.arm,
+        "published, %": f"{each.published.accuracy:.2f}{TRUST[each.published.trust]}",
+        "measured, % ± std": NOTHING if each.accuracy is None else f"{each.accuracy:.{digits}f}{spread}",
+        "runs": str(each.runs),
+        "published difference": NOTHING if each.published_effect is None else signed(each.published_effect, 2),
+        "measured difference [95 % interval]": in_numbers(each.effect, each.ci_low, each.ci_high, digits) or NOTHING,
+        "the sign": each.sign or NOTHING,
+    }
+
+
+def sentence(found: Order | None) -> str:
+    """Returns how far two tables agree in order, in words; empty where nothing is known of it."""
+    if found is None:
+        return ""
+    said = ", ".join(f"{count} {word}" for word, count in found.pairs.items())
+    return (
+        f"Order of {found.rows} rows: Kendall's tau {found.tau:.2f} (a random order gives as much with probability "
+        f"{found.chance:.2g}); of {sum(found.pairs.values())} pairs that the paper tells apart, {said}."
+    )
+
+
+def brief(tables: Iterable[Table]) -> str:
+    """Returns tau and pairs of each of several tables, for a line of a list."""
+    found = [each for each in map(order, tables) if each]
+    return "; ".join(
+        f"tau {each.tau:.2f}, pairs {'/'.join(str(count) for count in each.pairs.values())}" for each in found
+    )
+
+
+def papers(found: Sequence[Table]) -> list[Paper]:
+    """Returns the papers of which there are tables: those of papers/ first, then the catalogue's."""
+    groups: dict[tuple[str, str], list[Table]] = {}
+    for table in found:
+        if table.study.published or is_paper(table.study):
+            groups.setdefault((table.study.ablation, table.study.budget), []).append(table)
+    made = [paper(tables) for tables in groups.values()]
+    return sorted(made, key=lambda each: (each.form == CATALOGUE, each.form != FULL, each.title))
+
+
+def is_paper(study: TableRecord) -> bool:
+    """Returns whether a table is of a module in papers/."""
+    return study.budget in BUDGETS and BUDGETS[study.budget].package == "papers"
+
+
+def paper(tables: Sequence[Table]) -> Paper:
+    """Returns one paper. Of the catalogue's tables, the claims are the article's, and not counted here."""
+    study = tables[0].study
+    own, several = is_paper(study), len({each.study.data for each in tables}) > 1
+    found = fate(tables)
+    return Paper(
+        name=f"{study.ablation}-{study.budget}",
+        title=titles.of_ablation(study.ablation),
+        form=study.budget if own else CATALOGUE,
+        question=study.question,
+        remarks=study.remarks,
+        sources=study.sources,
+        fate=found if own else Fate(NOTHING, 0, 0, found.hours),
+        order=brief(tables) or NOTHING,
+        tables=[shown(each, own, several) for each in tables],
+    )
+
+
+def shown(table: Table, own: bool, several: bool) -> Shown:
+    """Returns one table. `own`: of a module in papers/, whose claims are the paper's."""
+    study, digits = table.study, digits_of(table.study.margin)
+    parts = [study.context, *([study.data] if several else [])]
+    judged = judgements(table) if own else []
+    return Shown(
+        title=", ".join(part for part in parts if part),
+        lines=lines(table) or measured(table, digits),
+        order=sentence(order(table)),
+        command=command(study, own),
+        claims=[(each, in_numbers(each.effect, each.ci_low, each.ci_high, digits)) for each in judged],
+    )
+
+
+def measured(table: Table, digits: int) -> list[dict[str, str]]:
+    """Returns the rows of a table of which no numbers are published."""
+    rows = {each.variant: each for each in table.rows}
+    found = []
+    for name in (CONTROL, *rows):
+        scores = table.runs(name)
+        each = rows.get(name)
+        accuracy = each.accuracy if each else next((row.accuracy_control for row in table.rows), None)
+        found.append(
+            {
+                "row": name if each else " = ".join((CONTROL, *table.study.same)),
+                "measured, %": NOTHING if accuracy is None else f"{accuracy:.{digits}f}",
+                "runs": str(len(scores)),
+                "difference [95 % interval]": in_numbers(each.effect, each.ci_low, each.ci_high, digits) or NOTHING
+                if each
+                else NOTHING,
+            }
+        )
+    return found
+
+
+def command(study: TableRecord, own: bool) -> str:
+    """Returns the command that trains a table anew."""
+    seeds = [arm.seeds for arm in study.arms if arm.seeds and not arm.ensemble]
+    many = ["--seeds", str(min(seeds))] if seeds else []
+    name = str(TableName(study.ablation, study.context, study.data, study.budget))
+    if own:
+        full = ["--full"] if study.budget == FULL else []
+        words = ["papers", *full, "--data", study.data, "--only", name, *many, "--fresh", "--store", "results/again"]
+    else:
+        words = ["run", "--data", study.data, "--budget", study.budget, "--only", name, *many]
+    return join(["python", "-m", "benchmark", *words])

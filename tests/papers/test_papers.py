@@ -1,0 +1,166 @@
+"""The contract of a paper's table, and the command that trains them. A new file in papers/ is held to it."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import papers.lenet
+from benchmark.baseline import baseline
+from benchmark.commands import papers as command
+from benchmark.data.splits import DataSet
+from benchmark.engine.training import train
+from benchmark.planning.contract import PAPERS
+from benchmark.planning.discovery import discover, names, read
+from benchmark.planning.identity import UNMARKED, describe, module_mark
+from benchmark.planning.studies import Study, studies
+from benchmark.recipe import Published, Recipe
+from benchmark.store.store import Store
+from benchmark.store.version import ENGINE
+
+GIVEN = baseline("cifar10", "reduced", "fp32")
+
+
+def tables(full: bool = False) -> list[Study]:
+    found, broken = discover(PAPERS, full)
+    assert broken == {}
+    made, failing = studies(found, GIVEN)
+    assert failing == {}
+    return made
+
+
+def arms() -> list[Any]:
+    """Each distinct recipe of the reduced forms, so small that it trains in no time; members of ensembles too."""
+    found: dict[str, Any] = {}
+    for table in tables():
+        for name, arm in {"control": table.base, **table.arms}.items():
+            for recipe in [arm] if isinstance(arm, Recipe) else arm.seeds(1):
+                if not isinstance(recipe.before, Recipe):
+                    found.setdefault(describe(recipe), pytest.param(recipe, id=f"{table.name}: {name}"))
+    return list(found.values())
+
+
+@pytest.fixture(params=names(PAPERS))
+def module(request: pytest.FixtureRequest) -> ModuleType:
+    return importlib.import_module(f"papers.{request.param}")
+
+
+def test_asks_a_question_cites_a_source_and_says_how_it_differs(module: ModuleType) -> None:
+    paper = read(module)
+    assert paper.question.endswith("?")
+    assert paper.sources
+    assert "Differs:" in paper.remarks
+    assert "Reduced:" in paper.remarks
+    assert paper.claims
+    assert len(inspect.getsource(module).splitlines()) <= 100
+
+
+def test_states_its_base_itself(module: ModuleType) -> None:
+    """Nothing but data and precision is taken from the budget's base."""
+    for full in (False, True):
+        (one,) = (each for each in discover(PAPERS, full)[0] if each.name == module.__name__.partition(".")[2])
+        for adapt in one.contexts.values():
+            other = replace(GIVEN, epochs=77, images=123, learning_rate=9.0)
+            assert describe(adapt(other)) == describe(adapt(GIVEN))
+
+
+def test_the_full_form_trains_longer_and_on_all_images() -> None:
+    for small, whole in zip(tables(), tables(full=True), strict=True):
+        assert (small.name, list(small.arms)) == (whole.name, list(whole.arms))
+        assert whole.base.images is None
+        assert whole.base.epochs > small.base.epochs
+
+
+def test_a_part_calls_nothing_of_an_ablation(module: ModuleType) -> None:
+    """What it takes of ablations are values of its recipes."""
+    tree = ast.parse(inspect.getsource(module))
+    from_ablations = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ablations.")
+        for alias in node.names
+    }
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+            assert not used & from_ablations, node.name
+
+
+@pytest.mark.parametrize("arm", arms())
+def test_trains_to_finite_logits(arm: Recipe, toy: DataSet) -> None:
+    small = replace(arm, data="toy", images=None, validation_images=None, epochs=1, batch_size=48, snapshots=())
+    result = train(small, 0, toy, torch.device("cpu"))
+    assert result.status == "done"
+    assert result.logits is not None
+    assert np.isfinite(result.logits).all()
+
+
+def test_a_part_of_a_paper_has_the_mark_of_its_module() -> None:
+    """An edited part must not be served what was trained before."""
+    text = describe(papers.lenet.Falling(((0.5, 0.5),)))
+    assert text.startswith(f"papers.lenet.Falling@{module_mark('papers.lenet')}(")
+
+
+def test_correcting_a_published_number_renames_no_run() -> None:
+    assert {"base", "PUBLISHED", "CLAIMS"} <= UNMARKED
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({("cifar10", ""): {"none such": Published(1.0, "read")}}, "PUBLISHED is about ['none such']"),
+        ({("cifar10", "deep"): {"/255": Published(1.0, "read")}}, "PUBLISHED is about context 'deep'"),
+        ({"cifar10": {}}, "PUBLISHED must be such as"),
+        ({("cifar10", ""): {"/255": 58.48}}, "PUBLISHED must be such as"),
+    ],
+)
+def test_mistakes_in_published_are_named(wrong: Any, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(papers.lenet, "PUBLISHED", wrong)
+    found, broken = discover(PAPERS)
+    _, failing = studies(found, GIVEN)
+    assert said in (broken | failing)["lenet"]
+
+
+def test_a_module_without_its_differences_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(papers.lenet, "__doc__", "Is it?\n\nhttps://example.org. Differs: in all.")
+    assert 'after "Reduced:"' in discover(PAPERS)[1]["lenet"]
+
+
+def test_trains_a_table_and_writes_the_page(
+    tricks: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From an empty store; again it trains nothing; runs that a committed store has are taken from there."""
+    whole = papers.lenet.base
+    monkeypatch.setattr(papers.lenet, "base", lambda *given: replace(whole(*given), images=None, epochs=1))
+    monkeypatch.setattr(papers.lenet, "PUBLISHED", {("toy", ""): papers.lenet.PUBLISHED["cifar10", ""]})
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    monkeypatch.setattr(command, "REFERENCES", tmp_path / "reference")
+    options = ["papers", "--only", "lenet", "--seeds", "2", "--data-dir", folder, "--device", "cpu", "--jobs", "1"]
+    options += ["--out", tmp_path / "page"]
+    code, said = tricks(*options, "--store", tmp_path / "reference" / "toy-reduced")
+    assert code == 0, said
+    code, said = tricks(*options)
+    assert f"10 runs taken from {tmp_path / 'reference'}" in said
+    assert "10 runs, 0 to train" in said
+    assert len(Store(tmp_path / "toy-reduced", ENGINE).records) == 10
+    page = (tmp_path / "page" / "index.md").read_text()
+    assert "| [LeNet](#lenet-reduced) | reduced |" in page
+    assert "| + L2 | 76.23 |" in page
+    assert "--only lenet --seeds 2 --fresh" in page
+    report = (tmp_path / "toy-reduced" / "report" / "index.html").read_text()
+    assert "Published beside measured" in report
+
+
+def test_an_unknown_table_is_named(tricks: Any) -> None:
+    code, said = tricks("papers", "--only", "lenett")
+    assert code == 2
+    assert "did you mean lenet" in said
