@@ -17,6 +17,7 @@ from benchmark.commands.options import (
     Jobs,
     JobsPerGpu,
     Only,
+    RunLimit,
     StoreDir,
     deadline_in,
     settle,
@@ -29,6 +30,7 @@ from benchmark.planning.folds import rounds as rounds_of_folds
 from benchmark.planning.grid import check_names, planned
 from benchmark.planning.rounds import lacks
 from benchmark.running.execution import complete
+from benchmark.running.limits import limits
 from benchmark.running.workers import Processes
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
@@ -42,6 +44,7 @@ def command(
     only: Only = None,
     folds: Annotated[int, typer.Option("--folds", min=2, help="Parts of the training images.")] = 5,
     minutes: Annotated[float | None, typer.Option(min=0, help="Start no new run after so many minutes.")] = None,
+    run_limit: RunLimit = None,
     store: StoreDir = None,
     jobs: Jobs = None,
     jobs_per_gpu: JobsPerGpu = "1",
@@ -67,7 +70,13 @@ def command(
     say(f"{sum(map(len, planned_runs))} runs, {len(left)} to train; {expected(asked, left, results)}")
     with (
         results.writing(),
-        Processes(asked.devices, asked.data, asked.data_dir, results.folder) as trainer,
+        Processes(
+            asked.devices,
+            asked.data,
+            asked.data_dir,
+            results.folder,
+            limits=limits(deadline, run_limit, results),
+        ) as trainer,
     ):
         ended = complete(planned_runs, results, trainer, asked.about, deadline)
         records = results.records

@@ -57,6 +57,15 @@ WeightsFile = Annotated[
     Path | None,
     typer.Option("--weights", help="Also fine-tune from these weights (.safetensors)."),
 ]
+RunLimit = Annotated[
+    float | None,
+    typer.Option(
+        "--run-limit",
+        min=0.01,
+        help="End a run that takes more than this many minutes, and try it once more. [20 times what is expected, at "
+        "least 10]",
+    ),
+]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
 
 

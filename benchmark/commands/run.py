@@ -25,6 +25,7 @@ from benchmark.commands.options import (
     Jobs,
     JobsPerGpu,
     Only,
+    RunLimit,
     Seeds,
     ShardName,
     StoreDir,
@@ -45,6 +46,7 @@ from benchmark.planning.resolving import Need
 from benchmark.planning.shards import Shard
 from benchmark.planning.shards import shard as shard_of
 from benchmark.running.combining import combine
+from benchmark.running.limits import limits
 from benchmark.running.packing import crew, packing
 from benchmark.running.session import Session, stays_open
 from benchmark.running.workers import Processes
@@ -65,8 +67,14 @@ def command(
     seeds: Seeds = 3,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", "--budget-minutes", min=0, help="Start no new run after this many minutes."),
+        typer.Option(
+            "--minutes",
+            "--budget-minutes",
+            min=0,
+            help="Start no new run after this many minutes, and end those that then take twice what is expected.",
+        ),
     ] = None,
+    run_limit: RunLimit = None,
     resolve: Annotated[
         bool, typer.Option("--resolve", help="Then add seeds in stages, only to rows still unresolved.")
     ] = False,
@@ -118,7 +126,13 @@ def command(
             say(f"so {workers(asked)}")
         terminal = console()
         with (
-            Processes(asked.devices, asked.data, asked.data_dir, results.folder) as trainer,
+            Processes(
+                asked.devices,
+                asked.data,
+                asked.data_dir,
+                results.folder,
+                limits=limits(deadline, run_limit, results),
+            ) as trainer,
             Watch(
                 grid, results, clock(asked, results), terminal, Making(order, grid), Rewriter(asked.store, out)
             ) as watch,

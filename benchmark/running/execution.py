@@ -47,13 +47,15 @@ def complete(
     turn = {run.key: n for n, planned in enumerate(missing) for run in planned}
     runs = begun((run for run in in_order(missing, store) if time.monotonic() < deadline), store, observer)
     failed: list[FailedRecord] = []
-    done, told, interrupted = 0, next((n for n, left in enumerate(pending) if left), len(rounds)), False
+    done, told, interrupted = set[str](), next((n for n, left in enumerate(pending) if left), len(rounds)), False
     try:
         for outcome in trainer.outcomes(runs):
+            if outcome.run.key in done:  # whoever trains may give an outcome twice: the first one counts
+                continue
             with uninterrupted():
                 record = keep(outcome, store, about)
                 failed += [record] if isinstance(record, FailedRecord) else []
-                done += 1
+                done.add(record.key)
             observer.end(record)
             pending[turn[record.key]] -= 1
             while told < len(rounds) and not pending[told]:
@@ -61,7 +63,7 @@ def complete(
                 observer.end_round()
     except KeyboardInterrupt:
         interrupted = True
-    return Ended(done, failed, len(turn) - done, interrupted)
+    return Ended(len(done), failed, len(turn) - len(done), interrupted)
 
 
 @contextmanager

@@ -20,6 +20,10 @@ class Outcome:
     environment: dict[str, str | int]
     started: str  # ISO 8601, UTC
     finished: str
+    changed: str = ""  # what the run changed in its process, so that later runs would give other numbers
+
+
+ATTEMPTS = 2  # at a run whose worker died, took too long or lacked memory: it may have been another's fault
 
 
 class Trainer(Protocol):

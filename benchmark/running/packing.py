@@ -15,8 +15,7 @@ import torch
 from benchmark.data.splits import DataSet
 from benchmark.planning.identity import Run
 from benchmark.recipe import Recipe
-from benchmark.running.executor import Outcome
-from benchmark.running.workers import Processes, Worker, dismiss, give
+from benchmark.running.workers import Processes
 
 GAIN = 0.05  # of throughput that one more worker must bring
 # Of the GPU's memory that may be in use: a trick may take more than the baseline that is measured, and where there is
@@ -51,39 +50,24 @@ def packing(measure: Callable[[int], Probe], most: int) -> list[Probe]:
 @contextmanager
 def crew(processes: Processes, recipe: Recipe, data: DataSet) -> Iterator[Callable[[int], Probe]]:
     """A `measure` for `packing`, on the first device of `processes`; its workers stay from probe to probe."""
-    device = processes.devices[0]
     probe = replace(recipe, epochs=EPOCHS)
     images = min(recipe.images or len(data.train.labels), len(data.train.labels))
-    workers: list[Worker] = []
 
-    def seconds(of: list[Worker], seed: int) -> list[float | None]:
-        """Of training, for each of them, all at once; None where it failed."""
-        for worker in of:
-            give(worker, Run(probe, seed, data.fingerprint))
-        return [trained(worker) for worker in of]
+    def seconds(n: int, seed: int) -> list[float]:
+        """Of training, for each of n runs at once, as far as they succeed."""
+        runs = iter([Run(probe, seed, data.fingerprint)] * n)
+        return [each.result.train_seconds for each in processes.trained(runs, n, starved=[]) if each.result]
 
     def measure(n: int) -> Probe:
-        workers.extend(processes.hire(device) for _ in range(n - len(workers)))
-        seconds(workers[n - 1 :], 0)  # the newest starts up and warms up
-        spent = [each for each in seconds(workers, 1) if each]
+        seconds(n, 0)  # the newest starts up and warms up
+        spent = seconds(n, 1)
         rate = sum(EPOCHS * images / each for each in spent) if len(spent) == n else 0.0
-        return Probe(n, rate, memory_in_use(device))
+        return Probe(n, rate, memory_in_use(processes.devices[0]))
 
     try:
         yield measure
     finally:
-        dismiss(workers)
-
-
-def trained(worker: Worker) -> float | None:
-    """Seconds that a worker took to train what it was given; None if it or its run failed. Raises UsageError."""
-    try:
-        outcome = worker.pipe.recv()
-    except (EOFError, ConnectionError):
-        return None
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome.result.train_seconds if isinstance(outcome, Outcome) and outcome.result else None
+        processes.dismiss()
 
 
 def memory_in_use(device: str) -> float:

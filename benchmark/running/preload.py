@@ -6,8 +6,7 @@ import os
 import signal
 from multiprocessing import forkserver
 
-# The first optimiser that a process makes imports the second: 1.3 s.
-MODULES = ["benchmark.running.workers", "torch._dynamo"]
+MODULES = ["benchmark.running.worker", "torch._dynamo"]  # a worker imports the second ahead of its first run
 
 
 def preload() -> None:

@@ -1,72 +1,40 @@
-"""Worker processes, one for each core or GPU."""
+"""Worker processes, one for each core or GPU, seen from the process that has them train."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
-import threading
+import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from multiprocessing import Pipe, get_context, parent_process
+from dataclasses import dataclass, field
+from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Self
 
-import torch
-from safetensors.torch import load as load_weights
-
-from benchmark.data.load import load
-from benchmark.engine.capture import CaptureError, line_of
-from benchmark.engine.machine import check_gpu, environment, is_broken, settle
-from benchmark.engine.network import Weights, captured_part, forget_captured
-from benchmark.engine.training import Result, train
+from benchmark.engine.network import captured_part
+from benchmark.engine.training import train
 from benchmark.errors import UsageError
-from benchmark.planning.checkpoints import weights_of
-from benchmark.planning.identity import Run, describe, is_marked, module_mark
-from benchmark.recipe import Checkpoint, Recipe
-from benchmark.running.executor import Outcome
+from benchmark.planning.identity import Run, describe
+from benchmark.recipe import Recipe
+from benchmark.running.executor import ATTEMPTS, Outcome
+from benchmark.running.limits import STARTING, Limits
 from benchmark.running.preload import preload
-from benchmark.store.files import weights_file
-from benchmark.store.keys import digest
+from benchmark.running.worker import Job, Lost, Ready, Said, Training, in_words, work
 from benchmark.store.records import timestamp
-from benchmark.store.store import DIGITS
 
-ATTEMPTS = 2  # at a run whose worker died or lacked memory: it may have been another's fault
 FUTILE = 6  # deaths of workers, before any of them finished a run, that end the command
+TICK = 1.0  # seconds between two looks at whether a worker takes too long
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a worker is given."""
-
-    run: Run
-    text: str  # of its recipe, as the process that planned it describes it
-    capture: bool = True  # whether its network may run as CUDA graphs
-
-
-@dataclass(frozen=True)
-class Lost:
-    """A worker's last word: a run left its process unusable."""
-
-    error: str
-    captured: bool = True  # False: a failed capture did it
-
-
-@dataclass(frozen=True)
-class Starved:
-    """A run for which the GPU had too little memory."""
-
-    error: str
-
-
-@dataclass
+@dataclass(eq=False)
 class Worker:
     """A process that trains, and what it is at."""
 
@@ -75,18 +43,36 @@ class Worker:
     run: Run | None = None
     attempt: int = 1
     started: str = ""
+    is_ready: bool = False
+    spent: float = 0.0  # seconds at its run, or at starting; not those in which this process was stopped
+    looked: float = 0.0  # until when these are counted, as of time.monotonic()
 
+    def begin(self) -> None:
+        """Counts its seconds anew."""
+        self.spent, self.looked = 0.0, time.monotonic()
 
-Training = Callable[..., Result]  # called as `train` is
+    def count(self) -> None:
+        """Counts on, in steps of little more than a TICK."""
+        now = time.monotonic()
+        self.spent, self.looked = self.spent + min(now - self.looked, 2 * TICK), now
 
 
 @dataclass(frozen=True)
+class Heard:
+    """What a worker said, or what is said of its end."""
+
+    worker: Worker
+    said: Said
+
+
+@dataclass
 class Processes:
     """Worker processes, one for each entry of `devices`; each has the data set `data` of `folder`.
 
     A worker starts when there is first work for it and stays for later calls of `outcomes`, until the `with` ends. One
-    that dies, or whose GPU fails for good, is replaced, and its run tried once more. A run that a GPU had too little
-    memory for is tried once more at the end, alone.
+    that dies, takes longer than `limits` allow or whose GPU fails for good is replaced, and its run tried once more;
+    one whose run changed its process is replaced. A run that a GPU had too little memory for is tried once more at the
+    end, alone.
     """
 
     devices: Sequence[str]
@@ -95,54 +81,62 @@ class Processes:
     store: Path | None = None  # where the weights are that runs start from
     training: Training = train  # benchmarks put one in its place that does nothing
     context: SpawnContext | ForkServerContext = field(default=get_context("forkserver"), repr=False)
-    _workers: list[Worker] = field(default_factory=list, repr=False)
+    limits: Limits = field(default_factory=Limits)
+    _workers: dict[int, Worker] = field(default_factory=dict, repr=False)  # by place
+    _inbox: SimpleQueue[Heard] = field(default_factory=SimpleQueue, repr=False)
     _uncaptured: set[Recipe] = field(default_factory=set, repr=False)  # networks whose capture failed
     _seen: Counter[str] = field(default_factory=Counter, repr=False)  # deaths of workers, and outcomes
+    _told: set[str] = field(default_factory=set, repr=False)  # changes of processes
 
     def __enter__(self) -> Self:
         preload()
         return self
 
     def __exit__(self, *error: object) -> None:
-        dismiss(self._workers)
+        self.dismiss()
 
     def outcomes(self, runs: Iterator[Run]) -> Iterator[Outcome]:
         """Train `runs`, each on the next worker that is free. Raises UsageError if workers cannot start."""
         starved: list[Run] = []
-        try:
-            yield from self._trained(runs, self.devices, starved)
-            if starved:
-                dismiss(self._workers)  # so that nothing else takes the GPU's memory
-                yield from self._trained(iter(starved), self.devices[:1], None, attempt=ATTEMPTS)
-        finally:
-            if any(worker.run for worker in self._workers):  # stopped on the way
-                dismiss(self._workers)
+        yield from self.trained(runs, len(self.devices), starved)
+        if starved:
+            self.dismiss()  # so that nothing else takes the GPU's memory
+            yield from self.trained(iter(starved), 1, None, attempt=ATTEMPTS)
 
-    def _trained(
-        self, runs: Iterator[Run], devices: Sequence[str], starved: list[Run] | None, attempt: int = 1
+    def trained(
+        self, runs: Iterator[Run], places: int, starved: list[Run] | None, attempt: int = 1
     ) -> Iterator[Outcome]:
-        workers = self._workers
-        for n, device in enumerate(devices):
+        """Train `runs` on so many workers; those for which memory was short go to `starved`, where there is a list."""
+        try:
+            self.feed(runs, places, attempt)
+            while any(worker.run for worker in self._workers.values()):
+                outcomes = [*self.heard(starved), *self.overdue()]
+                self.feed(runs, places, attempt)  # first, so that no worker waits for the one who takes the outcomes
+                yield from outcomes
+        finally:
+            if any(worker.run for worker in self._workers.values()):  # stopped on the way
+                self.dismiss()
+
+    def feed(self, runs: Iterator[Run], places: int, attempt: int) -> None:
+        """Sets every worker that is free to a run, as long as there are any."""
+        for place in range(places):
+            if (worker := self._workers.get(place)) is not None and worker.run:
+                continue
             if (run := next(runs, None)) is None:
-                break
-            if n == len(workers):
-                workers.append(self.hire(device))
-            self.assign(workers[n], run, attempt)
-        while any(worker.run for worker in workers):
-            ready = wait([w.pipe for w in workers if w.run])
-            for worker in [w for w in workers if w.pipe in ready]:
-                outcome = self.hear(worker, starved)
-                if not worker.run and (following := next(runs, None)) is not None:
-                    self.assign(worker, following, attempt)
-                if outcome:
-                    yield outcome
+                return
+            self.assign(place, run, attempt)
 
-    def assign(self, worker: Worker, run: Run, attempt: int) -> None:
+    def assign(self, place: int, run: Run, attempt: int) -> None:
         """Set a worker to a run, without CUDA graphs if an earlier capture of its network failed."""
-        give(worker, run, attempt, capture=captured_part(run.recipe) not in self._uncaptured)
+        worker = self._workers.get(place) or self.hire(place)
+        worker.run, worker.attempt, worker.started = run, attempt, timestamp()
+        worker.begin()
+        with suppress(OSError):  # it died just now: its end will be heard of
+            worker.pipe.send(Job(run, describe(run.recipe), captured_part(run.recipe) not in self._uncaptured))
 
-    def hire(self, device: str) -> Worker:
-        """A new worker for `device`."""
+    def hire(self, place: int) -> Worker:
+        """A new worker at a place."""
+        device = self.devices[place % len(self.devices)]
         ours, theirs = Pipe()
         process = self.context.Process(
             target=work,
@@ -152,165 +146,144 @@ class Processes:
         )
         process.start()
         theirs.close()  # so that the pipe ends when the worker does
-        return Worker(process, ours)
+        worker = self._workers[place] = Worker(process, ours)
+        Thread(target=listen, args=(worker, self._inbox), daemon=True).start()
+        return worker
 
-    def hear(self, worker: Worker, starved: list[Run] | None) -> Outcome | None:
-        """The outcome of a worker's run. None if the run is tried again, or goes to `starved`, where there is a list.
-
-        A worker that died, or cannot go on, is replaced. Raises UsageError if workers cannot start.
-        """
-        run = worker.run
-        assert run is not None
+    def heard(self, starved: list[Run] | None) -> Iterator[Outcome]:
+        """Yields an outcome if a worker says one within a moment. Raises UsageError if workers cannot start."""
         try:
-            said: Outcome | Starved | Lost | UsageError = worker.pipe.recv()
-        except (EOFError, ConnectionError):
-            worker.process.join()
-            said = Lost(f"its worker died with exit code {worker.process.exitcode}")
+            heard = self._inbox.get(timeout=TICK)
+        except Empty:
+            return
+        places = {id(worker): place for place, worker in self._workers.items()}
+        if (place := places.get(id(heard.worker))) is not None and (outcome := self.hear(place, heard.said, starved)):
+            yield outcome
+
+    def hear(self, place: int, said: Said, starved: list[Run] | None) -> Outcome | None:
+        """The outcome of a worker's run. None if it is tried again, or goes to `starved`, where there is a list."""
+        worker = self._workers[place]
+        run = worker.run
         if isinstance(said, UsageError):
             raise said
+        if isinstance(said, Ready):
+            worker.is_ready = True
+            worker.begin()
+            return None
         if isinstance(said, Lost):
-            return self.replaced(worker, run, said)
+            return self.replaced(place, said)
+        if run is None or (isinstance(said, Outcome) and said.run.key != run.key):
+            return self.replaced(place, Lost("its worker answered for another run"))
         worker.run = None
         self._seen["outcomes"] += 1
         if isinstance(said, Outcome):
+            self.limits.note(said, worker.spent)
+            if said.changed:
+                self.replaced(place, Lost(""))
+                self.tell_change(said)
             return said
         if starved is not None:
             starved.append(run)
             return None
         return Outcome(run, None, f"{said.error}, also alone on its GPU", {}, worker.started, timestamp())
 
-    def replaced(self, worker: Worker, run: Run, loss: Lost) -> Outcome | None:
-        """Puts another process in a worker's place and tries its run again, or gives the failure."""
+    def tell_change(self, outcome: Outcome) -> None:
+        """Warns of a run that changed its process, once for each change."""
+        if outcome.changed not in self._told:
+            self._told.add(outcome.changed)
+            warnings.warn(
+                f"a run changed its process for those to come, which have another one now ({outcome.changed}); it is "
+                f"seed {outcome.run.seed} of {describe(outcome.run.recipe)[:200]}",
+                stacklevel=2,
+            )
+
+    def overdue(self) -> Iterator[Outcome]:
+        """Ends workers that take too long, and yields the outcomes of runs that did so twice."""
+        for place, worker in list(self._workers.items()):
+            if worker.run is None:
+                continue
+            worker.count()
+            limit = self.limits.limit(worker.run) if worker.is_ready else STARTING
+            if worker.spent > limit:
+                what = "it took" if worker.is_ready else "its worker took"
+                if outcome := self.replaced(place, Lost(f"{what} longer than its limit of {in_time(limit)}")):
+                    yield outcome
+            elif worker.is_ready and self.limits.is_over() and worker.spent > self.limits.overtime(worker.run):
+                worker.run = None  # neither done nor failed: it is left
+                self.remove(place)
+
+    def replaced(self, place: int, loss: Lost) -> Outcome | None:
+        """Ends a worker, whose place another takes, and tries its run again, or gives the failure."""
+        worker = self._workers[place]
+        run, exitcode = worker.run, self.remove(place)
+        if run is None:
+            return None
+        error = loss.error or f"its worker died with exit code {exitcode}"
         self._seen["deaths"] += 1
         if not self._seen["outcomes"] and self._seen["deaths"] >= FUTILE:
             raise UsageError(
-                f"{FUTILE} workers were lost before one of them finished a run; the last: {loss.error}."
+                f"{FUTILE} workers were lost before one of them finished a run; the last: {error}."
                 " If memory is short, --jobs 1 starts one worker alone; --device cpu leaves the GPU out"
             )
         if not loss.captured:
             self._uncaptured.add(captured_part(run.recipe))
-            warnings.warn(f"{loss.error}; a new worker goes on without CUDA graphs, so slower", stacklevel=2)
-        worker.process.join()
-        successor = self.hire(self.devices[self._workers.index(worker)])
-        worker.process, worker.pipe = successor.process, successor.pipe
+            warnings.warn(f"{error}; a new worker goes on without CUDA graphs, so slower", stacklevel=2)
         if worker.attempt < ATTEMPTS:
-            self.assign(worker, run, worker.attempt + 1)
+            if not self.limits.is_over():
+                self.assign(place, run, worker.attempt + 1)
             return None
-        worker.run = None
-        error = f"{loss.error}, {worker.attempt} of {ATTEMPTS} times"
+        error = f"{error}, {worker.attempt} of {ATTEMPTS} times"
         return Outcome(run, None, error, {}, worker.started, timestamp())
 
+    def remove(self, place: int) -> int | None:
+        """Ends a worker, and returns the exit code if it had ended by itself."""
+        worker = self._workers.pop(place)
+        worker.process.join(0)
+        exitcode = worker.process.exitcode
+        end(worker)
+        return exitcode
 
-def give(worker: Worker, run: Run, attempt: int = 1, capture: bool = True) -> None:
-    """Set a worker to a run."""
-    worker.run, worker.attempt, worker.started = run, attempt, timestamp()
-    with suppress(BrokenPipeError):  # it died just now: hear() will find out
-        worker.pipe.send(Job(run, describe(run.recipe), capture))
+    def dismiss(self) -> None:
+        """End all workers at once: what they are at is lost, what they finished is with this process."""
+        workers = list(self._workers.values())
+        self._workers.clear()
+        for worker in workers:
+            kill(worker)
+        for worker in workers:
+            end(worker)
 
 
-def dismiss(workers: list[Worker]) -> None:
-    """End all workers at once and empty the list: what they are at is lost, what they finished is with the parent."""
-    for worker in workers:
+def listen(worker: Worker, inbox: SimpleQueue[Heard]) -> None:
+    """Puts into the inbox what a worker says, and last that it has ended.
+
+    In a thread of its own: a worker may be stopped amid an answer, and what a trick left behind may hold the pipe.
+    """
+    end = Lost("")
+    try:
+        while worker.pipe in wait([worker.pipe, worker.process.sentinel]):
+            inbox.put(Heard(worker, worker.pipe.recv()))
+    except (EOFError, OSError):
+        wait([worker.process.sentinel], TICK)  # the pipe may be closed a moment before the process is gone
+    except Exception as reason:  # what a trick put into its result is unpickled here
+        end = Lost(f"its answer cannot be read: {in_words(reason)}")
+    inbox.put(Heard(worker, end))
+
+
+def kill(worker: Worker) -> None:
+    """Kills a worker and the processes that its tricks started."""
+    try:
+        assert worker.process.pid is not None
+        os.killpg(worker.process.pid, signal.SIGKILL)
+    except (OSError, AttributeError):  # it leads no group yet, or any more; Windows has none
         worker.process.kill()
-    for worker in workers:
-        worker.process.join()
-        worker.pipe.close()
-    workers.clear()
 
 
-def work(
-    pipe: Connection,
-    device: str,
-    name: str,
-    folder: Path,
-    store: Path | None,
-    training: Training,
-) -> None:
-    """A worker's life: train each run it is given, until its parent is gone. What keeps it from starting is sent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    threading.Thread(target=end_with_parent, daemon=True).start()
-    try:
-        settle(device)
-        if device.startswith("cuda"):
-            check_gpu(device)
-        loaded(name, folder)
-    except UsageError as reason:
-        pipe.send(reason)
-        return
-    except Exception as reason:
-        pipe.send(UsageError(f"a worker on {device} cannot start: {in_words(reason)}"))
-        return
-    while True:
-        said = outcome_of(pipe.recv(), device, folder, store, training)
-        pipe.send(said)
-        if isinstance(said, Starved):
-            forget_captured(torch.device(device))
-        if isinstance(said, Lost):
-            os._exit(1)  # at once: what a broken GPU is asked on the way out may never return
+def end(worker: Worker) -> None:
+    """Kills a worker and waits until it is gone, as long as that may take a system that works."""
+    kill(worker)
+    worker.process.join(10 * TICK)
 
 
-def outcome_of(
-    job: Job, device: str, folder: Path, store: Path | None, training: Training
-) -> Outcome | Starved | Lost:
-    """Trains a run. Whatever a trick raises is recorded, and stops no other run."""
-    run, started = job.run, timestamp()
-    result, error = None, ""
-    try:
-        compare_code(run, job.text)
-        data = loaded(run.recipe.data, folder)
-        options = beginning(run, store) | ({} if job.capture else {"capture": False})
-        result = training(run.recipe, run.seed, data, torch.device(device), **options)
-        result = result if run.keeps_weights else replace(result, weights=None)
-    except torch.OutOfMemoryError as reason:
-        return Starved(in_words(reason))
-    except CaptureError as reason:
-        return Lost(f"a CUDA graph cannot be captured: {reason}", captured=False)
-    except Exception as reason:
-        error = in_words(reason)
-        if is_broken(device):
-            return Lost(f"{error} left the GPU unusable for its process")
-    return Outcome(run, result, error, environment(device), started, timestamp())
-
-
-loaded = lru_cache(maxsize=2)(load)  # a pre-training and what follows it may be of two data sets
-
-
-def beginning(run: Run, store: Path | None) -> dict[str, Weights]:
-    """The trained weights that a run starts or learns from, if it does, as `train` takes them."""
-    start = run.recipe.before
-    if isinstance(start, Checkpoint):
-        return {"start": weights_of(start)}
-    return {"start": stored_weights(weights_file(store, run.start), run.start_digest)} if start and store else {}
-
-
-def stored_weights(path: Path, expected: str) -> Weights:
-    """Returns the trained weights in a file. Raises ValueError if it is not the file that its run wrote."""
-    content = path.read_bytes()
-    if expected and digest(content, DIGITS) != expected:
-        raise ValueError(f"{path.name} is damaged; the same command trains its run anew")
-    return load_weights(content)
-
-
-def compare_code(run: Run, text: str) -> None:
-    """Raises RuntimeError if this process describes the run otherwise than the one that planned it."""
-    if describe(run.recipe) != text:
-        modules = {name for name, module in sys.modules.items() if not hasattr(module, "__path__")}  # no packages
-        named = [name for name in sorted(modules) if f"{name}." in text and is_marked(name)]
-        changed = [module for module in named if f"@{module_mark(module)}" not in text] or ["the code"]
-        raise RuntimeError(
-            f"{' and '.join(changed)} changed after the grid was planned; start the same command again, which plans "
-            "it with the code as it is now"
-        )
-
-
-def end_with_parent() -> None:
-    """A parent killed the hard way must not leave workers that hold cores and memory."""
-    parent = parent_process()
-    if parent:
-        parent.join()
-    os._exit(1)
-
-
-def in_words(reason: Exception) -> str:
-    """An error and the line outside torch where it was raised."""
-    return f"{type(reason).__name__}: {reason} ({line_of(reason)})"
+def in_time(seconds: float) -> str:
+    """Returns a time limit in words."""
+    return f"{seconds:g} s" if seconds < 120 else f"{seconds / 60:.0f} min"

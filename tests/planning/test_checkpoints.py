@@ -24,7 +24,7 @@ from benchmark.planning.discovery import chosen, discover
 from benchmark.planning.identity import Run
 from benchmark.planning.studies import Study, studies
 from benchmark.recipe import Recipe, absent
-from benchmark.running.workers import beginning
+from benchmark.running.worker import beginning
 
 WIDER = VGG(((5, 1), (6, 1)))
 PLAIN = replace(TINY, norm=absent)

@@ -174,7 +174,7 @@ def test_the_command_line(
     def tricks(*arguments: object) -> tuple[int, str]:
         return call(*arguments, capsys=capsys, monkeypatch=monkeypatch)
 
-    monkeypatch.setattr(folds_command, "Processes", lambda *workers: nullcontext(Inline(toy)))
+    monkeypatch.setattr(folds_command, "Processes", lambda *workers, **limits: nullcontext(Inline(toy)))
     asked = toy_options(folder, tmp_path, "--only", "label_smoothing", "--jobs", 1)
     code, said = tricks("folds", *asked, "--folds", 2)
     assert code == 0, said

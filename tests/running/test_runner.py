@@ -157,9 +157,11 @@ def test_worker_processes_give_what_training_here_gives_and_survive_what_goes_wr
         complete([[old]], store, Inline(toy6), ABOUT)
         with Processes(["cpu", "cpu"], "toy", folder, tmp_path) as workers:
             ended = complete([[*runs[0], tuned]], store, workers, ABOUT)
-            before = {worker.process.pid for worker in workers._workers}
+            before = {worker.process.pid for worker in workers._workers.values()}
             more = complete(rounds(toy, TINY, seeds=2), store, workers, ABOUT)
-            assert {worker.process.pid for worker in workers._workers} == before  # they stay from call to call
+            assert {
+                worker.process.pid for worker in workers._workers.values()
+            } == before  # they stay from call to call
         assert not workers._workers
     assert (more.trained, more.failed) == (1, [])
     assert (ended.trained, ended.left) == (5, 0)

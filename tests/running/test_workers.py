@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from conftest import TINY
+from deeds import trained
 
 from benchmark.data.splits import DataSet
 from benchmark.engine.capture import CaptureError
@@ -21,17 +22,11 @@ from benchmark.engine.training import Result
 from benchmark.errors import UsageError
 from benchmark.planning.identity import Run
 from benchmark.recipe import Recipe
-from benchmark.running import workers
+from benchmark.running import worker
 from benchmark.running.executor import Outcome
 from benchmark.running.workers import FUTILE, Processes
 
 ILLEGAL = "CUDA error: an illegal memory access was encountered"
-
-
-def trained(**known: Any) -> Result:
-    """A result of which nothing matters but what is given."""
-    nothing: dict[str, Any] = {field.name: None for field in fields(Result)}
-    return Result(**nothing | {"status": "done", "snapshots": {}, "parameters": os.getpid()} | known)
 
 
 def outcomes(
@@ -45,8 +40,8 @@ def outcomes(
 def poisoning(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> Result:
     """Run 3 does what CUDA never forgives: every later call of its process fails, too."""
     if seed == 3:
-        workers.is_broken = lambda device: True  # in this worker's process
-    if seed == 3 or workers.is_broken("cpu"):
+        worker.is_broken = lambda device: True  # in this worker's process
+    if seed == 3 or worker.is_broken("cpu"):
         raise torch.AcceleratorError(ILLEGAL)
     return trained()
 
