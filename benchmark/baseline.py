@@ -23,7 +23,7 @@ from benchmark.recipe import Batch, Moment, ParameterGroup, Recipe, Timed, Trans
 
 
 def standardise(train_images: Tensor) -> Transform:
-    """Zero mean and unit standard deviation per channel, measured on the training images."""
+    """Returns the images with zero mean and unit standard deviation per channel, measured on the training images."""
     deviation, mean = torch.std_mean(train_images, dim=(0, 2, 3), keepdim=True)
     return Affine(1 / deviation, -mean / deviation)
 
@@ -71,7 +71,7 @@ class Following:
 
 
 def contrast_normalised(train_images: Tensor) -> Transform:
-    """Global contrast normalisation: Coates et al. 2011, https://proceedings.mlr.press/v15/coates11a.html.
+    """Returns global contrast normalisation: Coates et al. 2011, https://proceedings.mlr.press/v15/coates11a.html.
 
     Each image less its own mean, over its own standard deviation; 10 is added to the variance of values from 0 to 255.
     """
@@ -86,7 +86,7 @@ def less_own_contrast(images: Tensor) -> Tensor:
 
 @takes_bytes
 def flip(images: Tensor, targets: Tensor, rng: Generator) -> Batch:
-    """Each image mirrored left to right with probability 1/2."""
+    """Returns each image mirrored left to right with probability 1/2."""
     n, device = len(images), images.device
     chosen = torch.rand(n, generator=rng, device=device) < 0.5
     by_pixel = images.permute(0, 2, 3, 1)  # no copy: images lie channels-last
@@ -128,8 +128,9 @@ class Crop:
 
 @lru_cache(maxsize=16)
 def places(n: int, height: int, width: int, padding: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """In images that lie one after the other, rows of `width` pixels: where the rows of an image begin, for each shift
-    from -padding to padding (2 padding + 1, height); and the middle of the first row's play, for each image (n, 1)."""
+    """Returns, of images that lie one after the other as rows of `width` pixels, where the rows of an image begin, for
+    each shift from -padding to padding (2 padding + 1, height); and the middle of the first row's play, for each image
+    (n, 1)."""
     shifts = torch.arange(-padding, padding + 1, device=device)[:, None]
     rows = mirrored(shifts + torch.arange(height, device=device), height) * width
     return rows, torch.arange(n, device=device)[:, None] * height * width + padding
@@ -174,18 +175,19 @@ def then(first: Timed, second: Timed) -> Timed:
 
 
 def relu(channels: int) -> nn.Module:
-    """max(x, 0)."""
+    """Returns max(x, 0)."""
     return nn.ReLU(inplace=True)
 
 
 def batch_norm(channels: int) -> nn.Module:
-    """Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167."""
+    """Returns the normalisation of Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167."""
     return nn.BatchNorm2d(channels)
 
 
 @torch.no_grad()
 def he_normal(network: nn.Module, images: Tensor) -> None:
-    """Weights N(0, 2 / fan-in), biases zero: He et al. 2015, https://arxiv.org/abs/1502.01852, eq. 10."""
+    """Draws weights from N(0, 2 / fan-in) and sets biases to zero: He et al. 2015, https://arxiv.org/abs/1502.01852,
+    eq. 10."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -231,7 +233,8 @@ def at_side(stages: tuple[tuple[int, int], ...], side: int) -> tuple[tuple[int, 
 
 
 def baseline(data: str, budget: str, precision: Literal["fp32", "bf16"] = "bf16") -> Recipe:
-    """The baseline of a budget on a data set. Raises UsageError for an unknown budget, with the nearest names."""
+    """Returns the baseline of a budget on a data set. Raises UsageError for an unknown budget, with the
+    nearest names."""
     if budget not in BUDGETS:
         raise unknown("budget", budget, BUDGETS)
     given = BUDGETS[budget]

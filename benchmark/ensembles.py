@@ -21,17 +21,18 @@ BINS = 15  # of the calibration error, as in Guo et al. 2017
 
 
 def mean_probability(members: Scores, validation: Scores, labels: Labels) -> Scores:
-    """The arithmetic mean of the members' probabilities."""
+    """Returns the arithmetic mean of the members' probabilities."""
     return np.asarray(logsumexp(members, axis=0) - np.log(len(members)))
 
 
 def mean_logit(members: Scores, validation: Scores, labels: Labels) -> Scores:
-    """The geometric mean of the members' probabilities, made to sum to 1 again."""
+    """Returns the geometric mean of the members' probabilities, made to sum to 1 again."""
     return np.asarray(log_softmax(members.mean(0), axis=-1))
 
 
 def majority_vote(members: Scores, validation: Scores, labels: Labels) -> Scores:
-    """A vote for each member, and half a vote shared out by mean probability: it settles ties and nothing else.
+    """Returns the shares of votes: one for each member, and half a vote shared out by mean probability, which only
+    settles ties.
 
     A class without a vote thus has a probability above zero, and the loss is finite.
     """
@@ -41,7 +42,7 @@ def majority_vote(members: Scores, validation: Scores, labels: Labels) -> Scores
 
 
 def fitted_weights(members: Scores, validation: Scores, labels: Labels) -> Scores:
-    """The mean probability with the weights, 0 or more and 1 in all, of the least loss on validation images.
+    """Returns the mean probability with the weights, 0 or more and 1 in all, of the least loss on validation images.
 
     Ju et al. 2018, https://arxiv.org/abs/1704.01664, fit theirs by cross-validation. Raises ValueError without
     validation images.
@@ -52,12 +53,13 @@ def fitted_weights(members: Scores, validation: Scores, labels: Labels) -> Score
 
 
 def weighted(members: Scores, weights: npt.NDArray[np.float64]) -> Scores:
-    """The mean probability under `weights` (members,) that sum to 1."""
+    """Returns the mean probability under `weights` (members,) that sum to 1."""
     return np.asarray(logsumexp(members, axis=0, b=weights[:, None, None]))
 
 
 def simplex_weights(members: Scores, labels: Labels) -> npt.NDArray[np.float64]:
-    """Weights (members,), 0 or more and 1 in all, of the mean probability with the least loss: a convex problem."""
+    """Returns weights (members,), 0 or more and 1 in all, of the mean probability with the least loss: a convex
+    problem."""
     right = members[:, np.arange(len(labels)), labels]
     ahead = np.exp(right - right.max(0))  # of the best member: the logarithm's argument stays above zero
 
@@ -93,7 +95,7 @@ class Top:
 
 
 def measures(members: Scores, whole: Scores, labels: Labels, best: int) -> dict[str, float | None]:
-    """What an ensemble is worth on test images; shares are 0 to 1.
+    """Returns what an ensemble is worth on test images; shares are 0 to 1.
 
     `best` is the place of the member that was best on the validation images. Disagreement and the correlation of
     errors are None where there are no two members, or one that makes no errors.
@@ -113,17 +115,17 @@ def measures(members: Scores, whole: Scores, labels: Labels, best: int) -> dict[
 
 
 def accuracy(scores: Scores, labels: Labels) -> float:
-    """Share of rows whose highest score is at the label."""
+    """Returns the share of rows whose highest score is at the label."""
     return float((scores.argmax(-1) == labels).mean())
 
 
 def loss(scores: Scores, labels: Labels) -> float:
-    """Mean negative log-likelihood, nats."""
+    """Returns the mean negative log-likelihood, nats."""
     return float(-scores[np.arange(len(labels)), labels].mean())
 
 
 def calibration_error(scores: Scores, labels: Labels, bins: int = BINS) -> float:
-    """How far confidence is from accuracy, on average over the images, by bins of equal width of confidence.
+    """Returns how far confidence is from accuracy, on average over the images, by bins of equal width of confidence.
 
     Expected calibration error, Guo et al. 2017, https://arxiv.org/abs/1706.04599, eq. 3; a bin holds its upper end.
     """
@@ -134,13 +136,13 @@ def calibration_error(scores: Scores, labels: Labels, bins: int = BINS) -> float
 
 
 def over_pairs(rows: npt.NDArray[Any], between: Callable[[npt.NDArray[Any], npt.NDArray[Any]], float]) -> float | None:
-    """The mean of `between` over all pairs of rows; None without pairs, or where one of them has no value."""
+    """Returns the mean of `between` over all pairs of rows; None without pairs, or where one of them has no value."""
     values = [between(first, second) for first, second in combinations(rows, 2)]
     return float(np.mean(values)) if values and np.isfinite(values).all() else None
 
 
 def disagreement(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float:
-    """Share of images on which two members give different classes."""
+    """Returns the share of images on which two members give different classes."""
     return float((first != second).mean())
 
 

@@ -11,7 +11,7 @@ class UsageError(Exception):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
-    """An error that names what was asked for and the nearest names there are."""
+    """Returns an error that names what was asked for and the nearest names there are."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.55)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"

@@ -95,29 +95,29 @@ class Parts:
 
 
 def takes_bytes(augment: Augment) -> Augment:
-    """Decorator of an augmentation that only moves whole pixels: given uint8 images instead of floats in [0, 1], a
+    """Declares that an augmentation only moves whole pixels: given uint8 images instead of floats in [0, 1], a
     quarter of the memory to move, it gives the same ones as uint8. A class says `takes_bytes = True`."""
     vars(augment)["takes_bytes"] = True
     return augment
 
 
 def unchanged(images: Tensor, targets: Tensor, rng: Generator) -> Batch:
-    """No augmentation."""
+    """Returns the images as they are."""
     return images, targets
 
 
 def absent(channels: int) -> nn.Module:
-    """No layer at all."""
+    """Returns the identity: no layer at all."""
     return nn.Identity()
 
 
 def constant(progress: float, history: Sequence[Validation]) -> float:
-    """The peak rate from the first step to the last."""
+    """Returns the peak rate from the first step to the last."""
     return 1.0
 
 
 def convolution(inputs: int, outputs: int, bias: bool) -> nn.Module:
-    """3x3, stride 1, zero padding 1: the map keeps its size."""
+    """Returns a convolution of 3x3, stride 1, zero padding 1: the map keeps its size."""
     return nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)
 
 
@@ -134,31 +134,31 @@ class MaxPool(nn.Module):
 
 
 def max_pool(channels: int) -> nn.Module:
-    """The greatest of each 2x2."""
+    """Returns the greatest value of each 2x2."""
     return MaxPool()
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """-sum of target * log softmax(logits), averaged over the batch."""
+    """Returns -sum of target * log softmax(logits), averaged over the batch."""
     return F.cross_entropy(logits, targets)
 
 
 def untouched(parameters: Sequence[nn.Parameter]) -> None:
-    """No change."""
+    """Changes nothing."""
 
 
 def untimed(images: Tensor, moment: Moment) -> Tensor:
-    """The same at any time."""
+    """Returns the same augmentation at any time."""
     return images
 
 
 def once(network: Transform, images: Tensor) -> Tensor:
-    """One look at each image, as it is."""
+    """Returns one view of each image, as it is."""
     return network(images)
 
 
 def alike(above: int) -> float:
-    """One rate for all layers."""
+    """Returns one rate for all layers."""
     return 1.0
 
 
@@ -292,11 +292,11 @@ class Recipe:
 
     @property
     def before(self) -> Recipe | Checkpoint | None:
-        """What must have been trained before: whose weights it starts from, or its teacher."""
+        """Returns what must have been trained before: whose weights it starts from, or its teacher."""
         return self.teacher.recipe if self.teacher else self.start_from
 
     def epoch(self, share: float) -> int:
-        """The epoch, from 1 on, at whose end a share of the training is over: the nearest one."""
+        """Returns the epoch, from 1 on, at whose end a share of the training is over: the nearest one."""
         return max(1, round(share * self.epochs))
 
 
@@ -309,7 +309,7 @@ Choose = Callable[[Sequence[float]], Sequence[int]]  # validation accuracies of 
 
 
 def everyone(accuracies: Sequence[float]) -> Sequence[int]:
-    """All members vote."""
+    """Returns that all members vote."""
     return range(len(accuracies))
 
 
@@ -354,7 +354,8 @@ class Ensemble:
             raise ValueError(f"an ensemble needs members, each another seed_offset or at, got {len(self.members)}")
 
     def seed(self, member: Member, replicate: int) -> int:
-        """Replicate r takes its members' offsets, r times as far on as the offsets of that recipe reach.
+        """Returns the seed of a member in replicate r: offset + r * span, where span is the range of that recipe's
+        offsets.
 
         M runs of a recipe, offsets 0 to M - 1, have the seeds r * M to r * M + M - 1; a single one has r + its offset.
         """
@@ -362,7 +363,7 @@ class Ensemble:
         return replicate * (max(offsets) - min(offsets) + 1) + member.seed_offset
 
     def seeds(self, replicates: int) -> dict[Recipe, set[int]]:
-        """The runs of each recipe that so many replicates take."""
+        """Returns the runs of each recipe that so many replicates take."""
         taken: dict[Recipe, set[int]] = {}
         for member in self.members:
             taken.setdefault(member.recipe, set()).update(self.seed(member, each) for each in range(replicates))

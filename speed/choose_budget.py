@@ -31,7 +31,7 @@ FOLD = (0, 10)  # the first of ten parts of the training images validates
 
 
 def candidates(base: Recipe, rates: list[float], batches: list[int], epochs: list[int]) -> list[Recipe]:
-    """The baseline with each combination of the values given."""
+    """Returns the baseline with each combination of the values given."""
     ways = itertools.product(epochs, batches, rates)
     return [replace(base, fold=FOLD, epochs=e, batch_size=b, learning_rate=r) for e, b, r in ways]
 
@@ -50,7 +50,7 @@ def tried(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> dic
 
 
 def named(recipe: Recipe, seed: int) -> dict[str, Any]:
-    """What tells one training of a search from another."""
+    """Returns what tells one training of a search from another."""
     return {
         "epochs": recipe.epochs,
         "batch_size": recipe.batch_size,

@@ -23,19 +23,20 @@ settle("cpu")  # one thread, as in a worker
 
 
 def base_recipe() -> Recipe:
-    """What every trick is measured against at `quick`: on CIFAR-10 if there is one, else on the embedded set."""
+    """Returns the recipe that every trick is measured against at `quick`: on CIFAR-10 if it is there, else on the
+    embedded set."""
     return baseline(choose("auto", FOLDER)[0], "quick", "bf16" if has_fast_bf16("cpu") else "fp32")
 
 
 @pytest.fixture(scope="session")
 def base() -> Recipe:
-    """The baseline at `quick`."""
+    """Returns the baseline at `quick`."""
     return base_recipe()
 
 
 @pytest.fixture(scope="session")
 def data(base: Recipe) -> DataSet:
-    """Its data set."""
+    """Returns the data set of the baseline."""
     return load(base.data, FOLDER)
 
 
@@ -70,7 +71,7 @@ def ratios(session: Any) -> list[str]:
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
-    """What a time depends on, and no name of a host; the commit has its own place in the JSON."""
+    """Notes what a time depends on, and no name of a host; the commit has its own place in the JSON."""
     machine_info.clear()
     machine_info |= {name: value for name, value in environment("cpu").items() if name != "git_commit"}
     machine_info["cores"] = cores()

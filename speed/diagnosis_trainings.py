@@ -61,7 +61,7 @@ class Case:
 
 
 def perceptron(parts: Parts) -> nn.Module:
-    """Two hidden layers of 128 units on the flattened pixels, without norm."""
+    """Returns two hidden layers of 128 units on the flattened pixels, without norm."""
     hidden = (nn.Flatten(), nn.Linear(3072, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU())
     return nn.Sequential(OrderedDict(features=nn.Sequential(*hidden), head=nn.Linear(128, parts.classes)))
 
@@ -81,7 +81,7 @@ class Block(nn.Module):
 
 
 def residual(parts: Parts) -> nn.Module:
-    """Three residual blocks of 8, 16 and 32 channels."""
+    """Returns three residual blocks of 8, 16 and 32 channels."""
     stem = (parts.convolution(3, 8, False), parts.pool(8), nn.BatchNorm2d(8), nn.ReLU())
     first, second, third = (Block(parts, *sizes) for sizes in ((8, 8), (8, 16), (16, 32)))
     layers = (*stem, first, parts.pool(8), second, parts.pool(16), third, GlobalAverage())
@@ -89,17 +89,17 @@ def residual(parts: Parts) -> nn.Module:
 
 
 def cosine(progress: float, history: Sequence[Validation]) -> float:
-    """Half a cosine from 1 to 0: Loshchilov & Hutter 2017, https://arxiv.org/abs/1608.03983."""
+    """Returns half a cosine from 1 to 0: Loshchilov & Hutter 2017, https://arxiv.org/abs/1608.03983."""
     return (1 + cos(pi * progress)) / 2
 
 
 def steps(progress: float, history: Sequence[Validation]) -> float:
-    """A tenth from half of the training on, a hundredth from three quarters on."""
+    """Returns 1, then a tenth from half of the training on and a hundredth from three quarters on."""
     return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
 
 
 def adam(groups: Iterable[dict[str, Any]]) -> Optimizer:
-    """Kingma & Ba 2015, https://arxiv.org/abs/1412.6980."""
+    """Returns the optimiser of Kingma & Ba 2015, https://arxiv.org/abs/1412.6980."""
     return torch.optim.Adam(list(groups), lr=0.0)
 
 

@@ -27,17 +27,17 @@ LOGITS = 100  # rows kept: an empty run is to cost its bookkeeping, not the writ
 
 
 def table(base: Recipe, arms: dict[str, Recipe]) -> Study:
-    """A table that no module of `ablations/` stands behind."""
+    """Returns a table that no module of `ablations/` stands behind."""
     return Study(Ablation("any", "Does it matter?", (), {"": unadapted}, lambda *_: arms, ()), "", base, arms, ())
 
 
 def rates(base: Recipe, number: int) -> dict[str, Recipe]:
-    """So many variants that differ from `base` in their rate alone."""
+    """Returns so many variants that differ from `base` in the learning rate only."""
     return {f"rate {i}": replace(base, learning_rate=base.learning_rate * (1 + i / 1e6)) for i in range(1, number + 1)}
 
 
 def rounds_of(runs: int, base: Recipe, fingerprint: str, seeds: int = 5) -> list[list[Run]]:
-    """A planned grid of so many runs, in a table no greater than it takes; its last round is cut to fit."""
+    """Returns a planned grid of so many runs, in a table no greater than it takes; its last round is cut to fit."""
     arms = next(k for k in count(1) if k * seeds + ceil(seeds * sqrt(k)) >= runs)
     rounds = plan([table(base, rates(base, arms))], seeds, fingerprint)
     surplus = sum(map(len, rounds)) - runs
@@ -46,13 +46,13 @@ def rounds_of(runs: int, base: Recipe, fingerprint: str, seeds: int = 5) -> list
 
 @lru_cache(maxsize=1)
 def example(recipe: Recipe, data: DataSet, device: torch.device) -> Result:
-    """What a real run leaves behind, from one of a step an epoch."""
+    """Returns what a real run leaves behind, from one of a step an epoch."""
     found = train(replace(recipe, images=recipe.batch_size, validation_images=10), 0, data, device)
     return replace(found, logits=None if found.logits is None else found.logits[:LOGITS])
 
 
 def nothing(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> Result:
-    """In the place of `train`: a result at once."""
+    """Stands in for `train` and returns a result at once."""
     return example(replace(recipe, learning_rate=0.0), data, device)
 
 
@@ -64,7 +64,7 @@ class Idle:
     data: DataSet
 
     def outcomes(self, runs: Iterator[Run]) -> Iterator[Outcome]:
-        """One outcome for each run."""
+        """Yields one outcome for each run."""
         for run in runs:
             result = nothing(self.base, run.seed, self.data, CPU)
             yield Outcome(run, result, "", dict(environment("cpu")), timestamp(), timestamp())

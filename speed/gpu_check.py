@@ -65,27 +65,27 @@ class Check:
 
     @property
     def place(self) -> torch.device:
-        """The device, as torch takes it."""
+        """Returns the device, as torch takes it."""
         return torch.device(self.device)
 
     @property
     def small(self) -> Recipe:
-        """A training of a second or so."""
+        """Returns a recipe that trains in a second or so."""
         return replace(baseline(self.base.data, "quick", "fp32"), images=512, validation_images=200, epochs=1)
 
     @property
     def fits(self) -> Recipe:
-        """The budget's baseline, shortened where everything is."""
+        """Returns the budget's baseline, shortened where everything is."""
         return replace(self.base, epochs=1, images=1024, validation_images=200) if self.reduced else self.base
 
     @property
     def steps(self) -> int:
-        """Steps of a timing."""
+        """Returns the number of steps of a timing."""
         return 2 if self.reduced else 60
 
 
 def machine(check: Check) -> Found:
-    """The software and the device."""
+    """Returns the software and the device."""
     told = {"torch_build": torch.__config__.show(), "environment": environment(check.device)}
     if not captures(check.place):
         return told
@@ -94,7 +94,7 @@ def machine(check: Check) -> Found:
 
 
 def tests(check: Check) -> Found:
-    """The tests marked gpu."""
+    """Runs the tests marked gpu and returns what came of them."""
     chosen = ["--co"] if check.reduced else []
     asked = [sys.executable, "-m", "pytest", "-m", "gpu", "tests", "-q", "--durations=10", *chosen]
     done = subprocess.run(asked, capture_output=True, text=True, timeout=900)
@@ -128,7 +128,8 @@ def dropping(channels: int) -> nn.Module:
 
 
 def failures(check: Check) -> Found:
-    """A layer that waits, one that draws after it, and one that breaks the GPU's process, beside healthy runs."""
+    """Trains a layer that waits, one that draws after it, and one that breaks the GPU's process, together with healthy
+    runs."""
     recipes = [replace(check.small, before_head=layer) for layer in (asking, dropping, poisoning)] + [check.small]
     runs = [Run(recipe, seed, check.data.fingerprint) for seed in range(2) for recipe in recipes]
     with Processes([check.device], check.data.name, check.folder) as processes:
@@ -138,7 +139,7 @@ def failures(check: Check) -> Found:
 
 
 def repeats(check: Check, deadline: float) -> Found:
-    """Every variant twice as graphs and once without: those whose bits differ."""
+    """Trains every variant twice as graphs and once without, and returns those whose bits differ."""
     small = replace(check.small, images=256, validation_images=64)
     recipes: dict[str, Recipe] = {}
     for table in studies(discover()[0], small)[0]:
@@ -169,7 +170,7 @@ def same(one: Result, other: Result) -> bool:
 
 
 def throughput(check: Check) -> Found:
-    """One training of the budget, and where the time of its steps goes."""
+    """Returns the times of one training of the budget, and where the time of its steps goes."""
     begin = now(check.place)
     result = train(check.fits, 0, check.data, check.place)
     seconds = now(check.place) - begin
@@ -190,7 +191,7 @@ def throughput(check: Check) -> Found:
 
 
 def kernels(check: Check) -> list[Found]:
-    """What the device does in 20 steps: the kernels that take longest."""
+    """Returns what the device does in 20 steps: the kernels that take longest."""
     train_split, validation, _ = resident(check.data, check.place)
     once = replace(check.fits, epochs=1)
     network = ready(once, 0, check.data, check.place)
@@ -214,7 +215,7 @@ def kernels(check: Check) -> list[Found]:
 
 @contextmanager
 def setting(holder: Any, name: str, value: Any) -> Iterator[None]:
-    """Another value of a setting of torch, within the block."""
+    """Sets another value of a setting of torch, within the block."""
     before = getattr(holder, name)
     setattr(holder, name, value)
     try:
@@ -224,12 +225,12 @@ def setting(holder: Any, name: str, value: Any) -> Iterator[None]:
 
 
 def settings(check: Check) -> Found:
-    """What each choice costs: the step with it over the step without, in turns."""
+    """Returns what each choice costs: the step with it over the step without, measured alternately."""
     base, steps = check.fits, check.steps
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
 
     def timed(recipe: Recipe, *ways: Any) -> Callable[[], float]:
-        """Seconds an image, with settings that hold while kernels are chosen and while they run."""
+        """Returns the seconds an image takes, with settings that hold while kernels are chosen and while they run."""
 
         def within() -> float:
             with_them = [setting(*way) for way in ways]
@@ -258,7 +259,7 @@ def settings(check: Check) -> Found:
 
 
 def eager_seconds(check: Check, recipe: Recipe, steps: int) -> float:
-    """Seconds an image without graphs: the network as it is built."""
+    """Returns the seconds an image takes without graphs: the network as it is built."""
     train_split, validation, _ = resident(check.data, check.place)
     once = replace(recipe, epochs=1)
     network = build(once, 0, check.data, check.place)
@@ -270,7 +271,7 @@ def eager_seconds(check: Check, recipe: Recipe, steps: int) -> float:
 
 
 def packed(check: Check, recipe: Recipe) -> list[Found]:
-    """Throughput of 1, 2, ... workers on one device."""
+    """Returns the throughput of 1, 2, ... workers on one device."""
     with crew(Processes([check.device], check.data.name, check.folder), recipe, check.data) as measure:
         probes = packing(measure, 2 if check.reduced else 6)
     return [{"workers": each.workers, "images_per_second": each.rate, "memory": each.memory} for each in probes]
@@ -303,7 +304,7 @@ def mps(control: str) -> Iterator[None]:
 
 
 def memory(check: Check) -> Found:
-    """What a process holds of the GPU after 1, 10 and 50 networks, in a process of its own."""
+    """Returns what a process holds of the GPU after 1, 10 and 50 networks, in a process of its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         return process.submit(memory_here, check).result()
 
@@ -326,7 +327,7 @@ def memory_here(check: Check) -> Found:
 
 
 def seeds(check: Check) -> Found:
-    """Two more seeds of the budget."""
+    """Trains two more seeds of the budget."""
     runs = [train(check.fits, seed, check.data, check.place) for seed in (1, 2)]
     return {"test_accuracy": [run.test_accuracy for run in runs], "train_seconds": [run.train_seconds for run in runs]}
 

@@ -53,12 +53,12 @@ GRIDS = (10, 100, 1_000, 10_000, 100_000)  # runs planned
 
 
 def base_recipe(folder: Path) -> Recipe:
-    """The baseline at `quick`, in the fastest precision that the processor has."""
+    """Returns the baseline at `quick`, in the fastest precision that the processor has."""
     return baseline(choose("auto", folder)[0], "quick", "bf16" if has_fast_bf16("cpu") else "fp32")
 
 
 def child(*arguments: object) -> tuple[float, str]:
-    """Call this module in a process of its own: its seconds from start to end, and what it printed."""
+    """Calls this module in a process of its own and returns its seconds from start to end, and what it printed."""
     command = [sys.executable, "-W", "ignore", "-m", "speed.grid", *map(str, arguments)]
     start = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -71,7 +71,7 @@ def child(*arguments: object) -> tuple[float, str]:
 
 
 def busy(given: argparse.Namespace) -> dict[str, Any]:
-    """60 real runs on one worker for each core."""
+    """Times 60 real runs on one worker for each core."""
     with TemporaryDirectory() as place:
         start = time.time()
         size = ["--images", given.images, "--seeds", given.seeds]
@@ -103,7 +103,8 @@ ALIKE = {"activation", "learning_rate", "schedule", "loss", "weight_decay"}  # f
 
 
 def fill(given: argparse.Namespace) -> None:
-    """Plan and train a grid of real variants, evenly taken from those whose runs take about as long as the base's."""
+    """Plans and trains a grid of real variants, evenly taken from those whose runs take about as long as
+    the base's."""
     base = replace(base_recipe(given.data_dir), images=given.images)
     tables = [each for each in studies(discover()[0], base)[0] if each.base == base]
     arms = {f"{each.ablation.name}: {name}": arm for each in tables for name, arm in each.arms.items()}
@@ -122,7 +123,7 @@ def filled(rounds: list[list[Run]], given: argparse.Namespace, data: DataSet) ->
 
 
 def first_result(folder: Path) -> float:
-    """Seconds from the command to the first line in the store, at `quick`, as a user meets it."""
+    """Returns the seconds from the command to the first line in the store, at `quick`, as a user meets it."""
     with TemporaryDirectory() as place:
         arguments = ["run", "--budget", "quick", "--device", "cpu", "--data-dir", str(folder), "--store", place]
         start = time.perf_counter()
@@ -140,7 +141,7 @@ def first_result(folder: Path) -> float:
 
 
 def moment(text: str) -> float:
-    """Seconds since 1970."""
+    """Returns the seconds since 1970."""
     return datetime.fromisoformat(text).timestamp()
 
 
@@ -156,7 +157,7 @@ class Watched:
     noted: dict[int, tuple[float, float]] = field(default_factory=dict)  # seconds of a clock, MB
 
     def outcomes(self, runs: Iterator[Run]) -> Iterator[Outcome]:
-        """Those of the trainer."""
+        """Yields the outcomes of the trainer."""
         for number, outcome in enumerate(self.trainer.outcomes(runs), start=1):
             if number in self.at:
                 self.noted[number] = time.perf_counter(), memory_mb()
@@ -164,7 +165,7 @@ class Watched:
 
 
 def memory_mb() -> float:
-    """What this process has in memory now."""
+    """Returns the memory that this process uses now, MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
@@ -198,7 +199,7 @@ def empty(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def growth(given: argparse.Namespace) -> dict[str, Any]:
-    """One run, twice as large again and again in one direction; medians of repeats, the points in turns."""
+    """Times one run, doubled again and again in one direction; medians of repeats, the points measured alternately."""
     points: dict[str, list[dict[str, float]]] = {name: [] for name in sizes(base_recipe(given.data_dir))}
     for _ in range(given.repeats):
         for name, found in points.items():
@@ -218,7 +219,7 @@ def growth(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def sizes(base: Recipe) -> dict[str, tuple[float, Recipe]]:
-    """By name, the size in the direction that grows, and the recipe."""
+    """Returns, by name, the size in the direction that grows, and the recipe."""
     assert isinstance(base.network, VGG)
     stages = base.network.stages
     small = replace(base, images=2250, epochs=2)
@@ -246,7 +247,8 @@ def point(given: argparse.Namespace) -> None:
 
 
 def planning(given: argparse.Namespace) -> dict[str, Any]:
-    """Time without, then memory with, a tracer of allocations; of recipes that were never described before."""
+    """Measures time without, then memory with, a tracer of allocations; of recipes that were never
+    described before."""
     base = base_recipe(given.data_dir)
     found: dict[str, Any] = {}
     for n, runs in enumerate(GRIDS, start=1):
@@ -264,7 +266,7 @@ def planning(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def keys(runs: int, base: Recipe) -> dict[str, Run]:
-    """A planned grid by the keys of its runs, which is what `complete` asks the store for."""
+    """Returns the keys of the runs of a planned grid, which `complete` asks the store for."""
     return {run.key: run for planned in rounds_of(runs, base, "f") for run in planned}
 
 
@@ -272,7 +274,8 @@ def keys(runs: int, base: Recipe) -> dict[str, Run]:
 
 
 def peers(given: argparse.Namespace) -> dict[str, Any]:
-    """Whole processes by the clock on the wall, in turns: start, data, 12 trainings. Ours evaluates and keeps, too."""
+    """Times whole processes by the clock on the wall, alternately: start, data, 12 trainings. Ours evaluates and
+    stores, too."""
     found: dict[str, list[float]] = {name: [] for name in GRIDS_OF_12}
     for _ in range(given.repeats):
         for name, seconds in found.items():
@@ -288,18 +291,18 @@ def peers(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def twelve(given: argparse.Namespace) -> None:
-    """12 runs in one of the ways."""
+    """Trains 12 runs in one of the ways."""
     base = replace(base_recipe(given.data_dir), images=given.images, epochs=given.epochs)
     GRIDS_OF_12[given.name](base, load(base.data, given.data_dir), given)
 
 
 def twelve_here(base: Recipe, data: DataSet, given: argparse.Namespace) -> None:
-    """Planned, trained on all cores, evaluated, kept."""
+    """Trains 12 runs as `run` does: planned, on all cores, evaluated, stored."""
     filled(rounds_of(12, base, data.fingerprint, seeds=2), given, data)
 
 
 def twelve_usual(base: Recipe, data: DataSet, given: argparse.Namespace) -> None:
-    """One after the other, without evaluation."""
+    """Trains 12 runs one after the other, without evaluation."""
     torch.set_num_threads(cores())
     loader = usual_data(base, data, workers=0)  # faster here than with loader workers
     for _ in range(12):
@@ -310,7 +313,7 @@ def twelve_usual(base: Recipe, data: DataSet, given: argparse.Namespace) -> None
 
 
 def twelve_lightning(base: Recipe, data: DataSet, given: argparse.Namespace) -> None:
-    """One after the other, without evaluation, in the setting that was fastest here."""
+    """Trains 12 runs one after the other, without evaluation, in the setting that was fastest here."""
     torch.set_num_threads(cores())
     precision = "bf16-mixed" if base.precision == "bf16" else "32-true"
     for _ in range(12):

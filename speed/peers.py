@@ -40,7 +40,7 @@ WARM_UP_STEPS = 10
 
 
 def recipe_for(budget: str, images: int, folder: Path) -> Recipe:
-    """One epoch of the baseline on so many images, in the fastest precision that the processor has."""
+    """Returns one epoch of the baseline on so many images, in the fastest precision that the processor has."""
     base = baseline(choose("auto", folder)[0], budget, "bf16" if has_fast_bf16("cpu") else "fp32")
     return replace(base, images=images, epochs=1, validation_images=10)
 
@@ -49,7 +49,8 @@ def recipe_for(budget: str, images: int, folder: Path) -> Recipe:
 
 
 def on_all_cores(worker: Callable[[Recipe, Path, Any, Any], None], recipe: Recipe, folder: Path) -> float:
-    """Images a second of one `worker` process for each core, summed; a barrier starts their clocks together."""
+    """Returns the images a second of one `worker` process for each core, summed; a barrier starts their clocks
+    together."""
     context = multiprocessing.get_context("spawn")
     barrier, queue = context.Barrier(cores()), context.Queue()
     processes = [context.Process(target=worker, args=(recipe, folder, barrier, queue)) for _ in range(cores())]
@@ -62,12 +63,12 @@ def on_all_cores(worker: Callable[[Recipe, Path, Any, Any], None], recipe: Recip
 
 
 def ours(recipe: Recipe, folder: Path) -> float:
-    """The suite's own loop, one thread and one run for each core, as its runner has it."""
+    """Times the suite's own loop, one thread and one run for each core, as its runner has it."""
     return on_all_cores(our_worker, recipe, folder)
 
 
 def our_worker(recipe: Recipe, folder: Path, barrier: Any, queue: Any) -> None:
-    """One worker: a short run first, then the one that counts."""
+    """Trains a short run first, then the one that counts."""
     settle("cpu")
     data = load(recipe.data, folder)
     train(replace(recipe, images=WARM_UP_STEPS * recipe.batch_size), 0, data, CPU)
@@ -77,12 +78,12 @@ def our_worker(recipe: Recipe, folder: Path, barrier: Any, queue: Any) -> None:
 
 
 def bare(recipe: Recipe, folder: Path) -> float:
-    """Forward, backward and step on one fixed batch, over and over; one thread for each core."""
+    """Times forward, backward and step on one fixed batch, over and over; one thread for each core."""
     return on_all_cores(bare_worker, recipe, folder)
 
 
 def bare_worker(recipe: Recipe, folder: Path, barrier: Any, queue: Any) -> None:
-    """What no loop can do without."""
+    """Does only what every loop must do."""
     settle("cpu")
     seconds = bare_steps(recipe, load(recipe.data, folder))
     seconds(WARM_UP_STEPS)
@@ -91,7 +92,7 @@ def bare_worker(recipe: Recipe, folder: Path, barrier: Any, queue: Any) -> None:
 
 
 def bare_steps(recipe: Recipe, data: DataSet) -> Callable[[int], float]:
-    """A function that takes so many steps on the first batch, and gives the seconds of one."""
+    """Returns a function that takes so many steps on the first batch, and gives the seconds of one."""
     network = build(recipe, 0, data, CPU)
     optimiser = recipe.optimiser([{"params": network.module.parameters(), "weight_decay": recipe.weight_decay}])
     images = network.preprocess(data.train.images[: recipe.batch_size].permute(0, 3, 1, 2) / 255)
@@ -116,7 +117,7 @@ def bare_steps(recipe: Recipe, data: DataSet) -> Callable[[int], float]:
 
 
 def usual_data(recipe: Recipe, data: DataSet, workers: int) -> Any:
-    """torchvision's transforms in a DataLoader, as tutorials have it: pad and crop by 4, flip, normalise."""
+    """Returns torchvision's transforms in a DataLoader, as tutorials have it: pad and crop by 4, flip, normalise."""
     from torch.utils.data import DataLoader, Dataset
     from torchvision import transforms
 
@@ -143,18 +144,18 @@ def usual_data(recipe: Recipe, data: DataSet, workers: int) -> Any:
 
 
 def usual_network(recipe: Recipe, data: DataSet) -> nn.Module:
-    """The baseline's network and first weights, in memory as torch has them by default."""
+    """Returns the baseline's network and first weights, in memory as torch has them by default."""
     return build(recipe, 0, data, CPU).module.to(memory_format=torch.contiguous_format)
 
 
 def usual_optimiser(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
-    """The baseline's, without the suite's choice of kernel."""
+    """Returns the baseline's optimiser, without the suite's choice of kernel."""
     rate, decay = recipe.learning_rate / 10, recipe.weight_decay
     return torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9, nesterov=True, weight_decay=decay)
 
 
 def plain(recipe: Recipe, folder: Path, workers: int) -> float:
-    """The usual loop: DataLoader, fp32, all cores."""
+    """Times the usual loop: DataLoader, fp32, all cores."""
     torch.set_num_threads(cores())
     data = load(recipe.data, folder)
     network, loader = usual_network(recipe, data), usual_data(recipe, data, workers)
@@ -179,7 +180,7 @@ def usual_epoch(network: nn.Module, optimiser: torch.optim.Optimizer, loader: An
 
 
 def lightning(recipe: Recipe, folder: Path, workers: int, precision: str) -> float:
-    """Images a second of PyTorch Lightning's Trainer in its second epoch; the first warms up."""
+    """Returns the images a second of PyTorch Lightning's Trainer in its second epoch; the first warms up."""
     torch.set_num_threads(cores())
     data = load(recipe.data, folder)
     seen, seconds = lightning_run(recipe, data, usual_data(recipe, data, workers), precision, epochs=2)
@@ -237,7 +238,7 @@ PEERS: dict[str, Callable[[Recipe, Path], float]] = {
 
 
 def measured(peer: str, budget: str, images: int, folder: Path) -> float:
-    """Images a second of one peer, in a process of its own."""
+    """Returns the images a second of one peer, in a process of its own."""
     arguments = ["--one", peer, "--budget", budget, "--images", str(images), "--data-dir", str(folder)]
     command = [sys.executable, "-W", "ignore", "-m", "speed.peers", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -9,7 +9,7 @@ _seconds = [0.0]
 
 
 def replayed() -> float:
-    """The timer for `pytest.mark.benchmark`: a clock that stands still but for what `replay` moves it by."""
+    """Returns the timer for `pytest.mark.benchmark`: a clock that moves only by what `replay` adds."""
     return _seconds[0]
 
 

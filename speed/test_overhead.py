@@ -22,7 +22,7 @@ RUNS = 500
 
 
 def measure(benchmark: Any, fill: Callable[[], None]) -> None:
-    """Time `fill`, which does RUNS runs."""
+    """Times `fill`, which does RUNS runs."""
     benchmark.pedantic(fill, rounds=5, warmup_rounds=1)
     if benchmark.enabled:
         benchmark.extra_info["runs_per_second"] = RUNS / benchmark.stats.stats.median

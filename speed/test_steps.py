@@ -23,7 +23,8 @@ CPU = torch.device("cpu")
 
 
 def variants() -> dict[str, tuple[str, Recipe, Recipe]]:
-    """By a name of its own, each distinct variant: the table that it is first in, its recipe and its control's."""
+    """Returns each distinct variant by a name of its own: the table that it is first in, its recipe and
+    its control's."""
     found: dict[tuple[Recipe, Recipe], tuple[str, str]] = {}
     for table in studies(discover()[0], base_recipe())[0]:
         title = " ".join([table.ablation.name, *([f"({table.context})"] if table.context else [])])
@@ -38,7 +39,7 @@ VARIANTS = variants()
 
 @pytest.fixture(scope="module")
 def store(base: Recipe) -> Store:
-    """The default one, whose report shows the costs."""
+    """Returns the default store, whose report shows the costs."""
     return Store(Path("results") / f"{base.data}-quick", ENGINE)
 
 

@@ -18,7 +18,7 @@ STEPS = 60
 
 
 def keep(benchmark: Any, turns: Turns, images: int) -> None:
-    """Images a second and the share of the bare step's, beside the times."""
+    """Stores images a second and the share of the bare step's, next to the times."""
     found = turns.cost()
     benchmark.extra_info["images_per_second"] = 1000 * images / found.step_ms
     benchmark.extra_info["bare_images_per_second"] = 1000 * images / found.control_step_ms

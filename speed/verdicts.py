@@ -337,7 +337,7 @@ class Cell:
 
     @property
     def upper(self) -> float:
-        """The upper end of the 95 % interval of the share of wrong tables (Clopper & Pearson)."""
+        """Returns the upper end of the 95 % interval of the share of wrong tables (Clopper & Pearson)."""
         return float(binomtest(self.wrong, self.tables).proportion_ci(0.95).high)
 
     def __str__(self) -> str:

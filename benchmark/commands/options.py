@@ -75,7 +75,7 @@ def deadline_in(minutes: float | None) -> float:
 
 
 def opened(folder: Path) -> Store:
-    """The results in a folder. Raises UsageError if there are none."""
+    """Returns the results in a folder. Raises UsageError if there are none."""
     if not (folder / "runs.jsonl").exists():
         raise UsageError(f"no results in {folder}; `make ablate` trains and fills a store, --store names another")
     return Store(folder, ENGINE)
@@ -92,7 +92,8 @@ def settle(
     seeds: int,
     image_size: int | None = None,
 ) -> Request:
-    """Every `auto` replaced by what it means here. Raises UsageError for what is not available."""
+    """Returns a request with every `auto` replaced by its value on this machine. Raises UsageError for what is not
+    available."""
     # Only now, as torch takes seconds to import and a command that reads a named store needs none of it.
     from benchmark.data.load import choose, find_source
     from benchmark.engine.machine import cores, devices, has_fast_bf16

@@ -257,7 +257,7 @@ def combined(grid: Grid, asked: Request, results: Store) -> list[str]:
 
 
 def on_other_gpus(results: Store, places: Sequence[str]) -> list[str]:
-    """A sentence if the store has runs of another model of GPU than those of `places`."""
+    """Returns a sentence if the store has runs of another model of GPU than those of `places`."""
     gpus = {place for place in places if place.startswith("cuda")}
     here = {torch.cuda.get_device_name(place) for place in gpus}
     there = {str(record.environment.get("device", "cpu")) for record in results.records.values()} if gpus else set()
@@ -270,7 +270,7 @@ def on_other_gpus(results: Store, places: Sequence[str]) -> list[str]:
 
 
 def packed(asked: Request) -> Request:
-    """With as many workers on each GPU as were measured to fill the first one."""
+    """Returns the request with as many workers on each GPU as were measured to fill the first one."""
     gpus = tuple(dict.fromkeys(asked.devices))
     images = load(asked.data, asked.data_dir)
     with crew(Processes(gpus[:1], asked.data, asked.data_dir), base_of(asked), images) as measure:

@@ -23,14 +23,14 @@ AsJson = Annotated[
 
 
 def duration(seconds: float) -> str:
-    """Minutes and seconds, or hours and minutes."""
+    """Returns a duration in minutes and seconds, or in hours and minutes."""
     if seconds < 3600:
         return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
     return f"{seconds // 3600:.0f} h {seconds % 3600 / 60:.0f} min"
 
 
 def opening(asked: Request) -> str:
-    """The first line of what a command says."""
+    """Returns the first line of what a command says."""
     from benchmark.engine.machine import unused_gpu  # here, as torch takes seconds to import
 
     what = f"data {asked.data} ({asked.data_choice}); budget {asked.budget}"
@@ -39,7 +39,7 @@ def opening(asked: Request) -> str:
 
 
 def workers(asked: Request) -> str:
-    """How many workers on what."""
+    """Returns how many workers run on which devices."""
     kinds = Counter(asked.devices)
     return ", ".join(f"{count} worker{'s' if count > 1 else ''} on {device}" for device, count in kinds.items())
 

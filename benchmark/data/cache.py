@@ -41,7 +41,8 @@ def signature(source: Path) -> str:
 
 
 def files_within(place: Path, depth: int) -> list[Path]:
-    """The files in a folder and `depth` - 1 levels below, by links too: no further, as links may lead in a circle."""
+    """Returns the files in a folder and `depth` - 1 levels below, by links too: no further, as links may lead in a
+    circle."""
     found = list(place.iterdir())
     inside = [path for path in found if depth > 1 and path.is_dir()]
     return [path for path in found if not path.is_dir()] + [
@@ -50,7 +51,7 @@ def files_within(place: Path, depth: int) -> list[Path]:
 
 
 def read_cache(path: Path, name: str, source: Path | None) -> Arrays | None:
-    """What put_in_order gave, or None if the cache is missing, stale, damaged or not ours."""
+    """Returns what put_in_order gave, or None if the cache is missing, stale, damaged or not ours."""
     try:
         # np.load compares the checksums of what it reads; opened here, as it leaves a damaged file open
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:

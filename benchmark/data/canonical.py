@@ -76,12 +76,12 @@ def check(arrays: Arrays, source: Path, side: int = SIDE) -> None:
 
 
 def fingerprint_of(images: Array, labels: Array) -> str:
-    """64 hex digits; images uint8 (n, 32, 32, 3) and labels (n,), 0 to 255, in any order."""
+    """Returns 64 hex digits for images uint8 (n, 32, 32, 3) and labels (n,), 0 to 255, in any order."""
     return canonical(images, labels)[2]
 
 
 def canonical(images: Array, labels: Array) -> tuple[Array, Array, str]:
-    """The rows in ascending order of their digests, labels as uint8, and the fingerprint."""
+    """Returns the rows in ascending order of their digests, labels as uint8, and the fingerprint."""
     rows = zip(np.ascontiguousarray(images), labels.tolist(), strict=True)
     digests = [hashlib.sha256(bytes([label]) + image.tobytes()).digest() for image, label in rows]
     order = sorted(range(len(digests)), key=digests.__getitem__)
@@ -90,7 +90,7 @@ def canonical(images: Array, labels: Array) -> tuple[Array, Array, str]:
 
 
 def put_in_order(arrays: Arrays) -> Arrays:
-    """All splits in canonical form, with the fingerprints as further arrays."""
+    """Returns all splits in canonical form, with the fingerprints as further arrays."""
     ordered: Arrays = {key: arrays[key] for key in ("classes", "remarks") if key in arrays}
     for split in splits_in(arrays):
         images, labels, fingerprint = canonical(arrays[f"{split}_images"], arrays[f"{split}_labels"])
@@ -114,7 +114,7 @@ def digests(arrays: Arrays, split: str) -> list[bytes]:
 
 
 def difference(name: str, arrays: Arrays) -> str:
-    """What is wrong with the splits of a set whose fingerprints are known, or ""."""
+    """Returns what is wrong with the splits of a set whose fingerprints are known, or ""."""
     wrong = []
     for split, (count, fingerprint) in FINGERPRINTS.get(name, {}).items():
         images, found = len(arrays[f"{split}_images"]), str(arrays[f"{split}_fingerprint"])

@@ -57,7 +57,7 @@ class Random:
         self.state = seed
 
     def words(self, count: int) -> npt.NDArray[np.uint64]:
-        """The next numbers of 64 bits, uint64 (count,)."""
+        """Returns the next numbers of 64 bits, uint64 (count,)."""
         gamma = 0x9E3779B97F4A7C15
         z = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(gamma) + np.uint64(self.state)
         self.state = (self.state + count * gamma) % 2**64
@@ -77,7 +77,7 @@ class Random:
 
 
 def fractal10(train: int = TRAIN, test: int = TEST) -> dict[str, Array]:
-    """The data set, the same at every call; tests draw fewer images.
+    """Returns the data set, the same at every call; tests draw fewer images.
 
     train_images and test_images, RGB, uint8 (n, 32, 32, 3); train_labels and test_labels, uint8 (n,), 0 to 9;
     classes, the name of each label, text (10,).
@@ -102,7 +102,7 @@ def fractal10(train: int = TRAIN, test: int = TEST) -> dict[str, Array]:
 
 
 def find_classes(random: Random) -> Floats:
-    """The maps of sufficiently different shapes, also if reflected, float64 (CLASSES, MAPS, 6)."""
+    """Returns the maps of sufficiently different shapes, also if reflected, float64 (CLASSES, MAPS, 6)."""
     found: list[Floats] = []
     shapes: list[npt.NDArray[np.bool_]] = []  # of the classes found and their mirror images
     while len(found) < CLASSES:
@@ -129,7 +129,8 @@ def draw_maps(random: Random) -> Floats:
 
 
 def tabulate(maps: Floats) -> Bytes:
-    """The map to apply for each value of a random byte, uint8 (256,), as often as its |determinant| demands."""
+    """Returns the map to apply for each value of a random byte, uint8 (256,), as often as its
+    |determinant| demands."""
     sizes = np.abs(maps[:, 0] * maps[:, 3] - maps[:, 1] * maps[:, 2])
     bounds = list(itertools.accumulate(sizes.tolist()))
     values = [(i + 0.5) / 256 * bounds[-1] for i in range(256)]
@@ -137,7 +138,8 @@ def tabulate(maps: Floats) -> Bytes:
 
 
 def play(maps: Floats, tables: Bytes, random: Random) -> tuple[Floats, Floats, Bytes]:
-    """The chaos game: points x and y of n attractors and the map that led to each, all (STEPS, n, WALKERS).
+    """Plays the chaos game and returns points x and y of n attractors and the map that led to each, all (STEPS, n,
+    WALKERS).
 
     maps is (n, MAPS, 6), tables (n, 256).
     """
@@ -164,7 +166,7 @@ def fit(x: Floats) -> Floats:
 
 
 def place(x: Floats, y: Floats, random: Random) -> tuple[Floats, Floats]:
-    """Points scaled, turned, moved and, half of them, reflected, in pixels; some may be outside the image."""
+    """Returns points scaled, turned, moved and, half of them, reflected, in pixels; some may be outside the image."""
     n = x.shape[1]
     width, height = SIDE * random.uniform(*EXTENT, 2, n, 1)
     u = (fit(x) - 0.5) * width * np.where(random.bytes(n, 1) < 128, -1, 1)
@@ -176,7 +178,7 @@ def place(x: Floats, y: Floats, random: Random) -> tuple[Floats, Floats]:
 
 
 def count(x: Floats, y: Floats, last: Bytes) -> Array:
-    """Points in each pixel, integers (n, 2, SIDE, SIDE), apart for those that even and odd maps led to."""
+    """Returns points in each pixel, integers (n, 2, SIDE, SIDE), apart for those that even and odd maps led to."""
     n = x.shape[1]
     inside = (x >= 0) & (x < SIDE) & (y >= 0) & (y < SIDE)
     layer = np.arange(n)[:, None] * 2 + last % 2
@@ -185,7 +187,8 @@ def count(x: Floats, y: Floats, last: Bytes) -> Array:
 
 
 def paint(counts: Array, random: Random) -> Bytes:
-    """Images, uint8 (n, SIDE, SIDE, 3): both layers of points, in a colour each, on a background, and noise."""
+    """Returns images, uint8 (n, SIDE, SIDE, 3): both layers of points, in a colour each, on a background,
+    and noise."""
     n = len(counts)
     points = counts[..., None].astype(np.float64)
     total = points[:, 0] + points[:, 1]
@@ -198,7 +201,7 @@ def paint(counts: Array, random: Random) -> Bytes:
 
 
 def clouds(n: int, random: Random) -> Floats:
-    """Smoothly varying colours from -SPREAD to SPREAD, float64 (n, SIDE, SIDE, 3)."""
+    """Returns smoothly varying colours from -SPREAD to SPREAD, float64 (n, SIDE, SIDE, 3)."""
     corners = random.uniform(-SPREAD, SPREAD, n, CELLS + 1, CELLS + 1, 3)
     cell, rest = np.divmod(np.arange(SIDE) * CELLS, SIDE)
     part = (rest / SIDE)[:, None]

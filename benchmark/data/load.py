@@ -51,7 +51,7 @@ BUILT_IN = {"cifar10", "cifar100", "fractal10", "auto"}
 
 
 def load(name: str, folder: Path) -> DataSet:
-    """The data set NAME of the data folder, downloaded if need be, verified and cached in `folder/.cache`.
+    """Returns the data set NAME of the data folder, downloaded if necessary, verified and cached in `folder/.cache`.
 
     Raises UsageError if the set is unknown, cannot be had, is damaged or is not what its name says, or if the
     cache cannot be written.
@@ -101,7 +101,7 @@ def build(name: str, folder: Path, source: Path | None) -> Arrays:
 
 
 def choose(name: str, folder: Path) -> tuple[str, str]:
-    """The set that NAME stands for, and why, in words; only "auto" is a choice: CIFAR-10 if that can be had.
+    """Returns the set that NAME stands for, and why, in words; only "auto" is a choice: CIFAR-10 if that can be had.
 
     May download it. Raises UsageError for a name that is neither built in nor found in the folder.
     """
@@ -123,7 +123,7 @@ def choose(name: str, folder: Path) -> tuple[str, str]:
 
 
 def names(folder: Path) -> set[str]:
-    """The built-in names and those of the .npz files, folders and caches in the data folder."""
+    """Returns the built-in names and those of the .npz files, folders and caches in the data folder."""
     there = {path.name for path in folder.glob("*") if path.is_dir()}
     there |= {bare_name(path.stem) for place in (folder, folder / ".cache") for path in place.glob("*.npz")}
     archives = {unpacked for _, unpacked, _ in CIFAR.values()}
@@ -131,7 +131,7 @@ def names(folder: Path) -> set[str]:
 
 
 def find_source(name: str, folder: Path) -> Path | None:
-    """What the set is read from if nothing is downloaded; it may turn out to be damaged."""
+    """Returns what the set is read from if nothing is downloaded; it may turn out to be damaged."""
     if (file := folder / f"{bare_name(name)}.npz").is_file():
         return file
     if (tree := folder / bare_name(name)).is_dir():
@@ -144,7 +144,7 @@ def find_source(name: str, folder: Path) -> Path | None:
 
 
 def there_is_no(name: str, folder: Path) -> str:
-    """That a CIFAR set is not there, in words: a damaged archive is named, for it looks as if it were there."""
+    """Returns a sentence that a CIFAR set is missing: a damaged archive is named, for it looks as if it were there."""
     packed = folder / CIFAR[name][2]
     if not packed.is_file():
         return f"there is no {name} in {folder}"
@@ -153,7 +153,7 @@ def there_is_no(name: str, folder: Path) -> str:
 
 
 def by_hand(name: str, folder: Path) -> str:
-    """How the user can supply the set."""
+    """Returns how the user can supply the set."""
     ways = f"put {folder / name}.npz or {folder / name}/{{train,test}}/CLASS/*.png there"
     if name in CIFAR:
         ways += f", or {folder / CIFAR[name][2]} (packed or unpacked) from {PAGE}"

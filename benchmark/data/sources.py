@@ -34,7 +34,8 @@ STALL_SECONDS = 30.0  # a download that brings nothing for so long is given up
 
 
 def read(name: str, source: Path) -> Arrays:
-    """The checked ARRAYS of a source, rows in its own order, and its remarks and validation images if it has any."""
+    """Returns the checked ARRAYS of a source, rows in its own order, and its remarks and validation images if it has
+    any."""
     bare, side = bare_name(name), asked_side(name)
     if source.name == f"{bare}.npz":
         arrays = read_npz(source, side)
@@ -51,7 +52,7 @@ def read(name: str, source: Path) -> Arrays:
 
 
 def read_npz(path: Path, side: int | None = None) -> Arrays:
-    """The ARRAYS in an .npz file, images resized to `side` pixels unless that is None."""
+    """Returns the ARRAYS in an .npz file, images resized to `side` pixels unless that is None."""
     try:
         with zipfile.ZipFile(path):  # np.load takes a file that is no zip for a pickle, and says so
             pass
@@ -73,7 +74,8 @@ def read_npz(path: Path, side: int | None = None) -> Arrays:
 
 
 def resized(images: Array, side: int) -> Array:
-    """Images uint8 (n, h, w, 3), cut to squares at the middle and resized to `side` pixels; others as they are."""
+    """Returns images uint8 (n, h, w, 3), cut to squares at the middle and resized to `side` pixels; others as they
+    are."""
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or images.shape[1:3] == (side, side):
         return images
     pictures = (ImageOps.fit(Image.fromarray(each), (side, side), Image.Resampling.BICUBIC) for each in images)
@@ -84,14 +86,14 @@ def resized(images: Array, side: int) -> Array:
 
 
 def torchvision_class(name: str) -> Any:
-    """torchvision's class for a CIFAR set; it knows the archive's address and checksums."""
+    """Returns torchvision's class for a CIFAR set; it knows the archive's address and checksums."""
     import torchvision  # here, as importing it takes a second
 
     return getattr(torchvision.datasets, CIFAR[name][0])
 
 
 def archive(name: str, folder: Path) -> Path:
-    """The folder of the unpacked archive."""
+    """Returns the folder of the unpacked archive."""
     return folder / CIFAR[name][1]
 
 
@@ -106,7 +108,7 @@ def has_tar(name: str, folder: Path) -> bool:
 
 
 def read_archive(name: str, folder: Path, download: bool = False) -> Arrays:
-    """The ARRAYS of the archive, whose checksums torchvision compares; raises whatever torchvision does."""
+    """Returns the ARRAYS of the archive, whose checksums torchvision compares; raises whatever torchvision does."""
     kind = torchvision_class(name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Python and numpy deprecate how torchvision unpacks and unpickles
@@ -139,7 +141,7 @@ def fetch(name: str, folder: Path) -> str:
 
 
 def probe(url: str) -> str:
-    """Why the address cannot be reached, or "" if it answers within PROBE_SECONDS."""
+    """Returns why the address cannot be reached, or "" if it answers within PROBE_SECONDS."""
     outcome = [f"no answer within {PROBE_SECONDS:.0f} s"]
 
     def ask() -> None:

@@ -37,7 +37,7 @@ class DataSet:
 
 
 def interleaved(labels: Array) -> Array:
-    """Row numbers int64 (n,) in an order in which the classes are spread evenly."""
+    """Returns row numbers int64 (n,) in an order in which the classes are spread evenly."""
     counts = np.bincount(labels)
     by_class = np.argsort(labels, kind="stable")
     rank = np.empty(len(labels), np.int64)
@@ -46,7 +46,8 @@ def interleaved(labels: Array) -> Array:
 
 
 def hold_out(images: Array, labels: Array, share: int = 10) -> tuple[Split, Split]:
-    """The training and the validation split of training images in canonical order: one in `share`, 0 for none."""
+    """Returns the training and the validation split of training images in canonical order: one in `share`,
+    0 for none."""
     order = interleaved(labels)
     size = len(order) // share if share else 0
     train, validation = order[size:], order[:size]
@@ -55,7 +56,8 @@ def hold_out(images: Array, labels: Array, share: int = 10) -> tuple[Split, Spli
 
 @lru_cache(maxsize=1)  # a worker trains one fold of everything before the next
 def folded(data: DataSet, fold: int, folds: int) -> DataSet:
-    """`data` with one of `folds` parts of its training images for validation, the others for training, none for test.
+    """Returns `data` with one of `folds` parts of its training images for validation, the others for training, none
+    for test.
 
     Validation and training images as they stand make up all of them, spread evenly by class: every run of neighbours
     is stratified, so the parts are such runs. Part 0 of 10 is the usual validation split.

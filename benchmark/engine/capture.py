@@ -132,7 +132,8 @@ class Captured:
 
 @lru_cache
 def side_stream(device: torch.device) -> torch.cuda.Stream:
-    """The stream on which this process warms up and captures: every further one would keep a cuBLAS workspace."""
+    """Returns the stream on which this process warms up and captures: every further one would keep a
+    cuBLAS workspace."""
     return torch.cuda.Stream(device)
 
 
@@ -150,7 +151,7 @@ def first_wait(function: Callable[..., Outputs], inputs: Sequence[Tensor]) -> st
 
 @contextmanager
 def waiting_raises() -> Iterator[None]:
-    """Within this block an operation raises RuntimeError if the host would wait for the device."""
+    """Makes an operation within this block raise RuntimeError if the host would wait for the device."""
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode("error")
     try:

@@ -23,13 +23,13 @@ def shifted(logits: Tensor) -> np.ndarray:
 
 @torch.inference_mode()
 def evaluate(network: Network, images: Tensor) -> Tensor:
-    """Logits (n, classes) float32 of uint8 images (n, 3, h, w), without augmentation."""
+    """Returns logits (n, classes) float32 of uint8 images (n, 3, h, w), without augmentation."""
     network.module.eval()
     return torch.cat([network.scores(batch) for batch in images.split(evaluation_batch(images.device))])
 
 
 def fitness(network: Network, split: Split) -> tuple[float, float]:
-    """Accuracy on `split` and the share of its activations' units that are dead on it.
+    """Returns the accuracy on `split` and the share of units of its activations that are dead on it.
 
     A unit is one channel. It is dead if it gives one and the same number at every place of every image, as a
     rectifier does that never fires; no gradient gets through it then.
@@ -54,12 +54,12 @@ def fitness(network: Network, split: Split) -> tuple[float, float]:
 
 
 def accuracy(scores: Tensor, labels: Tensor) -> float:
-    """Share of rows whose highest score is at the label."""
+    """Returns the share of rows whose highest score is at the label."""
     return (scores.argmax(1) == labels).double().mean().item()
 
 
 def step_flops(network: Network, batch: Split) -> int:
-    """Floating point operations of forward and backward of one batch, by torch's counter, on a copy."""
+    """Returns the floating point operations of forward and backward of one batch, by torch's counter, on a copy."""
     twin = network.copy()
     twin.module.train()
     with FlopCounterMode(display=False) as counter:

@@ -23,12 +23,12 @@ NVIDIA = Path("/proc/driver/nvidia")  # there where NVIDIA's driver is loaded
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """Returns how many processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def devices(wanted: str) -> list[str]:
-    """The devices to train on: "cpu", "cuda" (all GPUs), "cuda:1", or "auto".
+    """Returns the devices to train on: "cpu", "cuda" (all GPUs), "cuda:1", or "auto".
 
     Raises UsageError if a GPU is asked for where there is none.
     """
@@ -97,7 +97,7 @@ def is_broken(device: str) -> bool:
 
 
 def capability(device: str) -> str:
-    """The compute capability of a GPU, such as 8.0 of an A100: https://developer.nvidia.com/cuda-gpus."""
+    """Returns the compute capability of a GPU, such as 8.0 of an A100: https://developer.nvidia.com/cuda-gpus."""
     return ".".join(map(str, torch.cuda.get_device_capability(device)))
 
 
@@ -127,7 +127,7 @@ def settle(device: str) -> None:
 
 
 def keep_memory() -> None:
-    """Let this process keep the memory of freed tensors for the next step, where the C library is glibc.
+    """Lets this process keep the memory of freed tensors for the next step, if the C library is glibc.
 
     By itself it gives large blocks back to the system and asks for them again, a thousand page faults a step.
     """
@@ -138,19 +138,20 @@ def keep_memory() -> None:
 
 
 def glibc() -> ctypes.CDLL | None:
-    """The C library of this process, where it is glibc."""
+    """Returns the C library of this process, where it is glibc."""
     return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
 def now(device: torch.device) -> float:
-    """Seconds on a clock, once the device has done all it was given."""
+    """Returns the seconds on a clock, once the device has finished all that it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Start a new measurement of peak memory, where the system allows it; what an earlier run left is given back."""
+    """Starts a new measurement of peak memory, if the system allows it; memory that an earlier run left is
+    given back."""
     if libc := glibc():
         libc.malloc_trim(0)
     if device.type == "cuda":
@@ -163,7 +164,7 @@ def reset_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """Peak memory in MB since `reset_peak_memory`: of tensors on a GPU, of the whole process on a CPU."""
+    """Returns the peak memory in MB since `reset_peak_memory`: of tensors on a GPU, of the whole process on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
     status = Path("/proc/self/status")
@@ -177,7 +178,7 @@ def peak_memory_mb(device: torch.device) -> float:
 
 @lru_cache
 def environment(device: str) -> dict[str, str | int]:
-    """What a result depends on beside its recipe, for the record."""
+    """Returns what a result depends on besides its recipe, for the record."""
     on_gpu = device.startswith("cuda")
     return {
         "torch": str(torch.__version__),
@@ -195,7 +196,7 @@ def environment(device: str) -> dict[str, str | int]:
 
 
 def gpu(device: str) -> dict[str, str | int]:
-    """What a GPU's numbers depend on beside its name."""
+    """Returns what a GPU's numbers depend on besides its name."""
     return {
         "cuda": torch.version.cuda or f"ROCm {torch.version.hip}",
         "cudnn": torch.backends.cudnn.version() or 0,
@@ -207,7 +208,7 @@ def gpu(device: str) -> dict[str, str | int]:
 
 
 def driver() -> str:
-    """The version of NVIDIA's driver; empty where nvidia-smi does not tell."""
+    """Returns the version of NVIDIA's driver; empty if nvidia-smi does not report it."""
     asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
         told = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10).stdout
@@ -217,7 +218,7 @@ def driver() -> str:
 
 
 def processor() -> str:
-    """The name of the processor."""
+    """Returns the name of the processor."""
     info = Path("/proc/cpuinfo")
     names = (
         [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]

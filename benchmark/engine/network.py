@@ -53,7 +53,7 @@ class Network:
     teacher: tuple[Network, Teach] | None = None  # evaluated on each batch, for the loss that takes its answers
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Logits (n, classes) float32 of images (n, 3, h, w) in [0, 1]."""
+        """Returns logits (n, classes) float32 of images (n, 3, h, w) in [0, 1]."""
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             logits: Tensor = self.module(self.preprocess(images))
         return logits.float()
@@ -63,17 +63,17 @@ class Network:
         return self.graphs[0](images, targets) if self.graphs else self._step(images, targets)
 
     def scores(self, images: Tensor) -> Tensor:
-        """Logits (n, classes) float32 of uint8 images (n, 3, h, w), as the recipe predicts."""
+        """Returns logits (n, classes) float32 of uint8 images (n, 3, h, w), as the recipe predicts."""
         captured = self.graphs and len(images) == evaluation_batch(images.device)
         return self.graphs[1](images)[0].clone() if self.graphs and captured else self._scores(images)[0]
 
     def copy(self) -> Network:
-        """One of its own weights, equal now."""
+        """Returns a network with weights of its own, equal to these."""
         module, activations = copy.deepcopy((self.module, self.activations))
         return replace(self, module=module, activations=activations, graphs=None)
 
     def captured(self) -> Network:
-        """The same network, its steps and evaluations as CUDA graphs."""
+        """Returns the same network, its steps and evaluations as CUDA graphs."""
         return replace(self, graphs=(Captured(self._step, self.module), Captured(self._scores, self.module)))
 
     def _step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
@@ -85,7 +85,7 @@ class Network:
         return loss.detach(), logits.detach()
 
     def taught(self, images: Tensor, logits: Tensor, targets: Tensor) -> Tensor:
-        """The loss of the answers to a batch, given the teacher's."""
+        """Returns the loss of the answers to a batch, given the teacher's."""
         assert self.teacher
         teacher, teach = self.teacher
         with torch.no_grad():
@@ -97,7 +97,7 @@ class Network:
 
 
 def pixels(images: Tensor) -> Tensor:
-    """uint8 0 to 255 -> float32 0 to 1."""
+    """Returns uint8 images, 0 to 255, as float32, 0 to 1."""
     return images.float().mul_(1 / 255)
 
 
@@ -126,7 +126,7 @@ _kept: dict[object, Network] = {}  # the last network captured by this process: 
 
 
 def captured_part(recipe: Recipe) -> Recipe:
-    """The recipe with what its captured network does not depend on put aside: equal where runs share graphs."""
+    """Returns the recipe without what its captured network does not depend on: equal for runs that share graphs."""
     return replace(recipe, **OUTSIDE)
 
 
@@ -145,7 +145,8 @@ def ready(
     start: Weights | None = None,
     capture: bool = True,
 ) -> Network:
-    """The network before its first step. On a GPU, runs that differ only outside the network share its graphs."""
+    """Returns the network before its first step. On a GPU, runs that differ only outside the network share
+    its graphs."""
     network = build(recipe, seed, data, device, start)
     if not (capture and captures(device)):
         return network
@@ -165,12 +166,13 @@ def tensors(module: nn.Module) -> list[Tensor]:
 
 
 def all_tensors(network: Network) -> list[Tensor]:
-    """Those of its module, and those of its teacher's."""
+    """Returns the tensors of its module and of its teacher's."""
     return [*tensors(network.module), *(tensors(network.teacher[0].module) if network.teacher else ())]
 
 
 def build(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start: Weights | None = None) -> Network:
-    """The network before its first step, its weights drawn on the CPU: the same first weights on every device."""
+    """Returns the network before its first step, its weights drawn on the CPU: the same first weights on
+    every device."""
     made: list[nn.Module] = []
     preprocess = fitted(recipe.preprocess, data, recipe.images, device, recipe.imbalance)
     torch.manual_seed(number(seed, "weights"))
@@ -188,7 +190,7 @@ def build(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start:
 def taught_by(
     teacher: Teacher, seed: int, data: DataSet, device: torch.device, start: Weights | None
 ) -> tuple[Network, Teach]:
-    """A teacher with the weights `start`, ready to be evaluated; with random ones if there are none."""
+    """Returns a teacher with the weights `start`, ready to be evaluated; with random ones if there are none."""
     network = build(teacher.recipe, seed, data, device)
     if start:
         network.module.load_state_dict(start)
@@ -219,7 +221,8 @@ def initialised(module: nn.Module, initialise: Initialise, images: Tensor) -> No
 
 
 def assembled(recipe: Recipe, classes: int, made: list[nn.Module]) -> nn.Module:
-    """The recipe's network, its weights as torch draws them; layers that recipe.activation makes go into `made`."""
+    """Returns the recipe's network, its weights as torch draws them; layers that recipe.activation makes go into
+    `made`."""
     parts = Parts(
         activation=remembering(recipe.activation, made),
         norm=recipe.norm,
@@ -234,7 +237,7 @@ def assembled(recipe: Recipe, classes: int, made: list[nn.Module]) -> nn.Module:
 
 @torch.no_grad()
 def begin_with(module: nn.Module, weights: Weights) -> None:
-    """Put `weights` into all layers but the classifier; layers that only `weights` has are left out.
+    """Copies `weights` into all layers but the classifier; layers that only `weights` has are left out.
 
     Raises ValueError naming the tensors that are lacking or of another shape.
     """
@@ -253,7 +256,7 @@ def begin_with(module: nn.Module, weights: Weights) -> None:
 
 
 def remembering(maker: Maker, made: list[nn.Module]) -> Maker:
-    """`maker`, with each layer it makes put into `made`."""
+    """Returns `maker`, with each layer it makes put into `made`."""
 
     def make(channels: int) -> nn.Module:
         made.append(maker(channels))
@@ -263,13 +266,14 @@ def remembering(maker: Maker, made: list[nn.Module]) -> Maker:
 
 
 def evaluation_batch(device: torch.device) -> int:
-    """Images evaluated at once: on a CPU their activations fit the second-level cache at `quick`."""
+    """Returns how many images are evaluated at once: on a CPU their activations fit the second-level cache
+    at `quick`."""
     return 250 if device.type == "cpu" else 2000
 
 
 @lru_cache(maxsize=2)  # a worker trains on one data set at a time
 def resident(data: DataSet, device: torch.device) -> tuple[Split, Split, Split]:
-    """Training, validation and test images (n, 3, h, w) uint8, in channels-last memory on the device."""
+    """Returns training, validation and test images (n, 3, h, w) uint8, in channels-last memory on the device."""
     splits = (data.train, data.validation, data.test)
     train_split, validation, test = (
         Split(s.images.to(device).permute(0, 3, 1, 2), s.labels.to(device)) for s in splits
@@ -285,18 +289,19 @@ def fitted(
     device: torch.device,
     imbalance: float = 1.0,
 ) -> Transform:
-    """The transform that the training images decide, worked out once for all runs of a worker."""
+    """Returns the transform that the training images decide, worked out once for all runs of a worker."""
     return preprocess(pixels(learned(data, images, device, imbalance).images))
 
 
 def learned(data: DataSet, images: int | None, device: torch.device, imbalance: float = 1.0) -> Split:
-    """The training images (n, 3, h, w) uint8 that a recipe learns from, on the device."""
+    """Returns the training images (n, 3, h, w) uint8 that a recipe learns from, on the device."""
     split = first(resident(data, device)[0], images)
     return split if imbalance == 1 else long_tailed(split, imbalance, len(data.classes))
 
 
 def long_tailed(split: Split, imbalance: float, classes: int) -> Split:
-    """The first images of each class, of the c-th of C classes a share of imbalance^(-c / (C - 1)), at least one.
+    """Returns the first images of each class, of the c-th of C classes a share of imbalance^(-c / (C - 1)), at least
+    one.
 
     Cui et al. 2019, https://arxiv.org/abs/1901.05555, section 5.1: CIFAR-10 and CIFAR-100 with a long tail.
     """
@@ -310,10 +315,10 @@ def long_tailed(split: Split, imbalance: float, classes: int) -> Split:
 
 
 def first(split: Split, count: int | None) -> Split:
-    """The first `count` rows: stratified, since the rows of a split are."""
+    """Returns the first `count` rows: stratified, since the rows of a split are."""
     return Split(split.images[:count], split.labels[:count])
 
 
 def number(seed: int, purpose: str) -> int:
-    """A seed for one purpose, independent of those for others."""
+    """Returns a seed for one purpose, independent of those for others."""
     return int.from_bytes(hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:7], "big")

@@ -42,7 +42,7 @@ def is_frozen(layer: nn.Module) -> bool:
 
 @torch.no_grad()
 def blend(average: nn.Module, newest: nn.Module, share: float) -> None:
-    """Move `average` towards `newest` by `share` of the way; counters are copied."""
+    """Moves `average` towards `newest` by `share` of the way; counters are copied."""
     for mine, theirs in zip(tensors(average), tensors(newest), strict=True):
         if mine.is_floating_point():
             mine.lerp_(theirs, share)
@@ -78,7 +78,7 @@ def parameter_groups(
 
 
 def layered(network: nn.Module) -> list[tuple[int, nn.Module, nn.Parameter]]:
-    """Each parameter with its layer and the number of layers with weights above that one.
+    """Returns each parameter with its layer and the number of layers with weights above that one.
 
     A layer without weights of its own, such as a norm, counts as the layer below it.
     """

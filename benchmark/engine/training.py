@@ -146,12 +146,12 @@ def train(
 
 
 def snapshot_names(epoch: int) -> tuple[str, str]:
-    """What the answers after an epoch are called in a store: those on test and on validation images."""
+    """Returns what the answers after an epoch are called in a store: those on test and on validation images."""
     return f"snapshot_{epoch}", f"validation_snapshot_{epoch}"
 
 
 def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validation: Split, classes: int) -> Curves:
-    """The loop: `recipe.epochs` passes over `train_split`, a look at `validation` after each."""
+    """Trains the network: `recipe.epochs` passes over `train_split`, an evaluation of `validation` after each."""
     device = train_split.images.device
     by_layer = recipe.unfreeze is not all_along
     optimiser = recipe.optimiser(
@@ -223,7 +223,8 @@ def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validat
 
 
 def batches(split: Split, size: int, rows: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """One epoch through `rows`: images (size, 3, h, w) uint8, labels (size,), rows (size,) of the split."""
+    """Yields one epoch through `rows` in batches: images (size, 3, h, w) uint8, labels (size,), rows (size,) of the
+    split."""
     by_pixel = split.images.permute(0, 2, 3, 1)  # as it lies in memory: rows of it are copied whole
     for chosen in rows.split(size):
         if len(chosen) == size:
@@ -232,7 +233,7 @@ def batches(split: Split, size: int, rows: Tensor) -> Iterator[tuple[Tensor, Ten
 
 
 def augmented(recipe: Recipe, images: Tensor, targets: Tensor, rng: torch.Generator) -> Batch:
-    """A batch of uint8 images, augmented, as float32 0 to 1.
+    """Returns a batch of uint8 images, augmented, as float32 0 to 1.
 
     Raises ValueError if the augmentation makes another number of images of each than the recipe says.
     """

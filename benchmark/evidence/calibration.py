@@ -61,7 +61,7 @@ def calibrated(
     seeds: int = 5,
     watched: Callable[[Iterable[list[Pair]]], Iterable[list[Pair]]] = iter,
 ) -> list[Rate]:
-    """What a table of `arms` arms of `seeds` runs gets wrong, by the runs `pool` of one recipe.
+    """Returns what a table of `arms` arms of `seeds` runs gets wrong, by the runs `pool` of one recipe.
 
     `watched` passes on the tables that are drawn, 4 times `trials` in all, and may count them.
 
@@ -112,7 +112,7 @@ def holds(verdict: Verdict, effect: float) -> bool:
 
 
 def detectable(pool: Scores, seeds: int, family: int, margin: float) -> float:
-    """The smallest effect in points that so many seeds show with 80 % power at Holm's strictest step.
+    """Returns the smallest effect in points that so many seeds show with 80 % power at Holm's strictest step.
 
     At least the margin: below it an effect that is surely there is called equivalent.
     """

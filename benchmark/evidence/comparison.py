@@ -83,7 +83,7 @@ class Difference:
 
     @property
     def p(self) -> float:
-        """The two-sided p value of no difference, without correction."""
+        """Returns the two-sided p value of no difference, without correction."""
         error, _ = self.tested or (self.error, self.freedom)
         return 2 * self.tail(abs(self.mean)) if error else float(self.mean == 0)
 
@@ -99,7 +99,7 @@ class Difference:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval, without correction."""
+        """Returns the 95 % interval, without correction."""
         half = float(t.ppf(1 - ALPHA / 2, self.freedom)) * self.error if self.error else self.error
         return self.mean - half, self.mean + half
 

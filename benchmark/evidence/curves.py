@@ -11,14 +11,15 @@ PARTS = 20  # of a training; levels of the loss are means over one of them
 
 
 def levels(losses: Sequence[float]) -> list[float]:
-    """The mean loss of each of PARTS equal parts of the training; with fewer losses than that, the losses."""
+    """Returns the mean loss of each of PARTS equal parts of the training; with fewer losses than that, the losses."""
     parts = min(PARTS, len(losses))
     edges = [round(len(losses) * at / parts) for at in range(parts + 1)] if parts else []
     return [sum(losses[start:end]) / (end - start) for start, end in pairwise(edges)]  # fmean fails on inf - inf
 
 
 def band(losses: Sequence[float]) -> float | None:
-    """Relative width of the band of per-batch losses: their standard deviation about their course, over their mean.
+    """Returns the relative width of the band of per-batch losses: their standard deviation about their course, over
+    their mean.
 
     From the differences of neighbours, so that the course itself does not count: von Neumann 1941,
     https://doi.org/10.1214/aoms/1177731677. None for fewer than two losses, and where one is not finite.
@@ -29,5 +30,5 @@ def band(losses: Sequence[float]) -> float | None:
 
 
 def last_epoch(losses: Sequence[float], epochs: int | None) -> Sequence[float]:
-    """Those of the last epoch; of the last tenth of the training where the number of epochs is not known."""
+    """Returns the losses of the last epoch; of the last tenth of the training if the number of epochs is not known."""
     return losses[len(losses) - len(losses) // (epochs or 10) :]

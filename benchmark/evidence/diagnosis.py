@@ -179,12 +179,13 @@ def late_fall(level: Sequence[float]) -> float:
 
 
 def climb(level: Sequence[float]) -> float:
-    """The largest rise of the loss above the lowest level before it, as a share of that."""
+    """Returns the largest rise of the loss above the lowest level before it, as a share of that."""
     return max(after / min(level[:at]) for at, after in enumerate(level) if at) - 1
 
 
 def half_way(level: Sequence[float]) -> float:
-    """The fall from the second level to the middle, as a share of that to the end; a straight line has about half.
+    """Returns the fall from the second level to the middle, as a share of that to the end; a straight line has about
+    half.
 
     The first level is left out: it tells how far off the first weights were.
     """
@@ -194,7 +195,8 @@ def half_way(level: Sequence[float]) -> float:
 
 
 def batch(width: float | None) -> Finding | None:
-    """The batch size, from the relative width of its band in the last epoch; None if that is not known."""
+    """Returns what the relative width of the band in the last epoch says of the batch size; None if that
+    is not known."""
     if width is None:
         return None
     return judged("too small" if width > WIDE else "large enough", f"single batches lie ±{width:.0%} about the loss")
@@ -222,12 +224,12 @@ def fit_of(log: Log) -> Finding | None:
 
 
 def fit(train: float, validation: float) -> Finding:
-    """Over-fitting or under-fitting, from the accuracies after the last epoch, 0 to 1."""
+    """Returns whether the network over-fits or under-fits, from the accuracies after the last epoch, 0 to 1."""
     gap = train - validation
     word = "over-fitting" if gap > GAP else "under-fitting" if gap < CLOSE and train < LEARNT else "neither"
     return judged(word, f"accuracy {train:.1%} in training and {validation:.1%} in validation")
 
 
 def judged(word: str, numbers: str) -> Finding:
-    """A finding with its remedy."""
+    """Returns a finding with its remedy."""
     return Finding(word, numbers, REMEDIES[word])

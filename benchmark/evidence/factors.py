@@ -69,7 +69,7 @@ class Factors:
 
 
 def factors(found: Iterable[Table]) -> list[Factors]:
-    """Those of `found` that are tables of two factors, in their order."""
+    """Returns those of `found` that are tables of two factors, in their order."""
     groups: dict[tuple[str, str, str], list[Table]] = {}
     for table in found:
         groups.setdefault((table.study.ablation, table.study.data, table.study.budget), []).append(table)
@@ -90,7 +90,7 @@ def kinds_of(tables: Sequence[Table]) -> list[str]:
 
 
 def crossed(ablation: str, data: str, budget: str, tables: Sequence[Table], kinds: list[str]) -> Factors:
-    """The tables of an ablation as one."""
+    """Returns the tables of an ablation as one."""
     arms = [arm for table in tables for arm in table.study.arms]
     return Factors(
         ablation=ablation,
@@ -105,7 +105,7 @@ def crossed(ablation: str, data: str, budget: str, tables: Sequence[Table], kind
 
 
 def cell(table: Table, kind: str) -> Cell:
-    """One kind of a table."""
+    """Returns the cell of one kind of a table."""
     scores = {
         arm.way: points(runs, table.study)
         for arm in table.study.arms
@@ -164,7 +164,7 @@ def lacking(table: Table, kind: str) -> int:
 
 
 def line(table: Factors, cell: Cell) -> dict[str, str | float | None]:
-    """A line of factors.csv: accuracies and margins in points."""
+    """Returns a line of factors.csv: accuracies and margins in points."""
     margins = {"second": cell.second, "control": cell.control, "advised": cell.behind}
     return {
         "ablation": table.ablation,

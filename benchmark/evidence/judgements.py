@@ -321,6 +321,6 @@ def comparison(holds: Holds) -> str:
 
 
 def counted(judged: Sequence[Judgement]) -> dict[str, int]:
-    """How many claims met which fate; fates that none met are left out."""
+    """Returns how many claims got each judgement; judgements that none got are left out."""
     counts = {word: sum(each.word == word for each in judged) for word in WORDS}
     return {word: count for word, count in counts.items() if count}

@@ -43,7 +43,7 @@ def seeds_needed(variant: Scores, control: Scores, margin: float, family: float,
 
 
 def smallest_effect(deviation: float, seeds: int, control_seeds: int, family: int) -> float:
-    """The smallest difference in points that so many runs show with 80 % power at Holm's strictest step.
+    """Returns the smallest difference in points that so many runs show with 80 % power at Holm's strictest step.
 
     `deviation` is that of single runs, in points.
     """
@@ -55,7 +55,8 @@ def smallest_effect(deviation: float, seeds: int, control_seeds: int, family: in
 
 
 def power(size: float, seeds: int, ratio: float, alpha: float) -> float:
-    """Of a two-sided t test for a difference of `size` deviations, with `ratio` as many runs of the control."""
+    """Returns the power of a two-sided t test for a difference of `size` deviations, with `ratio` times as many
+    control runs."""
     found = float(TTestIndPower().power(size, seeds, alpha, ratio))
     if not isnan(found):
         return found

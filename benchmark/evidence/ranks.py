@@ -32,7 +32,7 @@ def superiority_interval(variant: Scores, control: Scores) -> tuple[float, float
     extra = (here + there) / 2 - 1
 
     def beyond(truth: float) -> float:
-        """How far the truth is beyond the ends of the interval, squared."""
+        """Returns how far the truth is beyond the ends of the interval, squared."""
         spread = truth * (1 - truth) * (1 + extra * ((1 - truth) / (2 - truth) + truth / (1 + truth)))
         return (found - truth) ** 2 - quantile**2 * spread / (here * there)
 

@@ -82,7 +82,7 @@ class Comparison:
 
     @property
     def resolved(self) -> list[Change]:
-        """What surely changed, by more than the margin allows to ignore."""
+        """Returns what changed significantly, by more than the margin."""
         return [change for change in self.changes if change.word in ("better", "worse")]
 
 
@@ -102,7 +102,8 @@ class Side:
 
 
 def compared(reference: Store, store: Store, only: str | None = None) -> Comparison:
-    """Every effect and every baseline that both have, of the rows that `only` names or of all that the store plans."""
+    """Returns every effect and baseline that both stores have, of the rows that `only` names or of all that the store
+    plans."""
     then, now = tables(reference), tables(store)
     matching = matched(then, now, only)
     sides: list[Side] = []
@@ -194,12 +195,12 @@ def same_numbers(old: Finished, new: Finished) -> bool:
 
 
 def own(table: Table, variant: str) -> Terms:
-    """The accuracies of an arm; the control's for an arm that is the same training."""
+    """Returns the accuracies of an arm; the control's for an arm that is the same training."""
     return [(1.0, points(table.runs(variant), table.study))]
 
 
 def effect(table: Table, variant: str) -> Terms | None:
-    """An arm less its control; nothing at all for an arm that is the control, as a trick that lost its effect is."""
+    """Returns an arm less its control; None for an arm that is the control, such as a trick that lost its effect."""
     if variant in table.study.same:
         return []
     ((_, scores),) = own(table, variant)
@@ -242,7 +243,7 @@ def difference(old: Terms, new: Terms, common: Background, seeds: Sequence[Seeds
 
 
 def mean(terms: Terms) -> float:
-    """The weighted sum of the means."""
+    """Returns the weighted sum of the means."""
     return sum(weight * sum(scores) / len(scores) for weight, scores in terms)
 
 
@@ -285,7 +286,7 @@ def costs(store: Store) -> dict[str, CostRecord]:
 
 
 def environments(runs: Iterable[Finished]) -> list[str]:
-    """What the runs were trained on, in words; each once."""
+    """Returns what the runs were trained on, in words; each once."""
     return sorted({described(run.environment) for run in runs})
 
 

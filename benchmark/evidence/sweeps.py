@@ -38,12 +38,13 @@ class Arm:
 
     @property
     def accuracy(self) -> float:
-        """On the validation images after the last epoch, averaged over runs; of a run that diverged, 0."""
+        """Returns the accuracy on validation images after the last epoch, averaged over runs; 0 for a run that
+        diverged."""
         return fmean(0.0 if run.diverged else run.validation_accuracy[-1] for run in self.runs)
 
     @property
     def majority(self) -> tuple[Finding, int] | None:
-        """What most runs were found to be, the first of them, and how many they are."""
+        """Returns what most runs were found to be, the first of them, and how many they are."""
         found = [finding for finding in self.findings if finding]
         if not found:
             return None
@@ -61,7 +62,7 @@ class Sweep:
 
     @cached_property
     def truth(self) -> dict[str, str]:
-        """What each learning rate is, by the outcome: see `outcomes`."""
+        """Returns what each learning rate is, by the outcome: see `outcomes`."""
         return dict(zip((arm.variant for arm in self.arms), outcomes(self.arms, self.classes), strict=True))
 
     def hits(self) -> tuple[int, int]:
@@ -77,7 +78,7 @@ class Sweep:
 
 
 def outcomes(arms: Sequence[Arm], classes: int) -> list[str]:
-    """What the rates of a sweep are, from what became of them all; curves do not matter here, nor test images.
+    """Returns what the rates of a sweep are, from what became of them all; curves do not matter here, nor test images.
 
     Too high: the mean validation accuracy is that of chance, above the best rate. Good: within GOOD of the best. High:
     above the rates that are good; low: below them.

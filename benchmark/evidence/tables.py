@@ -92,7 +92,7 @@ class Table:
         return [replace(self.study.name, context=each) for each in self.contexts or (self.study.context,)]
 
     def runs(self, arm: str) -> list[Finished]:
-        """Those of an arm, or of the control under any of its names; none if the table has no such arm."""
+        """Returns the runs of an arm, or of the control under any of its names; none if the table has no such arm."""
         control = arm in (CONTROL, *self.study.same)
         return self.control if control else self.arms.get(arm, [])
 
@@ -121,7 +121,7 @@ COLUMNS = [field.name for field in fields(Row)]
 
 
 def tables(store: Store) -> list[Table]:
-    """Every table planned in this store, from the runs there are."""
+    """Returns every table planned in this store, from the runs there are."""
     found: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in sorted(store.records.values(), key=lambda record: record.seed):
         found[record.fingerprint, record.recipe].append(record)
@@ -154,7 +154,7 @@ def control_id(table: Table) -> tuple[str, str]:
 
 
 def ladder(table: Table) -> list[Rung]:
-    """The control and its longer and shorter trainings, where a table has these and two runs of each."""
+    """Returns the control and its longer and shorter trainings, where a table has these and two runs of each."""
     base = table.study.control.facts
     rungs: list[Rung] = [(1.0, points(table.control, table.study))]
     for arm in table.study.arms:
@@ -165,7 +165,7 @@ def ladder(table: Table) -> list[Rung]:
 
 
 def in_lengths(table: Table, rungs: list[Rung] | None) -> Table:
-    """The table, its effects told in lengths of training too."""
+    """Returns the table with each effect expressed as a length of training, too."""
     if not rungs:
         return table
 
@@ -245,7 +245,7 @@ def row(
     verdict: Verdict | None,
     failed: int,
 ) -> Row:
-    """A variant's line; what cannot be said yet is None."""
+    """Returns a variant's row; what is not known yet is None."""
     low, high = verdict.difference.interval if verdict else (None, None)
     ours, theirs = points(records, study), points(control, study)
     by_ranks = rank_p(ours, theirs) if verdict else None
@@ -371,7 +371,7 @@ def caution(verdict: Verdict, records: Sequence[Finished], p_rank: float | None)
 
 
 def mean(values: Sequence[float]) -> float | None:
-    """The mean, or None of nothing."""
+    """Returns the mean, or None of nothing."""
     return fmean(values) if values else None
 
 

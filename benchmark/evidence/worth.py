@@ -33,7 +33,8 @@ class Worth:
 
 
 def worth(variant: Scores, ladder: Sequence[Rung]) -> Worth:
-    """The length at which the ladder reaches the mean of `variant`, by lines between the rungs over the log of length.
+    """Returns the length at which the ladder reaches the mean of `variant`, by lines between the rungs over the log of
+    length.
 
     The interval holds the lengths at which Welch's test does not tell the two apart, both errors counted (inversion
     of the test, as Fieller 1954, https://doi.org/10.1111/j.2517-6161.1954.tb00159.x). Needs two rungs and two runs on
@@ -55,14 +56,14 @@ def half_width(gap: Difference) -> float:
 
 
 def lengths(ladder: Sequence[Rung]) -> list[float]:
-    """Those tried: the rungs', and STEPS on the way from each to the next."""
+    """Returns the lengths that are tried: those of the rungs, and STEPS between each and the next."""
     rungs = [log2(length) for length, _ in sorted(ladder, key=lambda rung: rung[0])]
     between = [np.linspace(low, high, STEPS, endpoint=False) for low, high in pairwise(rungs)]
     return [float(2**each) for each in np.concatenate([*between, rungs[-1:]])]
 
 
 def gap(variant: Scores, ladder: Sequence[Rung], length: float) -> Difference:
-    """The variant less the ladder at a length within it."""
+    """Returns the variant less the ladder at a length within it."""
     rungs = sorted(ladder, key=lambda rung: rung[0])
     above = next((n for n, (each, _) in enumerate(rungs) if each >= length * (1 - 1e-9)), len(rungs) - 1)
     (low, worse), (high, better) = rungs[max(0, above - 1)], rungs[above]

@@ -20,7 +20,7 @@ KIND = "weights"  # of the arms that start from the file; as in `KIND: WAY`
 
 
 def checkpoint(file: Path) -> Checkpoint:
-    """The weights in a file. Raises UsageError if it cannot be read or is no .safetensors."""
+    """Returns the weights in a file. Raises UsageError if it cannot be read or is no .safetensors."""
     try:
         content = file.read_bytes()
     except OSError as reason:
@@ -38,7 +38,7 @@ def checkpoint(file: Path) -> Checkpoint:
 
 
 def weights_of(start: Checkpoint) -> Weights:
-    """The tensors by name. Raises ValueError if the file changed since it was given."""
+    """Returns the tensors by name. Raises ValueError if the file changed since it was given."""
     content = Path(start.file).read_bytes()
     if digest(content, DIGITS) != start.digest:
         raise ValueError(f"{start.file} changed since the runs were planned; give the same file, or start again")
@@ -46,7 +46,8 @@ def weights_of(start: Checkpoint) -> Weights:
 
 
 def with_weights(tables: Sequence[Study], start: Checkpoint, classes: int) -> list[Study]:
-    """`tables` with one kind of arms more, `weights: WAY`: those of the first kind that starts from a training.
+    """Returns `tables` with one kind of arms more, `weights: WAY`: those of the first kind that starts from a
+    training.
 
     Raises UsageError if no arm does, or if the weights do not fit, naming the tensors.
     """
@@ -75,7 +76,7 @@ def with_weights(tables: Sequence[Study], start: Checkpoint, classes: int) -> li
 
 
 def arms_from(start: Checkpoint, table: Study) -> dict[str, Recipe]:
-    """The arms `KIND: WAY` of the first kind that start from a training, with `start` in its place."""
+    """Returns the arms `KIND: WAY` of the first kind that start from a training, with `start` in its place."""
     trained = {
         table.factors[name]: arm
         for name, arm in table.arms.items()

@@ -33,7 +33,8 @@ class Trick:
         return f"{self.ablation.name}: {self.variant}"
 
     def on(self, base: Recipe) -> Recipe:
-        """`base` with the trick. Raises UsageError if the ablation has no such variant, or it is an ensemble."""
+        """Returns `base` with the trick. Raises UsageError if the ablation has no such variant, or it is an
+        ensemble."""
         arms = self.ablation.variants(base, base)
         if self.variant not in arms:
             raise unknown(f"variant of {self.ablation.name}", self.variant, arms)
@@ -44,7 +45,8 @@ class Trick:
 
 
 def tricks(asked: Sequence[str], ablations: Sequence[Ablation], broken: Sequence[str] = ()) -> list[Trick]:
-    """The tricks named ABLATION:VARIANT. Raises UsageError for fewer than two, and for a name that is not there."""
+    """Returns the tricks named ABLATION:VARIANT. Raises UsageError for fewer than two, and for a name that is not
+    there."""
     found = []
     for text in asked:
         name, _, variant = (part.strip() for part in text.partition(":"))
@@ -74,7 +76,7 @@ def trick(name: str, variant: str, ablations: Sequence[Ablation]) -> Trick:
 
 
 def together(base: Recipe, several: Sequence[Trick]) -> Recipe:
-    """`base` with all of the tricks, put on in their order.
+    """Returns `base` with all of the tricks, put on in their order.
 
     Raises UsageError where one undoes another: both set the same field and the later does not build on the earlier,
     as an augmentation does that comes on top of what is there; or the network is the same with and without it.
@@ -94,7 +96,8 @@ BUILT = {"network", "activation", "norm", "convolution", "pool", "after_stage", 
 
 
 def stacked(base: Recipe, several: Sequence[Trick]) -> Recipe:
-    """`base` with all of the tricks, field by field. Raises UsageError as `together` does, but for networks."""
+    """Returns `base` with all of the tricks, field by field. Raises UsageError as `together` does, but for
+    networks."""
     recipe, owner = base, dict[str, str]()
     for trick in several:
         after = trick.on(recipe)
@@ -112,7 +115,7 @@ def stacked(base: Recipe, several: Sequence[Trick]) -> Recipe:
 
 
 def leave_one_out(several: Sequence[Trick], base: Recipe) -> Study:
-    """All of the tricks as the control; each dropped in turn, and all of them."""
+    """Returns the table with all of the tricks as the control and, as variants, each of the tricks dropped."""
     arms = {
         f"without {each.name}": together(base, [other for other in several if other is not each]) for each in several
     }
@@ -122,7 +125,7 @@ def leave_one_out(several: Sequence[Trick], base: Recipe) -> Study:
 
 
 def pairs(several: Sequence[Trick], base: Recipe) -> Study:
-    """Each trick alone and each two together, with the interaction of each two as a claim."""
+    """Returns the table of each trick by itself and each two together, with the interaction of each two as a claim."""
     arms = {each.name: each.on(base) for each in several}
     claims = []
     for first, second in combinations(several, 2):
@@ -134,7 +137,7 @@ def pairs(several: Sequence[Trick], base: Recipe) -> Study:
 
 
 def ladder(several: Sequence[Trick], base: Recipe) -> Study:
-    """The base, and each trick on top of those before it, with what each step adds as a claim."""
+    """Returns the table of the base and each trick on top of those before it, with what each step adds as a claim."""
     arms, claims, below = dict[str, Recipe](), [], CONTROL
     for count, trick in enumerate(several, 1):
         step = f"{count}. + {trick.name}"
@@ -155,7 +158,7 @@ def table(
     arms: Mapping[str, Recipe],
     claims: Sequence[Claim],
 ) -> Study:
-    """A design's table. Its context names the tricks, so that other tricks make another table."""
+    """Returns a design's table. Its context names the tricks, so that other tricks make another table."""
     context = ", ".join(trick.name for trick in several)
     sources = dict.fromkeys(link for trick in several for link in trick.ablation.sources)
     ablation = Ablation(name, question, tuple(sources), {context: unadapted}, lambda _, __: arms, tuple(claims))

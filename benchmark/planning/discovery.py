@@ -58,7 +58,8 @@ def names(package: str = PACKAGE) -> list[str]:
 
 
 def read(module: ModuleType, full: bool = False) -> Ablation:
-    """The ablation that a module defines. Raises ValueError if it breaks the contract, saying how to mend it."""
+    """Returns the ablation that a module defines. Raises ValueError if it breaks the contract, saying how
+    to mend it."""
     docstring = inspect.getdoc(module) or ""
     question, sources = documented(docstring)
     if not callable(getattr(module, "variants", None)):
@@ -112,19 +113,21 @@ def tour_of(module: ModuleType) -> tuple[str, ...]:
 
 
 def with_original(variants: Callable[..., Mapping[str, Arm]]) -> Callable[[Recipe, Recipe], Mapping[str, Arm]]:
-    """`variants(base)`, or `variants(base, original)` for a module that asks what its contexts started from."""
+    """Returns `variants(base)`, or `variants(base, original)` for a module that asks what its contexts
+    started from."""
     if len(inspect.signature(variants).parameters) > 1:
         return variants
     return lambda base, original: variants(base)
 
 
 def unadapted(base: Recipe) -> Recipe:
-    """The context of an ablation that names none."""
+    """Returns the context of an ablation that names none."""
     return base
 
 
 def chosen(ablations: Sequence[Ablation], broken: Iterable[str], only: Sequence[str]) -> list[Ablation]:
-    """Those of `only`, or all. Raises UsageError for a name that is not there, with the nearest ones."""
+    """Returns the ablations that `only` names, or all. Raises UsageError for a name that is not there, with the
+    nearest ones."""
     known = {ablation.name: ablation for ablation in ablations}
     for name in only:
         if name not in known and name not in broken:

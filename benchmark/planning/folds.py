@@ -50,7 +50,7 @@ class Validated:
 
 
 def candidates(table: Study) -> dict[str, Recipe]:
-    """What there is to choose from: the control and the variants that start from scratch or from a file.
+    """Returns the recipes to choose from: the control and the variants that start from scratch or from a file.
 
     A start from another run, or a teacher, may have learned from the images that a fold leaves out.
     """
@@ -59,18 +59,18 @@ def candidates(table: Study) -> dict[str, Recipe]:
 
 
 def rounds(tables: Sequence[Study], folds: int, fingerprint: str) -> list[list[Run]]:
-    """Every distinct run once: the first fold of everything before the second of anything."""
+    """Returns every distinct run once: the first fold of everything before the second of anything."""
     recipes = {describe(recipe): recipe for table in tables for recipe in candidates(table).values()}
     return [[on_fold(recipe, k, folds, fingerprint) for recipe in recipes.values()] for k in range(folds)]
 
 
 def on_fold(recipe: Recipe, fold: int, folds: int, fingerprint: str) -> Run:
-    """The run of a recipe that leaves out one fold."""
+    """Returns the run of a recipe that leaves out one fold."""
     return Run(replace(recipe, fold=(fold, folds)), fold, fingerprint)
 
 
 def validated(table: Study, folds: int, data: DataSet, budget: str, records: Mapping[str, Record]) -> list[Validated]:
-    """A line for each variant, best first; those without runs last."""
+    """Returns a line for each variant, best first; those without runs last."""
     scores = {name: scores_of(recipe, folds, data, records) for name, recipe in candidates(table).items()}
     most = max(map(len, scores.values()))
     ranked = sorted(scores, key=lambda name: -fmean(scores[name].values() or [-1.0]))
@@ -113,12 +113,12 @@ def scores_of(recipe: Recipe, folds: int, data: DataSet, records: Mapping[str, R
 
 
 def paired(scores: Scores, best: Scores) -> list[float]:
-    """One variant less another, on each fold that both have."""
+    """Returns one variant less another, on each fold that both have."""
     return [scores[k] - best[k] for k in sorted(scores.keys() & best.keys())]
 
 
 def in_words(found: Sequence[Validated]) -> str:
-    """The tables for a terminal."""
+    """Returns the tables for a terminal."""
     lines = []
     for (ablation, context), rows in groupby(found, key=lambda each: (each.ablation, each.context)):
         there = list(rows)
@@ -130,7 +130,7 @@ def in_words(found: Sequence[Validated]) -> str:
 
 
 def format_line(line: Validated) -> str:
-    """One line in words."""
+    """Returns one line in words."""
     if line.accuracy is None:
         return line.verdict
     error = "" if line.standard_error is None else f" ± {line.standard_error:.1f}"
@@ -141,7 +141,7 @@ def format_line(line: Validated) -> str:
 
 
 def csv(found: Sequence[Validated]) -> str:
-    """folds.csv: a line for each variant of each table."""
+    """Returns the text of folds.csv: a line for each variant of each table."""
     text = StringIO()
     writer = files.DictWriter(text, [field.name for field in fields(Validated)], lineterminator="\n")
     writer.writeheader()

@@ -48,7 +48,7 @@ def planned(
     stages: Stages | None = None,
     stored: Sequence[TableRecord] = (),
 ) -> Grid:
-    """The grid of a request: of what `only` selects, of the tour if that is None.
+    """Returns the grid of a request: of what `only` selects, or of the tour if that is None.
 
     `stored` has the tables that the store knows: of those that are planned in part now, it keeps the other arms.
     Raises UsageError for a name that is not there, or data that are not available.
@@ -96,7 +96,7 @@ def check_names(only: str | None, design: str = ADD_ONE, named: Sequence[str] = 
 
 
 def tables_of(asked: Request, design: str, named: Sequence[str]) -> tuple[list[Study], dict[str, str]]:
-    """All tables of a design, and for each module that cannot be used one sentence that says why."""
+    """Returns all tables of a design, and for each module that cannot be used one sentence that says why."""
     found, broken = found_for(asked.budget)
     if named:
         return [DESIGNS[design](tricks(named, found, list(broken)), base_of(asked))], broken
@@ -116,7 +116,7 @@ def table_name(table: Study, asked: Request) -> TableName:
 
 
 def old_fingerprints(tables: Sequence[Study], asked: Request) -> tuple[dict[str, str], dict[str, str]]:
-    """Of the data sets that arms start from: the fingerprints, and why one is not available."""
+    """Returns the fingerprints of the data sets that arms start from, and why one is not available."""
     prints, why_not = dict[str, str](), dict[str, str]()
     for name in sorted({old for table in tables for arm in table.arms.values() if (old := old_data(arm))}):
         try:
@@ -127,7 +127,7 @@ def old_fingerprints(tables: Sequence[Study], asked: Request) -> tuple[dict[str,
 
 
 def without(table: Study, data: Container[str]) -> Study:
-    """`table` less the arms that start from any of `data`."""
+    """Returns `table` less the arms that start from any of `data`."""
     return replace(table, arms={name: arm for name, arm in table.arms.items() if old_data(arm) not in data})
 
 
@@ -138,11 +138,12 @@ def base_of(asked: Request) -> Recipe:
 
 
 def lacking(grid: Grid, results: Store) -> list[Run]:
-    """The runs that are still to be trained."""
+    """Returns the runs that are still to be trained."""
     return [*starts(grid, results), *(each for planned in grid.rounds for each in planned if lacks(results, each))]
 
 
 def starts(grid: Grid, results: Store) -> list[Run]:
-    """What others start from and is to be trained: not stored, or without its weights where they are needed yet."""
+    """Returns the runs that others start from and that are to be trained: not stored, or without the weights that are
+    needed."""
     needed = {run.start for planned in grid.rounds for run in planned if lacks(results, run)}
     return [run for run in grid.before if run.key not in results or (run.key in needed and lacks(results, run))]

@@ -68,7 +68,7 @@ class Combination:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """One for each member, in their order; several if members are snapshots of one run."""
+        """Returns a run for each member, in their order; the same one for members that are snapshots of one run."""
         ensemble = self.ensemble
         return tuple(Run(m.recipe, ensemble.seed(m, self.replicate), self.fingerprint) for m in ensemble.members)
 
@@ -244,7 +244,7 @@ def imported_modules(module: ModuleType) -> set[str]:
 
 
 def mark(source: str) -> str:
-    """A mark of an ablation's code, blind to comments, docstrings, layout and what is UNMARKED.
+    """Returns a mark of an ablation's code, blind to comments, docstrings, layout and what is UNMARKED.
 
     Imports that nothing else uses are left out too, so that adding a claim trains nothing anew.
     """

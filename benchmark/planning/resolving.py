@@ -57,7 +57,8 @@ def news(table: Table) -> bool:
 
 
 def needs(table: Table, most: int) -> list[Need]:
-    """Of each unresolved row that may have more, after the table's last look. Ensembles train nothing."""
+    """Returns each unresolved row that may have more runs, after the table's last interim test. Ensembles train
+    nothing."""
     looks = table.study.interims
     trained = {arm.variant for arm in table.study.arms if not arm.ensemble}
     open_ = [row for row in table.rows if row.verdict == "unresolved" and row.variant in trained]
@@ -79,7 +80,7 @@ def tests_of(looks: Sequence[Mapping[str, int]], arm: str) -> list[Taken]:
 
 
 def targets(table: Table, open_: Sequence[Need]) -> dict[str, int]:
-    """The seeds of every arm and of the control after the next stage; the control's as Dunnett has them."""
+    """Returns the seeds of every arm and of the control after the next stage; the control's by Dunnett's rule."""
     now = {row.variant: row.n for row in table.rows} | {CONTROL: len(table.control)}
     if not open_:
         return now
@@ -93,7 +94,8 @@ def control_for(seeds: Sequence[int]) -> int:
 
 
 def promising_first(found: Sequence[Need], seconds: Mapping[str, float]) -> list[Need]:
-    """By the chance to be resolved at the next look per second of training. `seconds` of a run, by recipe."""
+    """Returns the needs by the chance to be resolved at the next interim test per second of training, the
+    best first."""
 
     def worth(need: Need) -> float:
         (arm,) = (arm for arm in need.table.study.arms if arm.variant == need.variant)
@@ -106,7 +108,8 @@ def promising_first(found: Sequence[Need], seconds: Mapping[str, float]) -> list
 
 
 def chance(need: Need, open_: int) -> float:
-    """That the next look resolves a row whose effect is what it seems, among so many; an order, not a power."""
+    """Returns the chance that the next interim test resolves a row if its effect is what it seems; an order, not a
+    power."""
     table, margin = need.table, float(need.table.study.margin)
     ours, theirs = points(table.runs(need.variant), table.study), points(table.control, table.study)
     spread = sqrt(typical([*(points(runs, table.study) for runs in table.arms.values()), theirs]))

@@ -18,7 +18,7 @@ ALL_IMAGES = 45_000  # where a recipe takes all there are; only used to guess wh
 def plan(
     tables: Iterable[Study], seeds: int, fingerprint: str, old: Mapping[str, str] = MappingProxyType({})
 ) -> list[list[Run]]:
-    """Every distinct run once, in rounds: the first seeds of everything before more seeds of anything.
+    """Returns every distinct run once, in rounds: the first seeds of all arms before more seeds of any.
 
     `fingerprint` is that of the data set, `old` has those of the sets that recipes start from, by name. A report made
     at any moment is thus balanced. A control's extra seeds are spread over the rounds.
@@ -39,7 +39,8 @@ def plan(
 def by_variant(
     tables: Sequence[Study], seeds: int, fingerprint: str, old: Mapping[str, str] = MappingProxyType({})
 ) -> list[list[Run]]:
-    """Every distinct run once, a round for each variant: all of its seeds, and its control's with the first of them.
+    """Returns every distinct run once, a round for each variant: all of its seeds, and its control's with the first of
+    them.
 
     Tables take turns, each with one variant after the other, so that effects show early and of many kinds.
     """
@@ -67,7 +68,7 @@ def run_of(recipe: Recipe, seed: int, fingerprint: str, old: Mapping[str, str]) 
 
 
 def combinations(tables: Iterable[Study], seeds: int, fingerprint: str) -> dict[str, list[Combination]]:
-    """Every ensemble as often as it is to be made, by the names of table and arm."""
+    """Returns every ensemble as often as it is to be made, by the names of table and arm."""
     return {
         f"{table.name}: {name}": [Combination(arm, each, fingerprint) for each in range(table.seeds_of(name, seeds))]
         for table in tables
@@ -77,26 +78,26 @@ def combinations(tables: Iterable[Study], seeds: int, fingerprint: str) -> dict[
 
 
 def origin(recipe: Recipe, seed: int, old: Mapping[str, str]) -> Run | None:
-    """The run that `recipe` starts from or learns from: that of the same seed."""
+    """Returns the run that `recipe` starts from or learns from: that of the same seed."""
     if not isinstance(recipe.before, Recipe):
         return None
     return Run(recipe.before, seed, old[recipe.before.data], keeps_weights=True)
 
 
 def origins(rounds: Iterable[Iterable[Run]], old: Mapping[str, str]) -> list[Run]:
-    """The runs to be trained before all others, since some of `rounds` start from them; each once."""
+    """Returns the runs to be trained before all others, since some of `rounds` start from them; each once."""
     found = (origin(run.recipe, run.seed, old) for planned in rounds for run in planned)
     return list({run.key: run for run in found if run}.values())
 
 
 def pairs(tables: Iterable[Study]) -> list[tuple[Recipe, Recipe]]:
-    """Every distinct variant with its control."""
+    """Returns every distinct variant with its control."""
     trained = ((arm, table.base) for table in tables for arm in table.arms.values() if isinstance(arm, Recipe))
     return list({(describe(arm), describe(base)): (arm, base) for arm, base in trained}.values())
 
 
 def longest_first(runs: Sequence[Run], known: Mapping[str, float]) -> list[Run]:
-    """`runs`, those expected to take longest ahead, so that the workers that share them end together.
+    """Returns `runs`, those expected to take longest ahead, so that the workers that share them end together.
 
     `known` as in `expected_seconds`. Runs of equal length keep their order.
     """
@@ -105,7 +106,7 @@ def longest_first(runs: Sequence[Run], known: Mapping[str, float]) -> list[Run]:
 
 
 def expected_seconds(runs: Sequence[Run], known: Mapping[str, float], image_seconds: float) -> list[float]:
-    """How long each run will take. `known` has the seconds of a run by recipe text.
+    """Returns how long each run will take. `known` has the seconds of a run by recipe text.
 
     Of other recipes, images x epochs are taken at the pace of the known ones; where none is known, each image takes
     `image_seconds`.
@@ -118,12 +119,12 @@ def expected_seconds(runs: Sequence[Run], known: Mapping[str, float], image_seco
 
 
 def steps(recipe: Recipe) -> float:
-    """Steps of a training, as far as can be told without its data."""
+    """Returns the steps of a training, as far as they are known without its data."""
     return images_seen(recipe) / recipe.batch_size
 
 
 def images_seen(recipe: Recipe) -> int:
-    """Images that a training goes through, each as often as it is seen."""
+    """Returns how many images a training goes through, each counted as often as it is seen."""
     return recipe.epochs * (recipe.images or ALL_IMAGES)
 
 

@@ -44,7 +44,7 @@ class Study:
         return f"{self.ablation.name} ({self.context})" if self.context else self.ablation.name
 
     def seeds_of(self, arm: str, seeds: int) -> int:
-        """How many runs of an arm, or how often an ensemble is made.
+        """Returns how many runs of an arm, or how often an ensemble is made.
 
         The control gets ceil(n * sqrt(k)) seeds for k variants of n: all differences at their most precise for a given
         number of runs (Dunnett 1955, https://doi.org/10.1080/01621459.1955.10501294). Where interim tests have set
@@ -72,7 +72,7 @@ class Study:
 
 
 def studies(ablations: Iterable[Ablation], base: Recipe) -> tuple[list[Study], dict[str, str]]:
-    """The tables to fill, and for each ablation that fails on this base one sentence that says why."""
+    """Returns the tables to fill, and for each ablation that fails on this base one sentence that says why."""
     good: list[Study] = []
     broken: dict[str, str] = {}
     for ablation in ablations:
@@ -107,7 +107,7 @@ def check_tour(ablation: Ablation, tables: Iterable[Study]) -> None:
 
 
 def study(ablation: Ablation, context: str, base: Recipe, original: Recipe) -> Study:
-    """One table: `base` is `original` in a context.
+    """Returns one table: `base` is `original` in a context.
 
     Raises ValueError or TypeError if the module's variants or claims break the contract.
     """
@@ -151,6 +151,6 @@ def kind_and_way(arm: str) -> tuple[str, str]:
 
 
 def old_data(arm: Arm) -> str | None:
-    """The data set that an arm's start or teacher was trained on, if any; members of an ensemble have none."""
+    """Returns the data set that an arm's start or teacher was trained on, if any; members of an ensemble have none."""
     start = arm.before if isinstance(arm, Recipe) else None
     return start.data if isinstance(start, Recipe) else None

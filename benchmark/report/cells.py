@@ -40,7 +40,7 @@ class Line:
 
 
 def baseline(table: Table, digits: int) -> Line:
-    """The control's line."""
+    """Returns the control's line."""
     scores = points(table.control, table.study)
     return Line(
         variant=control_name(table),
@@ -57,7 +57,7 @@ def baseline(table: Table, digits: int) -> Line:
 
 
 def line(row: Row, arm: ArmRecord, table: Table, digits: int) -> Line:
-    """A variant's line."""
+    """Returns a variant's line."""
     word, detail = verdict(row)
     return Line(
         variant=row.variant,
@@ -74,7 +74,7 @@ def line(row: Row, arm: ArmRecord, table: Table, digits: int) -> Line:
 
 
 def verdict(row: Row) -> tuple[str, str]:
-    """The word, and what belongs to it."""
+    """Returns the verdict's word and its details."""
     if row.effect is None and row.n:
         return "not compared", "no runs of the baseline"
     if row.verdict != "unresolved":
@@ -89,13 +89,13 @@ def untested(row: Row) -> str:
 
 
 def runs(there: int, planned: int, failed: int) -> Cell:
-    """How many, with what is lacking."""
+    """Returns how many runs there are and how many are missing."""
     text = f"{there} of {planned}" if there < planned else str(there)
     return Cell(f"{text}, {failed} failed" if failed else text, there)
 
 
 def accuracy(scores: Sequence[float], digits: int) -> Cell:
-    """Mean and standard deviation over runs, in percent."""
+    """Returns the mean and the standard deviation over runs, in percent."""
     if not scores:
         return Cell(NOTHING)
     mean = sum(scores) / len(scores)
@@ -103,22 +103,22 @@ def accuracy(scores: Sequence[float], digits: int) -> Cell:
 
 
 def p_value(p: float | None) -> str:
-    """With the digits that matter."""
+    """Returns a p value with the digits that matter."""
     if p is None:
         return NOTHING
     return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def times(ratio: float | None) -> str:
-    """A ratio of step times."""
+    """Returns a ratio of step times."""
     return NOTHING if ratio is None else f"×{ratio:.2f}"  # noqa: RUF001  the sign of multiplication is meant
 
 
 def step(row: Row) -> str:
-    """Its step time over the baseline's, marked where it is no better than medians of runs."""
+    """Returns the step time over the baseline's, marked if it is only a ratio of medians of runs."""
     return f"{'' if row.step_in_turns or row.step_ms_ratio is None else '≈ '}{times(row.step_ms_ratio)}"
 
 
 def ordered(value: float | None) -> float | str:
-    """For sorting: what is not known goes last."""
+    """Returns a key for sorting: what is not known goes last."""
     return "" if value is None else value

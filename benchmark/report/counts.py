@@ -27,12 +27,12 @@ class Counts:
 
 
 def unique(values: Iterable[Any]) -> list[Any]:
-    """Each once, in the order of its first coming."""
+    """Returns each value once, in the order of first occurrence."""
     return list(dict.fromkeys(values))
 
 
 def records_of(found: Iterable[Table]) -> list[Finished]:
-    """Every finished run of the tables once."""
+    """Returns every finished run of the tables once."""
     runs = {run.key: run for table in found for arm in (table.control, *table.arms.values()) for run in arm}
     return [runs[key] for key in sorted(runs)]
 
@@ -94,7 +94,7 @@ def software(records: Iterable[Header]) -> list[str]:
 
 
 def moment(timestamp: str) -> str:
-    """To the minute."""
+    """Returns a moment to the minute."""
     return timestamp[:16].replace("T", " ")
 
 
@@ -126,7 +126,7 @@ def counts(records: Iterable[Record], found: Iterable[Table], used: Sequence[Run
 
 
 def heading(study: TableRecord, several: bool = False) -> str:
-    """What tells a table from the others: `several` if they are of several data sets or budgets."""
+    """Returns what distinguishes a table from the others: `several` if they are of several data sets or budgets."""
     parts = [study.context, *([study.data, study.budget] if several else [])]
     about = ", ".join(part for part in parts if part)
     return f"{study.ablation} ({about})" if about else str(study.ablation)

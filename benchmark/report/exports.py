@@ -43,7 +43,7 @@ COLUMNS = ("variant", "n", "accuracy", "std", "effect", "ci_low", "ci_high", "p_
 
 
 def files(table: Table) -> dict[str, str]:
-    """The text of a table's files by the ends of their names."""
+    """Returns the text of a table's files by the ends of their names."""
     return {"csv": csv(table), "md": markdown(table), "tex": latex(table)}
 
 
@@ -63,7 +63,7 @@ def csv(table: Table) -> str:
 
 
 def lines(table: Table) -> list[list[str]]:
-    """What the rows say, for readers; under HEADINGS."""
+    """Returns the rows as texts for readers, under HEADINGS."""
     digits = digits_of(table.study.margin)
     arms = {arm.variant: arm for arm in table.study.arms}
     found = [baseline(table, digits), *(line(row, arms[row.variant], table, digits) for row in table.rows)]
@@ -74,14 +74,15 @@ def lines(table: Table) -> list[list[str]]:
 
 
 def markdown(table: Table) -> str:
-    """A table of GitHub's Markdown."""
+    """Returns a table of GitHub's Markdown."""
     sides = [":--" if side == "l" else "--:" for side in ALIGNED]
     rows = [list(HEADINGS), sides, *([plain(text) for text in each] for each in lines(table))]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def latex(table: Table) -> str:
-    """A tabular without caption or label, which are the paper's. The best accuracy is bold where it surely is."""
+    """Returns a tabular without caption or label, which are the paper's. The best accuracy is bold where
+    it surely is."""
     best, rows = surely_best(table), []
     for row, each in zip([None, *table.rows], lines(table), strict=True):
         cells = [escaped(text) for text in each]
@@ -120,7 +121,8 @@ def cells(each: Candidate) -> list[str]:
 
 
 def surely_best(table: Table) -> str | None:
-    """The variant that helps and is surely better than every other row, the baseline among them; None without one.
+    """Returns the variant that helps and is significantly better than every other row and the baseline; None without
+    one.
 
     As the verdicts: tests at 5 %, Holm's correction over these comparisons, more than the margin can hide.
     A row without runs could be better still, so that there is no best before all have some.
@@ -136,6 +138,7 @@ def surely_best(table: Table) -> str | None:
 
 
 def escaped(text: str) -> str:
-    """Text that LaTeX prints as it stands; a bracket at the start of a line would be an argument of the one before."""
+    """Returns text that LaTeX prints as it stands; a bracket at the start of a line would be an argument of the one
+    before."""
     marked = "".join(MATHS.get(letter, letter) for letter in " ".join(text.split()))
     return re.sub(r"^(?=[\[*])", "{}", marked)

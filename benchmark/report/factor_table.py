@@ -41,7 +41,7 @@ class FactorTable:
 
 
 def shown(table: Factors, several: bool) -> FactorTable:
-    """A table, ready to be shown: `several` if the report has several data sets or budgets."""
+    """Returns a table, ready to be shown: `several` if the report has several data sets or budgets."""
     about = f" ({table.data}, {table.budget})" if several else ""
     cells = {context: [cell for cell in table.cells if cell.context == context] for context in table.contexts}
     return FactorTable(
@@ -52,7 +52,7 @@ def shown(table: Factors, several: bool) -> FactorTable:
 
 
 def show(cell: Cell, table: Factors) -> Shown:
-    """One cell in words."""
+    """Returns one cell in words."""
     digits = digits_of(table.margin)
     control = "training from scratch" if table.scratch else "the baseline"
     said = []
@@ -75,18 +75,18 @@ def show(cell: Cell, table: Factors) -> Shown:
 
 
 def sentence(margin: Margin, over: str, digits: int) -> Sentence:
-    """A margin in numbers."""
+    """Returns a margin in numbers."""
     numbers = in_numbers(margin.mean, margin.ci_low, margin.ci_high, digits)
     return Sentence(f"{numbers} over {over} ({runs(margin.n)})", margin.resolved)
 
 
 def runs(count: int) -> str:
-    """How many."""
+    """Returns how many runs there are."""
     return f"{count} run{'' if count == 1 else 's'}"
 
 
 def csv(found: Sequence[Factors]) -> str:
-    """factors.csv: a line for each cell."""
+    """Returns the text of factors.csv: a line for each cell."""
     frame = pd.DataFrame([line(table, cell) for table in found for cell in table.cells])
     counts = {name: "Int64" for name in frame.columns if name == "n" or name.endswith("_n")}
     whole = frame.astype(counts)  # or a missing value would turn the others into 3.0

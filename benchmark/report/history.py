@@ -24,7 +24,7 @@ CHANGES = {"better": ("^", "helps"), "worse": ("v", "hurts")}
 
 
 def read_history(path: Path | None, store: Store) -> pd.DataFrame:
-    """Accepted effects from `path`, or from history.csv beside the store if it is there; else none.
+    """Returns accepted effects from `path`, or from history.csv next to the store if it is there; else none.
 
     Raises UsageError if there is no such file or it is no history.
     """
@@ -55,7 +55,8 @@ def over_time(table: Table, history: pd.DataFrame, gallery: Gallery, name: str) 
 
 
 def timeline(table: Table, noted: pd.DataFrame) -> Figure:
-    """A line for each variant over the references in the order of their acceptance; sure changes are marked."""
+    """Returns a line for each variant over the references in the order of their acceptance; sure changes
+    are marked."""
     references = list(dict.fromkeys(zip(noted["date"], noted["commit"], strict=True)))
     places = {reference: at for at, reference in enumerate(references, start=1)}
     epochs = [places[each] for each in zip(noted["date"], noted["commit"], strict=True)]

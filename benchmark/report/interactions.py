@@ -36,7 +36,7 @@ def interactions(table: Table, gallery: Gallery, name: str) -> dict[str, Picture
 
 
 def heat_map(table: Table, judged: dict[tuple[str, str], Judgement]) -> Figure:
-    """Effects of single tricks on the diagonal, interactions below it."""
+    """Returns a heat map: effects of single tricks on the diagonal, interactions below it."""
     tricks = list(dict.fromkeys(trick for pair in judged for trick in pair))
     rows = {row.variant: row for row in table.rows}
     labels = ["\n".join(wrap(trick, 18)) for trick in tricks]
@@ -73,7 +73,7 @@ def fill(
     digits: int,
     interaction: bool = False,
 ) -> None:
-    """A cell: coloured by its verdict, deeper where it is larger; dashed and grey where unresolved."""
+    """Draws a cell: coloured by its verdict, deeper if it is larger; dashed and grey if unresolved."""
     effect, low, high = found
     answered = effect is not None and word in ("helps", "hurts", "equivalent")
     colour = LIGHT.get(word, LIGHT["unresolved"])

@@ -159,7 +159,7 @@ def shorter(text: str) -> str:
 
 
 def rounded(digits: re.Match[str]) -> str:
-    """A coordinate with two decimals."""
+    """Returns a coordinate with two decimals."""
     return f"{float(digits[0]):.2f}".rstrip("0").rstrip(".")
 
 
@@ -185,7 +185,7 @@ def canvas(
     edges: tuple[float, float, float, float],
     between: float = 0.35,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of panels with given sizes, and edges (left, right, top, bottom) around them; all in inches."""
+    """Returns a figure of panels with given sizes, and edges (left, right, top, bottom) around them; all in inches."""
     left, right, top, bottom = edges
     size = left + sum(widths) + between * (len(widths) - 1) + right, top + height + bottom
     figure = Figure(figsize=size)
@@ -201,7 +201,7 @@ def canvas(
 
 
 def ends(rows: Sequence[Extent], margin: float) -> tuple[float, float]:
-    """The lowest and the highest number to show; the band of the margin is always among them."""
+    """Returns the lowest and the highest number to show; the band of the margin is always among them."""
     known = [end for row in rows for end in (row.effect, row.ci_low, row.ci_high) if end is not None]
     return min([*known, -1.5 * margin]), max([*known, 1.5 * margin])
 
@@ -216,12 +216,12 @@ def is_wide(rows: Sequence[Extent], margin: float) -> bool:
 
 
 def further(end: float, linear: float) -> float:
-    """A little beyond `end`, on an axis that is logarithmic beyond `linear`."""
+    """Returns a number a little beyond `end`, on an axis that is logarithmic beyond `linear`."""
     return end * 1.25 if abs(end) > linear else end + np.copysign(0.15 * linear, end)
 
 
 def look(at: int) -> tuple[str, Any, float]:
-    """Colour, dashes and width of a line: the control's, then the arms' in their order."""
+    """Returns colour, dashes and width of a line: the control's, then the arms' in their order."""
     if at == 0:
         return LIGHT["ink"], DASHES[0], 2.6
     return LIGHT[f"arm{(at - 1) % COLOURS}"], DASHES[(at - 1) // COLOURS % len(DASHES)], 1.5
@@ -230,7 +230,7 @@ def look(at: int) -> tuple[str, Any, float]:
 def write_names(
     axes: Axes, frame: pd.DataFrame, names: dict[str, str], looks: dict[str, tuple[str, Any, float]], height: float
 ) -> None:
-    """Each arm's name at the end of its line, moved apart where lines end close together."""
+    """Writes each arm's name at the end of its line, moved apart where lines end close together."""
     last_points = frame.groupby("arm", sort=False).last().sort_values("mean", kind="stable")
     last = frame["epoch"].max()
     low, high = axes.get_ylim()
@@ -254,7 +254,8 @@ def write_names(
 
 
 def spread(values: Sequence[float], rooms: Sequence[float], low: float, high: float) -> list[float]:
-    """Places near rising `values`, each with its room about it, from `low` to `high` where they all fit."""
+    """Returns positions near the rising `values`, each with its room about it, from `low` to `high` if
+    they all fit."""
     shifts = [0.0, *np.cumsum([(a + b) / 2 for a, b in pairwise(rooms)])]  # of neighbours that touch
     blocks: list[list[float]] = []  # values less shifts; those of a block touch
     for value, shift in zip(values, shifts, strict=True):

@@ -138,7 +138,7 @@ def by_rate(table: Table, sweep: Sweep, store: Store) -> Figure:
 
 
 def last_losses(axes: Axes, sweep: Sweep, store: Store, top: float) -> None:
-    """The last level of the loss of each run by its learning rate, marked by its own diagnosis."""
+    """Draws the last level of the loss of each run by its learning rate, marked by the run's own diagnosis."""
     good = [arm.value for arm in sweep.arms if sweep.truth[arm.variant] == "good"]
     axes.set_xscale("log")
     axes.axvspan(good[0] / 1.25, good[-1] * 1.25, color=LIGHT["band"], linewidth=0, zorder=0)
@@ -162,7 +162,7 @@ def last_losses(axes: Axes, sweep: Sweep, store: Store, top: float) -> None:
 
 
 def typical(sweep: Sweep) -> list[tuple[Arm, str]]:
-    """An arm of each kind of learning rate: of the good ones the best, of the others the worst."""
+    """Returns an arm of each kind of learning rate: of the good ones the best, of the others the worst."""
     by_word: dict[str, list[Arm]] = {}
     for arm in sweep.arms:
         if arm.majority:
@@ -190,7 +190,7 @@ def by_batch(table: Table, sweep: Sweep, store: Store) -> Figure:
 
 
 def widths_by_size(axes: Axes, sweep: Sweep, store: Store) -> None:
-    """The relative width of every run's band by its batch size."""
+    """Draws the relative width of every run's band by its batch size."""
     points = [(arm.value, 100 * there) for arm in sweep.arms for run in arm.runs if (there := width(run, store))]
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
@@ -212,7 +212,8 @@ def widths_by_size(axes: Axes, sweep: Sweep, store: Store) -> None:
 
 
 def by_capacity(table: Table, sweep: Sweep) -> Figure:
-    """Training and validation accuracy over epochs of three networks; after the last epoch, of all."""
+    """Returns a figure of training and validation accuracy over epochs of three networks; after the last epoch, of
+    all."""
     heading = f"{title(table)}: training and validation accuracy"
     shown = [arm for arm in three(sweep) if whole(arm)]
     edges = 0.6, 0.95, 1.05, 0.55
@@ -231,7 +232,7 @@ def by_capacity(table: Table, sweep: Sweep) -> Figure:
 
 
 def gap_by_weights(axes: Axes, sweep: Sweep) -> None:
-    """The accuracies after the last epoch by the number of weights."""
+    """Draws the accuracies after the last epoch by the number of weights."""
     arms = [arm for arm in sweep.arms if whole(arm)]
     axes.set_xscale("log")
     if arms:
@@ -264,12 +265,12 @@ def last(run: RunRecord, field: str) -> float:
 
 
 def whole(arm: Arm) -> list[RunRecord]:
-    """The runs that did not diverge."""
+    """Returns the runs that did not diverge."""
     return [run for run in arm.runs if run.status == "done"]
 
 
 def draw_batches(axes: Axes, values: Sequence[float], epochs: int | None) -> None:
-    """The loss of every batch, its running mean over a twentieth of the training, and the band about it.
+    """Draws the loss of every batch, its running mean over a twentieth of the training, and the band about it.
 
     Of more than DRAWN losses the lowest and highest of each of DRAWN / 2 equal parts are drawn.
     """
@@ -289,7 +290,8 @@ def draw_batches(axes: Axes, values: Sequence[float], epochs: int | None) -> Non
 
 
 def extremes(values: Values, parts: int) -> npt.NDArray[np.int64]:
-    """The places, in order, of the lowest and highest value of each part; all places of at most two in each part."""
+    """Returns the places, in order, of the lowest and highest value of each part; all places of at most two in each
+    part."""
     if len(values) <= 2 * parts:
         return np.arange(len(values))
     edges = np.linspace(0, len(values), parts + 1).round().astype(np.int64)
@@ -304,7 +306,7 @@ def extremes(values: Values, parts: int) -> npt.NDArray[np.int64]:
 
 
 def running(values: Values, places: npt.NDArray[np.int64], window: int) -> tuple[Values, Values]:
-    """Mean and standard deviation about some places, over `window` values where there are so many."""
+    """Returns mean and standard deviation about some places, over `window` values if there are so many."""
     half = window // 2
     mean, deviation = np.full(len(places), np.nan), np.full(len(places), np.nan)
     for at, place in enumerate(places):
@@ -316,7 +318,7 @@ def running(values: Values, places: npt.NDArray[np.int64], window: int) -> tuple
 
 
 def draw_gap(axes: Axes, train: Values, validation: Values) -> None:
-    """Accuracies over epochs, (runs, epochs) from 0 to 1, and the gap between their means."""
+    """Draws accuracies over epochs, (runs, epochs) from 0 to 1, and the gap between their means."""
     at = np.arange(1, train.shape[1] + 1)
     axes.fill_between(at, 100 * validation.mean(0), 100 * train.mean(0), color=LIGHT["band"], linewidth=0)
     for values, colour in ((train, TRAINING), (validation, VALIDATION)):
@@ -329,18 +331,18 @@ def draw_gap(axes: Axes, train: Values, validation: Values) -> None:
 
 
 def name_gap(axes: Axes, train: float, validation: float) -> None:
-    """The names of the two accuracies at the ends of their lines."""
+    """Writes the names of the two accuracies at the ends of their lines."""
     write_ends(axes, [(100 * train, "training", TRAINING), (100 * validation, "validation", VALIDATION)])
 
 
 def shade(axes: Axes, at: Values, values: Values, colour: str) -> None:
-    """From the lowest run to the highest, where there are several."""
+    """Shades the range from the lowest run to the highest, if there are several."""
     if len(values) > 1:
         axes.fill_between(at, np.fmin.reduce(values), np.fmax.reduce(values), color=colour, alpha=0.15, linewidth=0)
 
 
 def write_ends(axes: Axes, names: Sequence[tuple[float, str, str]]) -> None:
-    """Texts at the right of the panel, each beside its value, moved apart where they would overlap."""
+    """Writes texts at the right of the panel, each next to its value, moved apart where they would overlap."""
     low, high = axes.get_ylim()
     ordered = sorted(names)
     room = 0.19 * (high - low) / TALL
@@ -350,24 +352,24 @@ def write_ends(axes: Axes, names: Sequence[tuple[float, str, str]]) -> None:
 
 
 def same_length(curves: Sequence[Sequence[float]]) -> Values:
-    """(runs, parts); what a run that diverged lacks, or has beyond the finite numbers, is nan."""
+    """Returns values (runs, parts); what a run that diverged lacks, or has beyond the finite numbers, is nan."""
     longest = max(map(len, curves))
     values = np.array([[*curve, *[np.nan] * (longest - len(curve))] for curve in curves])
     return np.where(np.isfinite(values), values, np.nan)
 
 
 def three(sweep: Sweep) -> list[Arm]:
-    """The ends of a sweep and the control, or what is in the middle where that is one of them."""
+    """Returns the ends of a sweep and the control, or the middle if the control is one of the ends."""
     inner = [arm for arm in sweep.arms[1:-1] if arm.variant == CONTROL] or [sweep.arms[len(sweep.arms) // 2]]
     return [sweep.arms[0], inner[0], sweep.arms[-1]]
 
 
 def epochs_of(arm: Arm) -> int:
-    """Of its longest run."""
+    """Returns the epochs of the longest run."""
     return max(len(run.epoch_train_accuracy) for run in arm.runs)
 
 
 def tidy(axes: Axes) -> None:
-    """A light grid, and axes on two sides."""
+    """Draws a light grid, and axes on two sides."""
     axes.grid(axis="y", linewidth=0.6)
     axes.spines[["right", "top"]].set_visible(False)

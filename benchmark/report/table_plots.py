@@ -108,7 +108,7 @@ def set_scale(axes: Axes, rows: Sequence[Extent], margin: float) -> None:
 
 
 def wide_ticks(axes: Axes, margin: float) -> list[float]:
-    """Zero, the margin, and 1-2-5 numbers beyond the linear part, where their texts have room."""
+    """Returns zero, the margin, and 1-2-5 numbers beyond the linear part, where their texts have room."""
     low, high = axes.get_xlim()
     steps = [factor * 10.0**power for power in range(-2, 3) for factor in (1, 2, 5)]
     sizes = [margin, LINEAR * margin, *(step for step in steps if step > 1.2 * LINEAR * margin)]
@@ -124,7 +124,7 @@ def wide_ticks(axes: Axes, margin: float) -> list[float]:
 
 
 def mark(axes: Axes, rows: Sequence[Effect], places: Sequence[float]) -> None:
-    """Intervals as lines and effects as points."""
+    """Draws intervals as lines and effects as points."""
     shown = [(row, place) for row, place in zip(rows, places, strict=True) if row.effect is not None]
     for row, place in shown:
         if row.ci_low is not None and row.ci_high is not None:
@@ -145,7 +145,7 @@ def mark(axes: Axes, rows: Sequence[Effect], places: Sequence[float]) -> None:
 def write_columns(
     axes: Axes, rows: Sequence[Effect], places: Sequence[float], columns: Sequence[float], digits: int
 ) -> None:
-    """Effect, runs and verdict in words, at the right of the panel."""
+    """Writes effect, runs and verdict at the right of the panel."""
     effect, runs, verdict = (1 + (0.15 + at) / PANEL for at in (0.0, columns[0] + 0.2, columns[0] + columns[1]))
     header: Look = {
         "transform": axes.transAxes,
@@ -204,14 +204,14 @@ def curves(table: Table) -> Figure | None:
 
 
 def loss_ends(frame: pd.DataFrame, classes: int) -> tuple[float, float]:
-    """The lowest and the highest loss to show: what is much worse than guessing leaves the panel."""
+    """Returns the lowest and the highest loss to show: what is much worse than guessing leaves the panel."""
     low = lowest([frame])
     return low, max(low, min(highest([frame]), SHOWN * log(classes)))
 
 
 def by_size(table: Table) -> Figure | None:
-    """Accuracy of ensembles of copies of the control by their size, a line for each way to combine; None without two
-    sizes of a way."""
+    """Returns a figure of the accuracy of ensembles of the control by size, a line for each way to combine; None
+    without two sizes of a way."""
     ways: dict[str, dict[int, list[float]]] = {}
     for arm in table.study.arms:
         if arm.ensemble and arm.ensemble.copies and table.arms[arm.variant]:
@@ -239,19 +239,19 @@ def by_size(table: Table) -> Figure | None:
 
 
 def half_width(scores: Sequence[float]) -> float:
-    """Of the mean's 95 % interval; nothing to draw for a single score."""
+    """Returns half the width of the mean's 95 % interval; 0 for a single score."""
     if len(scores) < 2:
         return 0.0
     return float(t.ppf(0.975, len(scores) - 1) * stdev(scores) / np.sqrt(len(scores)))
 
 
 def lowest(frames: Sequence[pd.DataFrame]) -> float:
-    """Of all bands."""
+    """Returns the lowest value of all bands."""
     return min(float(frame["low"].min()) for frame in frames)
 
 
 def highest(frames: Sequence[pd.DataFrame]) -> float:
-    """Of all bands."""
+    """Returns the highest value of all bands."""
     return max(float(frame["high"].max()) for frame in frames)
 
 
@@ -261,7 +261,8 @@ def trainings(records: Sequence[Finished]) -> list[RunRecord]:
 
 
 def averaged(runs: dict[str, list[RunRecord]], field: Curve, factor: float) -> pd.DataFrame:
-    """Mean, lowest and highest value times `factor` by arm and epoch; a run that diverged counts while it lasted."""
+    """Returns mean, lowest and highest value times `factor` by arm and epoch; a run that diverged counts while it
+    lasted."""
     values = [
         (arm, epoch, factor * value)
         for arm, records in runs.items()
@@ -275,7 +276,7 @@ def averaged(runs: dict[str, list[RunRecord]], field: Curve, factor: float) -> p
 
 
 def plot_lines(axes: Axes, frame: pd.DataFrame, looks: dict[str, tuple[str, Any, float]]) -> None:
-    """A mean line and a band for each arm."""
+    """Draws a mean line and a band for each arm."""
     for arm, part in frame.groupby("arm", sort=False):
         colour, dashes, width = looks[str(arm)]
         axes.fill_between(part["epoch"], part["low"], part["high"], color=colour, alpha=0.13, linewidth=0)

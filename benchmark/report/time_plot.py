@@ -74,7 +74,7 @@ def against_time(found: Sequence[Candidate]) -> Figure:
 
 
 def set_scales(axes: Axes, rows: Sequence[Row], margin: float) -> None:
-    """Both axes, their ticks and the grid."""
+    """Sets both axes, their ticks and the grid."""
     ratios = [row.time_ratio or 1.0 for row in rows]
     axes.set_xscale("log")
     axes.set_xlim(min(0.8, *ratios) / 1.1, max(1.25, *ratios) * 1.25)
@@ -128,7 +128,7 @@ def write_labels(axes: Axes, found: Sequence[Candidate]) -> None:
 
 
 def leader(row: Row) -> Look:
-    """The look of the line from a point to its name."""
+    """Returns how the line from a point to its name is drawn."""
     return {
         "color": LIGHT[row.verdict],
         "linewidth": 0.6,
@@ -144,7 +144,7 @@ def place(row: Row) -> tuple[float, float]:
 
 
 def inches(axes: Axes, rows: Sequence[Row]) -> Places:
-    """Where points are within the panel."""
+    """Returns where points are within the panel."""
     if not rows:
         return np.empty((0, 2))
     places = (axes.transScale + axes.transLimits).transform([place(row) for row in rows])
@@ -152,7 +152,7 @@ def inches(axes: Axes, rows: Sequence[Row]) -> Places:
 
 
 def free(x: float, y: float, width: float, taken: Sequence[Box]) -> Box | None:
-    """The nearest place for a name beside a point that overlaps nothing and stays within the panel."""
+    """Returns the nearest free place for a name next to a point, within the panel; None if there is none."""
     for away in (0.0, 0.15, 0.3):  # further off, lines to the names would cross each other
         for up in dict.fromkeys((0.0, away, -away)):
             for start in (x + 0.1 + away / 3, x - 0.1 - away / 3 - width):

@@ -140,6 +140,6 @@ def answers(member: Member, run: RunRecord, store: Store) -> tuple[Scores, Score
 
 
 def validation(kept: Sequence[Scores], data: DataSet) -> tuple[Scores, Labels]:
-    """What all members answered on the validation images that each of them saw, and the labels of these."""
+    """Returns what all members answered on the validation images that each of them saw, and the labels of these."""
     count = min(map(len, kept))
     return np.stack([each[:count] for each in kept]), data.validation.labels[:count].numpy()

@@ -44,7 +44,7 @@ class Turns:
     control: tuple[float, ...]
 
     def cost(self) -> Cost:
-        """Each turn of the variant against the mean of its two neighbours."""
+        """Returns each turn of the variant against the mean of its two neighbours."""
         before_and_after = zip(self.control, self.control[1:], strict=False)
         ratios = [2 * here / sum(beside) for here, beside in zip(self.variant, before_and_after, strict=True)]
         here, there = 1000 * median(self.variant), 1000 * median(self.control)
@@ -75,17 +75,17 @@ def entry(variant: Recipe, control: Recipe, found: Cost, device: str) -> CostRec
 
 
 def step_turns(variant: Recipe, control: Recipe, data: DataSet, device: torch.device) -> Turns:
-    """Training steps of two recipes, taken alternately."""
+    """Times training steps of two recipes, taken alternately."""
     return in_turns(stepper(variant, data, device), stepper(control, data, device))
 
 
 def step_seconds(recipe: Recipe, data: DataSet, device: torch.device, steps: int = STEPS) -> float:
-    """Mean seconds of so many training steps."""
+    """Returns the mean seconds of so many training steps."""
     return stepper(recipe, data, device, steps)()
 
 
 def stepper(recipe: Recipe, data: DataSet, device: torch.device, steps: int | None = None) -> Callable[[], float]:
-    """A function that gives the mean seconds of so many training steps, always the same ones.
+    """Returns a function that gives the mean seconds of so many training steps, always the same ones.
 
     Steps are as in a run: on a GPU they are replayed as a CUDA graph where they can be captured. They start from
     random weights: trained ones take no longer. All were taken once before, untimed, so that every shape is captured

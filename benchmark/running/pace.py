@@ -20,7 +20,7 @@ from benchmark.running.preload import preload
 
 
 def image_flops(recipe: Recipe, data: DataSet) -> float:
-    """Floating point operations of one image, forward and backward, by torch's counter.
+    """Returns the floating point operations of one image, forward and backward, by torch's counter.
 
     Counted on tensors without memory, so that nothing is computed.
     """
@@ -32,7 +32,7 @@ def image_flops(recipe: Recipe, data: DataSet) -> float:
 
 
 def image_seconds(recipe: Recipe, data: str, folder: Path, device: str) -> float:
-    """Seconds that one worker on `device` trains on an image, from one step after one to warm up.
+    """Returns the seconds that one worker on `device` trains on an image, from one step after one to warm up.
 
     The process that measures ends with it, and gives back what it held of a GPU.
     """

@@ -57,7 +57,7 @@ class Session:
         most: int,
         tell: Callable[[Grid, Sequence[Need]], None],
     ) -> tuple[Ended, Grid]:
-        """Look, train what is open, look again, until nothing is open or there is no time.
+        """Tests, trains what is unresolved and tests again, until nothing is unresolved or there is no time.
 
         `ended`: how the training of `grid` ended. `most`: seeds of a variant. Gives the last grid too.
         """
@@ -111,13 +111,14 @@ def plans(grid: Grid, need: Need) -> bool:
 
 
 def ours(grid: Grid, results: Store) -> list[Table]:
-    """The tables of a grid, from the runs there are."""
+    """Returns the tables of a grid, from the runs there are."""
     names = {study.name for study in grid.studies}
     return [table for table in tables(results) if table.study.name in names]
 
 
 def by_row(grid: Grid, open_: Sequence[Need]) -> list[list[Run]]:
-    """The runs of `grid`, those of each row together in the order of `open_`, each control's with its first row."""
+    """Returns the runs of `grid`, those of each row together in the order of `open_`, each control's with its first
+    row."""
     place: dict[str, int] = {}
     for n, need in enumerate(open_):
         arms = {arm.variant: arm.recipe for arm in need.table.study.arms}
@@ -131,7 +132,7 @@ def by_row(grid: Grid, open_: Sequence[Need]) -> list[list[Run]]:
 
 
 def stays_open(grid: Grid, results: Store) -> str:
-    """What all stages have not resolved."""
+    """Returns a sentence about what all stages have not resolved."""
     planned = {(table.ablation.name, table.context, name) for table in grid.tables for name in table.arms}
     every = [row for table in ours(grid, results) for row in table.rows]
     rows = [row for row in every if (row.ablation, row.context, row.variant) in planned]

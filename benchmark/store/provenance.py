@@ -9,7 +9,8 @@ from pathlib import Path
 
 @lru_cache
 def commit() -> str:
-    """The commit of this project that runs, "-dirty" where its code was changed since; empty if there is none."""
+    """Returns the commit of this project that runs, "-dirty" where its code was changed since; empty if
+    there is none."""
     root = Path(__file__).resolve().parent.parent
     asked = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
