@@ -21,6 +21,8 @@ TITLES = {  # of modules whose name with a capital and blanks is not how the fie
     "squeeze_excitation": "Squeeze-and-excitation",
     "test_time": "At test time",
     "three_augment": "3-Augment",
+    "he_depth": "He's depth",
+    "caffenet": "CaffeNet",
 }
 
 
