@@ -48,6 +48,21 @@ def replace_file(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def clear(folder: Path, name: str = "*") -> None:
+    """Deletes what `replace_file` left of files called `name` in a folder when its process was killed amid it."""
+    for left in folder.glob(f".{name}.*"):
+        if left.suffix[1:].isdigit():
+            left.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those above it, each of which is on the disk on return."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Makes the names in a folder durable, where the system can sync a folder."""
     try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmark.store.equality import differences
 from benchmark.store.files import (
     arrays_file,
+    make_folder,
     replace_file,
     reporting_read_errors,
     reporting_write_errors,
@@ -205,7 +206,7 @@ def copy(kind: str, record: RunRecord, into: Store, sources: Iterable[Store]) ->
             content = path.read_bytes() if path.exists() else None
         if content is not None and digest(content, DIGITS) == (known or digest(content, DIGITS)):
             with reporting_write_errors(into.folder):
-                target.parent.mkdir(exist_ok=True)
+                make_folder(target.parent)
                 replace_file(target, content)
             return ""
         if content is not None:

@@ -35,6 +35,8 @@ from benchmark.errors import UsageError
 from benchmark.store.files import (
     Arrays,
     arrays_file,
+    clear,
+    make_folder,
     npz,
     replace_file,
     reporting_read_errors,
@@ -106,7 +108,7 @@ class Store:
         Raises UsageError if another process writes here or the folder cannot be written to.
         """
         with reporting_write_errors(self.folder):
-            self.folder.joinpath("arrays").mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder / "arrays")
             lock = FileLock(self.folder / ".lock", timeout=0)
             try:
                 lock.acquire()
@@ -117,13 +119,15 @@ class Store:
         try:
             with reporting_write_errors(self.folder):
                 self._read()
+                for folder, name in (("arrays", "*"), ("weights", "*"), (".", "runs.jsonl"), (".", TABLES)):
+                    clear(self.folder / folder, name)
                 self.lines.touch()
                 whole = b"".join(self._whole_lines())
                 os.truncate(self.lines, len(whole))
+                sync_folder(self.folder)
                 self._file = self.lines.open("ab")
                 if whole and not whole.endswith(b"\n"):
                     self._file.write(b"\n")
-                sync_folder(self.folder)
             try:
                 yield
             finally:
@@ -153,7 +157,7 @@ class Store:
         return record
 
     def _keep(self, path: Path, content: bytes) -> str:
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         replace_file(path, content)
         return digest(content, DIGITS)
 
@@ -225,8 +229,9 @@ class Store:
     def save_cost(self, measured: CostRecord) -> None:
         """Puts what was measured of a variant and control in the place of what is known of them; needs no lock."""
         with reporting_write_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             with FileLock(self.folder / f".{COSTS}.lock"):
+                clear(self.folder, COSTS)
                 merged = {(each.recipe, each.control): each for each in [*self.costs(), measured]}
                 self._save(COSTS, {"costs": list(merged.values())})
 

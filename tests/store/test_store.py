@@ -294,7 +294,8 @@ def test_files_are_synced_before_the_line_that_names_them(store: Store, monkeypa
     with store.writing():
         synced.clear()
         store.add(C, ARRAYS, {"w": np.ones(3, np.float32)})
-    assert [name.split(".")[-1] if "." in name else name for name in synced if "lock" not in name][:5] == [
+    assert [name.split(".")[-1] if "." in name else name for name in synced if "lock" not in name][:6] == [
+        store.folder.name,  # in which the folder of weights is new
         f"{os.getpid()}",
         "weights",
         f"{os.getpid()}",
