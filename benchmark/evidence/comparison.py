@@ -93,7 +93,7 @@ class Difference:
         return error * float(t.isf(ALPHA / family / 2, freedom) + t.isf(1 - POWER, freedom)) if error else error
 
     def simultaneous(self, family: int) -> tuple[float, float]:
-        """Returns the interval at 95 % for a whole family (Bonferroni), without a floor."""
+        """Returns the interval at 95 % for a whole family (Bonferroni)."""
         half = float(t.ppf(1 - ALPHA / 2 / family, self.freedom)) * self.error if self.error else self.error
         return self.mean - half, self.mean + half
 

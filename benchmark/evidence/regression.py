@@ -13,7 +13,7 @@ that were measured in turns; their error is how much these ratios scatter from o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log, pi, sqrt
 from statistics import median
@@ -122,7 +122,7 @@ def compared(reference: Store, store: Store, only: str | None = None) -> Compari
     shared = again(*runs)
     return Comparison(
         changes=changes,
-        costs=cost_changes(reference, store),
+        costs=cost_changes(costs(reference), costs(store)),
         matching=matching,
         again=(sum(shared), len(shared)),
         differing=differing(runs[0], runs[1], now),
@@ -247,14 +247,13 @@ def mean(terms: Terms) -> float:
     return sum(weight * sum(scores) / len(scores) for weight, scores in terms)
 
 
-def cost_changes(reference: Store, store: Store) -> list[CostChange]:
+def cost_changes(then: Mapping[str, CostRecord], now: Mapping[str, CostRecord]) -> list[CostChange]:
     """Returns the variants whose step time over the control's surely changed, by a factor of more than COST_CHANGE.
 
     At 5 % after Holm's correction over all that both stores measured. The error of a change is that of the rounds of
     the two measurements or, where it is larger and there are enough of them, the scatter over all changes: a machine
     differs more from one day to another than within the minute of a measurement.
     """
-    then, now = costs(reference), costs(store)
     names = sorted(then.keys() & now.keys())
     changes = [log(now[name].ratio / then[name].ratio) for name in names]
     scatter = median(map(abs, changes)) * MAD if len(changes) >= LEAST_SCATTER else 0.0

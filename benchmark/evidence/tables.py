@@ -21,7 +21,7 @@ from benchmark.evidence.comparison import (
 from benchmark.evidence.power import ALPHA
 from benchmark.evidence.ranks import rank_p, superiority, superiority_interval
 from benchmark.evidence.spread import background
-from benchmark.evidence.worth import Rung, rises, worth
+from benchmark.evidence.worth import Course, Rung, course, rises, worth
 from benchmark.store.records import (
     ArmRecord,
     CostRecord,
@@ -56,7 +56,7 @@ class Row:
     p_adjusted: float | None  # the same, Holm over the table
     q: float | None  # false discoveries to expect among all rows of the report as sure as this (Benjamini-Hochberg)
     superiority: float | None  # P(variant > control) of a run of each
-    superiority_low: float | None  # its 95 % interval (Newcombe)
+    superiority_low: float | None  # its 95 % interval (Newcombe), of equal spreads: else too narrow
     superiority_high: float | None
     p_rank: float | None  # of superiority 1/2, Brunner-Munzel, by itself; None where it cannot be had
     verdict: str  # helps, hurts, equivalent, unresolved, no verdict; "not run", "not compared" where a side has no run
@@ -127,8 +127,9 @@ def tables(store: Store) -> list[Table]:
         found[record.fingerprint, record.recipe].append(record)
     costs = {(each.recipe, each.control): each for each in store.costs()}
     without_worth = with_discoveries([table(study, found, costs) for study in store.tables()])
-    ladders = {control_id(each): there for each in without_worth if (there := ladder(each))}
-    return [in_lengths(each, ladders.get(control_id(each))) for each in without_worth]
+    ladders = [(control_id(each), ladder(each)) for each in without_worth]
+    courses = {control: course(rungs) for control, rungs in ladders if rungs and rises(rungs)}
+    return [in_lengths(each, courses.get(control_id(each))) for each in without_worth]
 
 
 def with_discoveries(found: Sequence[Table]) -> list[Table]:
@@ -161,16 +162,16 @@ def ladder(table: Table) -> list[Rung]:
         if base and arm.facts and list(arm.changes) == ["epochs"]:
             rungs.append((arm.facts.epochs / base.epochs, points(table.arms[arm.variant], table.study)))
     rungs = [(length, scores) for length, scores in rungs if len(scores) > 1]
-    return rungs if len(rungs) > 2 and rises(rungs) else []
+    return rungs if len(rungs) > 2 else []
 
 
-def in_lengths(table: Table, rungs: list[Rung] | None) -> Table:
+def in_lengths(table: Table, baseline: Course | None) -> Table:
     """Returns the table with each effect expressed as a length of training, too."""
-    if not rungs:
+    if not baseline:
         return table
 
     def told(row: Row) -> Row:
-        found = worth(points(table.arms[row.variant], table.study), rungs)
+        found = worth(points(table.arms[row.variant], table.study), baseline)
         return replace(row, worth=found.times, worth_low=found.low, worth_high=found.high)
 
     return replace(table, rows=[told(row) if row.n > 1 else row for row in table.rows])

@@ -117,12 +117,11 @@ def legend(margins: Sequence[str], guessing: Sequence[tuple[str, float]]) -> lis
         ),
         (
             "also known",
-            "Length: how long the baseline would have to train to be as good, by lines between the lengths it was "
-            "trained for (`training_length`), with a 95 % interval. Probability: that a run of the variant "
-            "beats a run "
-            "of the baseline, ties counted half; the rank test with it assumes neither normal scores nor equal "
-            f"spreads, takes {LEAST_RANKED} runs on each side, and decides nothing. Memory: of the whole process on a "
-            "CPU, of tensors on a GPU.",
+            "Length: how long the baseline would have to train to be as good, by a monotone curve through the "
+            "lengths it was trained for (`training_length`), with a 95 % interval. Probability: that a run of the "
+            "variant beats a run of the baseline, ties counted half; the rank test with it assumes neither normal "
+            f"scores nor equal spreads, takes {LEAST_RANKED} runs on each side, and decides nothing. Memory: of the "
+            "whole process on a CPU, of tensors on a GPU.",
         ),
         (
             "run again",

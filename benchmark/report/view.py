@@ -13,7 +13,8 @@ from benchmark.evidence.factors import Factors, factors
 from benchmark.evidence.judgements import Judgement, counted, judgements
 from benchmark.evidence.published import order
 from benchmark.evidence.sweeps import Arm, Sweep
-from benchmark.evidence.tables import Decision, Table, decisions
+from benchmark.evidence.tables import Decision, Table, decisions, ladder
+from benchmark.evidence.worth import falls
 from benchmark.report import published, titles
 from benchmark.report.cells import NOTHING, Line, baseline, line, times
 from benchmark.report.counts import (
@@ -61,6 +62,7 @@ class Section:
     missing: int
     mixed: list[str]  # the machines, where there are several
     looks: int  # interim tests of this table while runs were added
+    lengths: str  # why no effect is told as a length of training, of the table of lengths; else empty
     plots: dict[str, Picture]  # by the names of their files
     claims: list[tuple[Judgement, str]]  # with the difference in numbers
     ensembles: list[dict[str, str]]  # lines of their table, by the names of its columns
@@ -214,6 +216,7 @@ def section(name: str, table: Table, plots: dict[str, Picture], sweep: Sweep | N
         missing=table.missing,
         mixed=machines if len(machines) > 1 else [],
         looks=len(table.study.interims),
+        lengths=falls(ladder(table)),
         plots=plots,
         claims=[(each, with_unit(each, digits)) for each in judged],
         ensembles=[ensemble(each, digits) for each in decisions(table)],
