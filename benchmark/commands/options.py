@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Annotated
@@ -43,6 +44,10 @@ ShardName = Annotated[
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Workers. [one for each core or GPU]")]
 JobsPerGpu = Annotated[
     str, typer.Option("--jobs-per-gpu", help="Workers on each GPU; auto: as many as raise the throughput, measured.")
+]
+BaseFile = Annotated[
+    Path | None,
+    typer.Option("--base", help="A Python file with base(data, precision) -> Recipe, in place of the baseline."),
 ]
 DesignName = Annotated[
     str,
@@ -121,3 +126,10 @@ def settle(
         store=store or Path("results") / f"{name}-{budget}",
         seeds=seeds,
     )
+
+
+def with_base(asked: Request, base: Path | None, store: Path | None) -> Request:
+    """Returns a request that starts from the base in a user's file, if there is one; `store` is what was asked for."""
+    if base is None:
+        return asked
+    return replace(asked, base=base, store=store or Path("results") / f"{asked.data}-{base.stem}")

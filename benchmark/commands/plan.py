@@ -11,6 +11,7 @@ from benchmark.claim import CONTROL
 from benchmark.commands.answers import PlanAnswer, PlannedTable, show
 from benchmark.commands.forecast import forecast, sentences
 from benchmark.commands.options import (
+    BaseFile,
     BudgetName,
     Data,
     DataDir,
@@ -26,6 +27,7 @@ from benchmark.commands.options import (
     TrickNames,
     WeightsFile,
     settle,
+    with_base,
 )
 from benchmark.commands.say import AsJson, leave_out, opening, say
 from benchmark.data.load import load
@@ -43,6 +45,7 @@ def command(
     data_dir: DataDir = Path("data"),
     image_size: ImageSize = None,
     budget: BudgetName = "auto",
+    base: BaseFile = None,
     only: Only = None,
     design: DesignName = ADD_ONE,
     trick: TrickNames = None,
@@ -62,6 +65,7 @@ def command(
     part = shard_of(shard) if shard else None
     check_names(only, design, trick or (), budget)
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds, image_size)
+    asked = with_base(asked, base, store)
     if part and not store:
         asked = replace(asked, store=part.store_of(asked.store))
     if not as_json:
@@ -69,11 +73,11 @@ def command(
     results = Store(asked.store, ENGINE)
     grid = planned(asked, only, design, trick or (), weights, stages_of(stored := results.tables()), stored)
     grid = part.part_of(grid) if part else grid
-    left, base = lacking(grid, results), base_of(asked)
+    left, recipe = lacking(grid, results), base_of(asked)
     answer = PlanAnswer(
         data=asked.data,
         data_choice=asked.data_choice,
-        budget=asked.budget,
+        budget=asked.label,
         store=str(asked.store),
         shard=str(part) if part else None,
         workers=dict(Counter(asked.devices)),
@@ -91,8 +95,8 @@ def command(
             asked,
             left,
             results,
-            image_flops(base, load(asked.data, asked.data_dir)),
-            partial(image_seconds, base, asked.data, asked.data_dir, asked.devices[0]),
+            image_flops(recipe, load(asked.data, asked.data_dir)),
+            partial(image_seconds, recipe, asked.data, asked.data_dir, asked.devices[0]),
         ),
         notes=(*grid.unavailable, *no_verdicts(grid.studies, seeds)),
         left_out=grid.broken,

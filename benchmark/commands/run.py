@@ -16,6 +16,7 @@ from benchmark.commands.forecast import expected
 from benchmark.commands.live import Clock, Rewriter, Watch
 from benchmark.commands.options import (
     AUTO,
+    BaseFile,
     BudgetName,
     Data,
     DataDir,
@@ -33,6 +34,7 @@ from benchmark.commands.options import (
     WeightsFile,
     deadline_in,
     settle,
+    with_base,
 )
 from benchmark.commands.say import leave, opening, say, say_link, say_preparation, workers
 from benchmark.data.load import load
@@ -60,6 +62,7 @@ def command(
     data_dir: DataDir = Path("data"),
     image_size: ImageSize = None,
     budget: BudgetName = "auto",
+    base: BaseFile = None,
     only: Only = None,
     design: DesignName = ADD_ONE,
     trick: TrickNames = None,
@@ -93,6 +96,7 @@ def command(
     Examples: python -m benchmark run --data cifar10 --budget quick --only activation --seeds 5
     python -m benchmark run --only "whitening: ZCA 1e-1"
     python -m benchmark run --only activation --resolve --max-seeds 20 --minutes 60
+    python -m benchmark run --base my_base.py --only "label_smoothing, schedule"
     python -m benchmark run --only all --shard 3/8 --store results/part3
     python -m benchmark run --design pairs --trick activation:GELU --trick label_smoothing:0.1
     """
@@ -106,6 +110,7 @@ def command(
     deadline = deadline_in(minutes)
     check_names(only, design, trick or (), budget)
     asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds, image_size)
+    asked = with_base(asked, base, store)
     if part and not store:
         asked = replace(asked, store=part.store_of(asked.store))
     say(opening(asked))

@@ -33,7 +33,7 @@ def opening(asked: Request) -> str:
     """Returns the first line of what a command says."""
     from benchmark.engine.machine import unused_gpu  # here, as torch takes seconds to import
 
-    what = f"data {asked.data} ({asked.data_choice}); budget {asked.budget}"
+    what = f"data {asked.data} ({asked.data_choice}); budget {asked.label}"
     idle = unused_gpu()
     return f"{what}; {workers(asked)}; results in {asked.store}{f'; no GPU is used: {idle}' if idle else ''}"
 

@@ -11,6 +11,7 @@ from benchmark.budgets import BUDGETS, FULL
 from benchmark.data.load import load
 from benchmark.engine.machine import has_fast_bf16
 from benchmark.errors import UsageError, unknown
+from benchmark.planning.bases import base_of_file, fitting
 from benchmark.planning.checkpoints import checkpoint, with_weights
 from benchmark.planning.designs import DESIGNS, tricks
 from benchmark.planning.discovery import Ablation, discover
@@ -35,7 +36,7 @@ class Grid:
     rounds: list[list[Run]]
     studies: list[TableRecord]  # the tables as the store keeps them
     broken: dict[str, str]
-    unavailable: list[str]  # sentences about arms whose earlier data are not available; no failure
+    unavailable: list[str]  # sentences about arms that do not fit, or whose earlier data are missing; no failure
     ensembles: Planned = field(default_factory=dict)
 
 
@@ -59,6 +60,11 @@ def planned(
     selection = Selection(None) if named else selected(only, every, left_out)
     tables = selection.of(every)
     left_out = {name: why for name, why in left_out.items() if selection.tour or selection.chooses(name)}
+    unfit = dict[str, str]()
+    if asked.base:  # what does not fit a user's network is no failure
+        tables, unfit = fitting(tables, base_of(asked))
+        loaded = {name for name in left_out if name not in found_for(asked.budget)[1]}
+        unfit |= {name: left_out.pop(name) for name in loaded}
     start = checkpoint(weights) if weights else None
     data = load(asked.data, asked.data_dir)
     tables = with_weights(tables, start, len(data.classes)) if start else tables
@@ -73,7 +79,7 @@ def planned(
             kept[n] = joined(record, as_record(whole[table.name], asked, data), before)
     ordered = by_variant if selection.tour else plan
     rounds = ordered(tables, asked.seeds, data.fingerprint, prints)
-    unavailable = [*data.remarks] + [
+    unavailable = [*data.remarks, *unfit.values()] + [
         f"skipped the variants pre-trained on {name}: {why}" for name, why in why_not.items()
     ]
     ensembles = combinations(tables, asked.seeds, data.fingerprint)
@@ -112,7 +118,7 @@ def found_for(budget: str) -> tuple[list[Ablation], dict[str, str]]:
 
 def table_name(table: Study, asked: Request) -> TableName:
     """Returns the name under which the store keeps a table."""
-    return TableName(table.ablation.name, table.context, asked.data, asked.budget)
+    return TableName(table.ablation.name, table.context, asked.data, asked.label)
 
 
 def old_fingerprints(tables: Sequence[Study], asked: Request) -> tuple[dict[str, str], dict[str, str]]:
@@ -132,9 +138,11 @@ def without(table: Study, data: Container[str]) -> Study:
 
 
 def base_of(asked: Request) -> Recipe:
-    """Returns the baseline, in the precision that was asked for or that every one of the devices is fast in."""
-    fast = all(map(has_fast_bf16, set(asked.devices)))
-    return baseline(asked.data, asked.budget, asked.precision or ("bf16" if fast else "fp32"))
+    """Returns the user's base or the baseline, in the precision asked for or that all of the devices are fast in."""
+    precision = asked.precision or ("bf16" if all(map(has_fast_bf16, set(asked.devices))) else "fp32")
+    if asked.base:
+        return base_of_file(asked.base, asked.data, precision)
+    return baseline(asked.data, asked.budget, precision)
 
 
 def lacking(grid: Grid, results: Store) -> list[Run]:

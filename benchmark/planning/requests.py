@@ -26,11 +26,17 @@ class Request:
     store: Path
     seeds: int
     precision: Literal["fp32", "bf16"] | None = None  # of the baseline; None: the one that every device is fast in
+    base: Path | None = None  # a file with a base of the user's own, in place of the budget's
+
+    @property
+    def label(self) -> str:
+        """Returns what tables and records have as their budget: its name, or that of the file with the user's base."""
+        return self.base.stem if self.base else self.budget
 
     @property
     def about(self) -> About:
         """Returns what goes into every record."""
-        return About(self.data, self.data_choice, self.budget)
+        return About(self.data, self.data_choice, self.label)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def write_papers(stores: Sequence[Store], out: Path) -> Path:
 
     first: dict[TableName, Table] = {}
     for table in (table for store in stores for table in tables(store)):
-        if any(table.arms.values()):
+        if table.control or any(table.arms.values()):
             first.setdefault(table.study.name, table)
     found = papers(list(first.values()))
     if not found:

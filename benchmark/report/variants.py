@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from shlex import join
 
+from benchmark.budgets import BUDGETS
 from benchmark.claim import Claim
 from benchmark.evidence.tables import Row, Table
 from benchmark.report.cells import Cell, Line, ordered
@@ -120,7 +121,8 @@ def is_mixed(runs: Iterable[Finished]) -> bool:
 
 def command(study: TableRecord, variant: str) -> str:
     """Returns the command that trains a variant; of a design of several tricks, its table."""
-    words = ["python", "-m", "benchmark", "run", "--data", study.data, "--budget", study.budget]
+    start = ["--budget", study.budget] if study.budget in BUDGETS else ["--base", f"{study.budget}.py"]
+    words = ["python", "-m", "benchmark", "run", "--data", study.data, *start]
     if study.tricks:
         words += ["--design", study.design, *(word for trick in study.tricks for word in ("--trick", trick))]
     else:
