@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from types import NoneType
 
 from benchmark.baseline import baseline
 from benchmark.claim import CONTROL, Additive, Better, Claim
@@ -85,7 +86,7 @@ def together(base: Recipe, several: Sequence[Trick]) -> Recipe:
     for trick in several[: len(several) if len(several) > 1 else 0]:
         others = [other for other in several if other is not trick]
         less = stacked(base, others)
-        if changes(less, full).keys() <= BUILT and repr(assembled(less, 10, [])) == repr(assembled(full, 10, [])):
+        if changes(less, full).keys() <= BUILT and anatomy(less) == anatomy(full):
             beside = ", ".join(other.name for other in others)
             raise UsageError(f"{trick.name} changes nothing together with {beside}; leave it out")
     return full
@@ -93,6 +94,20 @@ def together(base: Recipe, several: Sequence[Trick]) -> Recipe:
 
 # What a recipe hands to its network builder, and the builder.
 BUILT = {"network", "activation", "norm", "convolution", "pool", "after_stage", "before_head"}
+
+
+def anatomy(recipe: Recipe) -> tuple[list[object], ...]:
+    """Returns all that tells a recipe's network from another but for the numbers in its tensors: the layers with
+    their settings, then the parameters with their shapes and whether they learn."""
+    network = assembled(recipe, 10, [])
+    layers = [
+        (name, type(layer), {key: value for key, value in vars(layer).items() if isinstance(value, SETTINGS)})
+        for name, layer in network.named_modules()
+    ]
+    return [repr(network), *layers], [(name, p.shape, p.requires_grad) for name, p in network.named_parameters()]
+
+
+SETTINGS = (bool, int, float, str, tuple, NoneType)  # types of what a layer keeps that two layers can be compared by
 
 
 def stacked(base: Recipe, several: Sequence[Trick]) -> Recipe:

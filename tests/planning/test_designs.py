@@ -7,10 +7,12 @@ from dataclasses import replace
 import builders
 import pytest
 from conftest import TINY
+from torch import nn
 
 from benchmark.baseline import SGD, InTurn, flip
 from benchmark.claim import CONTROL, Better
 from benchmark.errors import UsageError
+from benchmark.engine.network import assembled
 from benchmark.evidence.comparison import contrast
 from benchmark.evidence.judgements import judgements
 from benchmark.evidence.tables import table
@@ -170,6 +172,14 @@ def test_a_trick_that_another_swallows_is_refused(pool: str, order: int) -> None
     with pytest.raises(UsageError, match=f"{pool} changes nothing together with filters: stride 2"):
         together(TINY, several)
     assert together(TINY, [catalogue(pool), catalogue("activation: GELU")])
+
+
+def test_a_trick_whose_layers_read_the_same_is_no_trick_that_changes_nothing() -> None:
+    """Whether batch norm's scale learns is not among what a layer prints of itself."""
+    several = [catalogue("batch_norm_settings: scale fixed"), catalogue("activation: GELU")]
+    frozen = assembled(together(TINY, several), 10, []).get_submodule("features.2")
+    assert isinstance(frozen, nn.BatchNorm2d)
+    assert not frozen.weight.requires_grad
 
 
 def test_two_tricks_in_time_go_together() -> None:
