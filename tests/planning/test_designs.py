@@ -11,8 +11,8 @@ from torch import nn
 
 from benchmark.baseline import SGD, InTurn, flip
 from benchmark.claim import CONTROL, Better
-from benchmark.errors import UsageError
 from benchmark.engine.network import assembled
+from benchmark.errors import UsageError
 from benchmark.evidence.comparison import contrast
 from benchmark.evidence.judgements import judgements
 from benchmark.evidence.tables import table
