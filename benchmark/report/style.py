@@ -65,6 +65,7 @@ STYLE: dict[Any, Any] = {  # matplotlib types its keys one by one
     "axes.edgecolor": LIGHT["muted"],
     "axes.labelcolor": LIGHT["muted"],
     "axes.labelsize": TYPE - 0.5,
+    "axes.titley": 1.0,  # else matplotlib lays out all ticks once more, to find that titles touch none
     "text.color": LIGHT["ink"],
     "xtick.color": LIGHT["muted"],
     "ytick.color": LIGHT["muted"],
