@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from statistics import fmean
 
@@ -107,4 +108,10 @@ def typical(samples: Iterable[Scores]) -> float:
 
 def variance(scores: Scores) -> float:
     """Returns the variance of single runs, estimated from two or more of them; exactly 0 of equal ones."""
+    return cached_variance(tuple(scores))
+
+
+@lru_cache(maxsize=4096)  # a report asks a hundred times for the same few hundred samples
+def cached_variance(scores: tuple[float, ...]) -> float:
+    """Returns what `variance` does."""
     return float(np.var(scores, ddof=1)) if min(scores) < max(scores) else 0.0
