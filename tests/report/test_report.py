@@ -316,7 +316,10 @@ def test_every_measure_of_a_claim_is_worked_out() -> None:
         for name, measure in MEASURES.items()
     }
     assert set(worked_out) == set(get_args(Measure))
-    assert {name: len(values) for name, values in worked_out.items()} == dict.fromkeys(MEASURES, 1) | {"test loss": 2}
+    assert {name: len(values) for name, values in worked_out.items()} == dict.fromkeys(MEASURES, 1) | {
+        "test loss": 2,
+        "spread": 2,
+    }
     assert {name: values[0] for name, values in worked_out.items()} == pytest.approx(
         {
             "train accuracy": 75,
@@ -324,6 +327,8 @@ def test_every_measure_of_a_claim_is_worked_out() -> None:
             "test loss": 1.5,
             "gap": 25,
             "speed": 100 / 3,
+            "epochs to 75 %": 4,  # one more than were trained
+            "spread": 50,
             "band": 12.5,
             "early loss": 2.5,
             "dead units": 25,
