@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from benchmark.commands.answers import ANSWERS
+from benchmark.commands.answers import ANSWER_TYPES
 from benchmark.evidence.tables import Row
 from benchmark.store.lines import OF_LINE
 from benchmark.store.records import SCHEMA, Calibration, CostRecord, Record, TableRecord
@@ -105,11 +105,11 @@ def schemas() -> dict[str, str]:
         "store/costs": sealed({"costs": schema(tuple[CostRecord, ...])}),
         "store/calibration": sealed({**fields, "made_of": fields["made_of"] | {"$defs": calibration["$defs"]}}),
         "effect": schema(Row),
-        **{f"commands/{name}": schema(kind) for name, kind in ANSWERS.items()},
+        **{f"commands/{name}": schema(kind) for name, kind in ANSWER_TYPES.items()},
     }
     titles = {"effect": "A row of effects.csv, as JSON has it", "store/runs-line": "A line of runs.jsonl"}
     titles |= {f"store/{name}": f"{name}.json of a store" for name in ("studies", "costs", "calibration")}
-    titles |= {f"commands/{name}": f"python -m benchmark {name} --json" for name in ANSWERS}
+    titles |= {f"commands/{name}": f"python -m benchmark {name} --json" for name in ANSWER_TYPES}
     return {
         f"schemas/{name}.json": json.dumps({"$schema": DRAFT, "title": titles[name], **each}, indent=1) + "\n"
         for name, each in found.items()

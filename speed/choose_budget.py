@@ -22,7 +22,7 @@ from benchmark.baseline import baseline
 from benchmark.budgets import BUDGETS
 from benchmark.data.load import load
 from benchmark.data.splits import DataSet
-from benchmark.engine.machine import cores, devices, environment, has_fast_bf16, settle
+from benchmark.engine.machine import cores, devices, environment, has_fast_bf16, prepare_device
 from benchmark.engine.training import train
 from benchmark.recipe import Recipe
 from benchmark.store.files import replace_file
@@ -79,7 +79,7 @@ def main() -> None:
     asked = parser.parse_args()
 
     device = devices(asked.device)[0]
-    settle(device)
+    prepare_device(device)
     torch.set_num_threads(cores())
     base = baseline(asked.data, asked.budget, "bf16" if has_fast_bf16(device) else "fp32")
     ways = candidates(

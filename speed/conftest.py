@@ -10,7 +10,7 @@ import pytest
 from benchmark.baseline import baseline
 from benchmark.data.load import choose, load
 from benchmark.data.splits import DataSet
-from benchmark.engine.machine import cores, environment, has_fast_bf16, settle
+from benchmark.engine.machine import cores, environment, has_fast_bf16, prepare_device
 from benchmark.evidence.regression import costs
 from benchmark.evidence.regression_text import escaped
 from benchmark.recipe import Recipe
@@ -19,7 +19,7 @@ from benchmark.store.version import ENGINE
 
 FOLDER = Path("data")
 REFERENCE = costs(Store(Path(__file__).parents[1] / "results" / "reference" / "cifar10-catalogue", ENGINE))
-settle("cpu")  # one thread, as in a worker
+prepare_device("cpu")  # one thread, as in a worker
 
 
 def base_recipe() -> Recipe:

@@ -81,7 +81,7 @@ def outcome(store: Store) -> tuple[object, ...]:
         for record in store.finished
         if isinstance(record, RunRecord)
     ]
-    changes = regression.compared(store, store).changes
+    changes = regression.compare_stores(store, store).changes
     return report.numbers(report.by_name(found)), arrays, changes, store.costs(), store.calibration()
 
 

@@ -31,7 +31,7 @@ from benchmark.baseline import SGD, WarmUpAndDecay, baseline
 from benchmark.data.load import load
 from benchmark.data.splits import DataSet, Split
 from benchmark.engine.training import train
-from benchmark.evidence.diagnosis import chance, early_rise, learnt, rate
+from benchmark.evidence.diagnosis import chance_accuracy, early_rise, judge_rate, learnt
 from benchmark.evidence.log import Log
 from benchmark.evidence.sweeps import GOOD
 from benchmark.networks import VGG, GlobalAverage
@@ -218,9 +218,9 @@ def of_sweep(rows: list[dict[str, str]]) -> Iterator[Judged]:
     for at, (row, course, validation, end) in enumerate(zip(rows, courses, validations, ends, strict=True)):
         classes, rise = int(row["classes"]), float(row["rise"]) if row["rise"] else None
         known = learnt(Log(train_loss=course, validation_accuracy=validation, classes=classes))
-        found = rate(course, row["schedule"] == "constant", known, rise)
+        found = judge_rate(course, row["schedule"] == "constant", known, rise)
         truth = "good" if end >= ends[best] - GOOD else "low" if at < best else "high"
-        truth = "at chance" if end <= chance(classes) else truth
+        truth = "at chance" if end <= chance_accuracy(classes) else truth
         yield Judged(row["purpose"], row["schedule"], truth, found.word if found else "")
 
 

@@ -36,7 +36,7 @@ from benchmark.baseline import baseline
 from benchmark.data.load import load
 from benchmark.data.splits import DataSet
 from benchmark.engine.capture import captures
-from benchmark.engine.machine import devices, environment, has_fast_bf16, now, settle
+from benchmark.engine.machine import devices, environment, has_fast_bf16, now, prepare_device
 from benchmark.engine.network import build, first, ready, resident
 from benchmark.engine.training import Result, fit, train
 from benchmark.planning.discovery import discover
@@ -311,7 +311,7 @@ def memory(check: Check) -> Found:
 
 def memory_here(check: Check) -> Found:
     """As `memory`, in this process."""
-    settle(check.device)
+    prepare_device(check.device)
     found: Found = {}
     marks = (1, 2) if check.reduced else (1, 10, 50)
     for count in range(1, marks[-1] + 1):
@@ -350,7 +350,7 @@ def main() -> None:
     deadline = time.monotonic() + 60 * asked.minutes
     device = devices(asked.device)[0]
     preload()
-    settle(device)
+    prepare_device(device)
     data = load(asked.data, asked.data_dir)
     base = baseline(asked.data, asked.budget, "bf16" if has_fast_bf16(device) else "fp32")
     check = Check(device, data, asked.data_dir, base, asked.reduced)

@@ -32,7 +32,7 @@ import torch
 from benchmark.baseline import baseline
 from benchmark.data.load import choose, load
 from benchmark.data.splits import DataSet
-from benchmark.engine.machine import cores, environment, has_fast_bf16, settle
+from benchmark.engine.machine import cores, environment, has_fast_bf16, prepare_device
 from benchmark.engine.training import train
 from benchmark.networks import VGG
 from benchmark.planning.discovery import discover
@@ -172,7 +172,7 @@ def memory_mb() -> float:
 
 def empty(given: argparse.Namespace) -> dict[str, Any]:
     """Runs that train nothing: in this process, then on workers."""
-    settle("cpu")
+    prepare_device("cpu")
     base = base_recipe(given.data_dir)
     data = load(base.data, given.data_dir)
     nothing(base, 0, data, CPU)
@@ -234,7 +234,7 @@ def sizes(base: Recipe) -> dict[str, tuple[float, Recipe]]:
 
 def point(given: argparse.Namespace) -> None:
     """Train one point of `growth`, after a short run that warms up; print what it took."""
-    settle("cpu")
+    prepare_device("cpu")
     base = base_recipe(given.data_dir)
     size, recipe = sizes(base)[given.name]
     data = load(base.data, given.data_dir)

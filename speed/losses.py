@@ -33,7 +33,7 @@ import numpy as np
 from benchmark.baseline import baseline
 from benchmark.data.load import load
 from benchmark.data.splits import DataSet
-from benchmark.engine.machine import settle
+from benchmark.engine.machine import prepare_device
 from benchmark.networks import VGG
 from benchmark.planning.identity import Run
 from benchmark.recipe import Recipe
@@ -319,7 +319,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     wrong = 0
-    settle("cpu")  # one thread, as in a worker
+    prepare_device("cpu")  # one thread, as in a worker
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # what is tried here needs no real disk
     with tempfile.TemporaryDirectory(dir=memory) as folder:
         grid = grid_in(Path(folder))

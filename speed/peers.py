@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from benchmark.baseline import baseline
 from benchmark.data.load import choose, load
 from benchmark.data.splits import DataSet
-from benchmark.engine.machine import cores, environment, has_fast_bf16, settle
+from benchmark.engine.machine import cores, environment, has_fast_bf16, prepare_device
 from benchmark.engine.network import build
 from benchmark.engine.training import train
 from benchmark.recipe import Recipe
@@ -69,7 +69,7 @@ def ours(recipe: Recipe, folder: Path) -> float:
 
 def our_worker(recipe: Recipe, folder: Path, barrier: Any, queue: Any) -> None:
     """Trains a short run first, then the one that counts."""
-    settle("cpu")
+    prepare_device("cpu")
     data = load(recipe.data, folder)
     train(replace(recipe, images=WARM_UP_STEPS * recipe.batch_size), 0, data, CPU)
     barrier.wait()
@@ -84,7 +84,7 @@ def bare(recipe: Recipe, folder: Path) -> float:
 
 def bare_worker(recipe: Recipe, folder: Path, barrier: Any, queue: Any) -> None:
     """Does only what every loop must do."""
-    settle("cpu")
+    prepare_device("cpu")
     seconds = bare_steps(recipe, load(recipe.data, folder))
     seconds(WARM_UP_STEPS)
     barrier.wait()

@@ -13,7 +13,7 @@ from benchmark.data.splits import DataSet
 from benchmark.planning.discovery import discover
 from benchmark.planning.studies import studies
 from benchmark.recipe import Recipe
-from benchmark.running.cost import entry, step_turns
+from benchmark.running.cost import cost_record, step_turns
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
 from speed.conftest import base_recipe
@@ -49,7 +49,7 @@ def test_step(variant: str, data: DataSet, store: Store, benchmark: Any) -> None
     group, arm, control = VARIANTS[variant]
     turns = step_turns(arm, control, data, CPU)
     found = turns.cost()
-    store.save_cost(entry(arm, control, found, "cpu"))
+    store.save_cost(cost_record(arm, control, found, "cpu"))
     benchmark.group = f"{group}, seconds a step"
     benchmark.extra_info |= {"row": variant, **asdict(found)}
     replay(benchmark, turns.variant)

@@ -25,9 +25,9 @@ from scipy.stats import ttest_1samp
 from benchmark.baseline import baseline
 from benchmark.data.load import load
 from benchmark.data.splits import DataSet
-from benchmark.engine.machine import cores, devices, environment, has_fast_bf16, settle
+from benchmark.engine.machine import cores, devices, environment, has_fast_bf16, prepare_device
 from benchmark.engine.training import train
-from benchmark.planning.designs import together, tricks
+from benchmark.planning.designs import find_tricks, together
 from benchmark.planning.discovery import discover
 from benchmark.planning.identity import describe
 from benchmark.recipe import Recipe
@@ -99,13 +99,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     device = devices(asked.device)[0]
-    settle(device)
+    prepare_device(device)
     torch.set_num_threads(cores())
     base = baseline(asked.data, asked.budget, "bf16" if has_fast_bf16(device) else "fp32")
     given = {"epochs": asked.epochs, "batch_size": asked.batch, "learning_rate": asked.rate}
     base = replace(base, **{name: value for name, value in given.items() if value})
     found, broken = discover()
-    recipe = together(base, tricks(asked.trick or TRICKS, found, list(broken)))
+    recipe = together(base, find_tricks(asked.trick or TRICKS, found, list(broken)))
     data, text = load(asked.data, asked.data_dir), describe(recipe)
     known = json.loads(asked.out.read_text()) if asked.out.exists() else {"recipe": text, "networks": []}
     if known["recipe"] != text:

@@ -19,7 +19,7 @@ from benchmark.baseline import baseline
 from benchmark.commands.app import main
 from benchmark.data.load import load
 from benchmark.data.splits import DataSet
-from benchmark.engine.machine import settle
+from benchmark.engine.machine import prepare_device
 from benchmark.networks import VGG
 
 torch.set_num_threads(1)  # as in a worker: sums in another order would be other numbers
@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _as_a_worker_on_a_gpu() -> None:
     """Deterministic kernels, and float32 that is float32, where there is a GPU."""
     if torch.cuda.is_available():
-        settle("cuda:0")
+        prepare_device("cuda:0")
 
 
 @pytest.fixture(autouse=True, scope="session")

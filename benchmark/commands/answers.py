@@ -16,12 +16,12 @@ from benchmark.commands.say import say
 from benchmark.evidence.diagnosis import Finding
 from benchmark.evidence.measures import Measured
 from benchmark.evidence.own import Against, OwnRow
-from benchmark.evidence.regression import Change, CostChange
+from benchmark.evidence.regression import CostChange, EffectChange
 from benchmark.evidence.tables import Row
 from benchmark.store.records import CostRecord, Rate
 
 
-def show(answer: object, as_json: bool, words: Callable[[], str]) -> None:
+def show_answer(answer: object, as_json: bool, words: Callable[[], str]) -> None:
     """Prints an answer: one JSON object, or what `words` returns. A number that is not finite becomes null."""
     if as_json:
         typer.echo(json.dumps(msgspec.json.decode(msgspec.json.encode(answer)), indent=1))
@@ -155,7 +155,7 @@ class RegressAnswer:
     reference: str  # folder
     store: str  # folder
     changed: int  # effects that are better or worse, beyond chance
-    changes: tuple[Change, ...]  # every effect that was compared
+    changes: tuple[EffectChange, ...]  # every effect that was compared
     costs: tuple[CostChange, ...]  # step times that changed
     untrained: tuple[str, ...]  # rows that were asked for and have no runs in the store
     unknown: tuple[str, ...]  # rows of the store that have no runs in the reference
@@ -189,7 +189,7 @@ class DiagnoseAnswer:
     picture: str  # the file without its ending, of which .png and .svg are written
 
 
-ANSWERS: dict[str, type] = {
+ANSWER_TYPES: dict[str, type] = {
     "list": ListAnswer,
     "plan": PlanAnswer,
     "cost": CostAnswer,

@@ -58,10 +58,10 @@ class Commands(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Writes the list of commands, each with the first paragraph of its help."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, summary(name)) for name in COMMANDS])
+            formatter.write_dl([(name, help_summary(name)) for name in COMMANDS])
 
 
-def summary(name: str) -> str:
+def help_summary(name: str) -> str:
     """Returns the first paragraph of a command's help, read without importing its module."""
     tree = ast.parse(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8"))
     found = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "command")

@@ -9,12 +9,12 @@ from typing import Annotated, TypeVar
 import typer
 from rich.progress import Progress
 
-from benchmark.commands.answers import CalibrateAnswer, show
+from benchmark.commands.answers import CalibrateAnswer, show_answer
 from benchmark.commands.console import console
-from benchmark.commands.options import BudgetName, Data, DataDir, StoreDir, settle
+from benchmark.commands.options import BudgetName, Data, DataDir, StoreDir, settle_request
 from benchmark.commands.say import AsJson, say
 from benchmark.errors import UsageError
-from benchmark.evidence.calibration import LEAST, calibrated
+from benchmark.evidence.calibration import LEAST_POOL, calibrated
 from benchmark.evidence.tables import points, tables
 from benchmark.store.records import Calibration
 from benchmark.store.store import CALIBRATION, Store
@@ -35,11 +35,11 @@ def command(
 
     Example: python -m benchmark calibrate --store results/reference/cifar10-catalogue
     """
-    store = store or settle(data, data_dir, budget, None, None, "1", "auto", 1).store
+    store = store or settle_request(data, data_dir, budget, None, None, "1", "auto", 1).store
     results = Store(store, ENGINE)
     found = max(tables(results), key=lambda table: len(table.control), default=None)
-    if found is None or len(found.control) < LEAST:
-        raise UsageError(f"{store} has no recipe with {LEAST} runs to draw apart; `run --seeds` trains more")
+    if found is None or len(found.control) < LEAST_POOL:
+        raise UsageError(f"{store} has no recipe with {LEAST_POOL} runs to draw apart; `run --seeds` trains more")
     pool, margin = points(found.control, found.study), found.study.margin
     made_of = f"{simulations} tables of 10 arms of 5 runs, made of {len(pool)} runs of the baseline"
     if not as_json:
@@ -56,7 +56,7 @@ def command(
     with results.writing():
         results.save_calibration(Calibration(made_of=made_of, rates=tuple(rates)))
     answer = CalibrateAnswer(store=str(store), made_of=made_of, rates=tuple(rates))
-    show(answer, as_json, lambda: in_words(answer))
+    show_answer(answer, as_json, lambda: in_words(answer))
 
 
 def in_words(answer: CalibrateAnswer) -> str:

@@ -25,7 +25,10 @@ def command(
 
     Exit code 1 if any file is stale. Example: python -m benchmark check results/reference/cifar10-catalogue
     """
-    from benchmark.commands.answers import CheckAnswer, show  # only now: pandas and seaborn take seconds to import
+    from benchmark.commands.answers import (  # only now: pandas and seaborn take seconds to import
+        CheckAnswer,
+        show_answer,
+    )
     from benchmark.report.freshness import stale
 
     results, folder = opened(store), out or store / "report"
@@ -42,7 +45,7 @@ def command(
         report=str(folder) if folder.exists() else None,
         stale=tuple(found),
     )
-    show(answer, as_json, lambda: in_words(answer, rewrite(store, out)))
+    show_answer(answer, as_json, lambda: in_words(answer, rewrite(store, out)))
     if found:
         raise typer.Exit(1)
 

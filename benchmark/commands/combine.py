@@ -15,17 +15,17 @@ from benchmark.commands.options import (
     DeviceName,
     ImageSize,
     Only,
-    Seeds,
+    SeedCount,
     StoreDir,
     opened,
-    settle,
+    settle_request,
 )
-from benchmark.commands.run import combined
+from benchmark.commands.run import combine_stored
 from benchmark.commands.say import leave, say
 from benchmark.errors import UsageError
 from benchmark.planning.grid import check_names, planned
 from benchmark.planning.requests import stages_of
-from benchmark.running.combining import check
+from benchmark.running.combining import check_ensembles
 from benchmark.running.ended import Ended
 
 
@@ -35,7 +35,7 @@ def command(
     image_size: ImageSize = None,
     budget: BudgetName = "auto",
     only: Only = "all",
-    seeds: Seeds = 3,
+    seeds: SeedCount = 3,
     store: StoreDir = None,
     device: DeviceName = "auto",
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the report. [STORE/report]")] = None,
@@ -45,13 +45,13 @@ def command(
     Example: python -m benchmark combine --store results/cifar10-quick --seeds 5
     """
     check_names(only)
-    asked = settle(data, data_dir, budget, store, 1, "1", device, seeds, image_size)
+    asked = settle_request(data, data_dir, budget, store, 1, "1", device, seeds, image_size)
     results = opened(asked.store)
     grid = planned(asked, only, stages=stages_of(stored := results.tables()), stored=stored)
-    check(grid.ensembles, results)
+    check_ensembles(grid.ensembles, results)
     with results.writing():
         results.save_tables(grid.studies)
-        unmade = combined(grid, asked, results)
+        unmade = combine_stored(grid, asked, results)
     for sentence in unmade:
         say(sentence)
     made = [each for replicates in grid.ensembles.values() for each in replicates if each.key in results]

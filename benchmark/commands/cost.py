@@ -8,19 +8,19 @@ from pathlib import Path
 import torch
 from rich.progress import track
 
-from benchmark.commands.answers import CostAnswer, show
+from benchmark.commands.answers import CostAnswer, show_answer
 from benchmark.commands.console import console
-from benchmark.commands.options import BudgetName, Data, DataDir, DeviceName, ImageSize, Only, StoreDir, settle
+from benchmark.commands.options import BudgetName, Data, DataDir, DeviceName, ImageSize, Only, StoreDir, settle_request
 from benchmark.commands.say import AsJson, leave_out, say
 from benchmark.data.load import load
 from benchmark.engine.capture import CaptureError
-from benchmark.engine.machine import settle as prepare
+from benchmark.engine.machine import prepare_device as prepare
 from benchmark.errors import UsageError
 from benchmark.planning.grid import check_names, planned
 from benchmark.planning.rounds import pairs
 from benchmark.planning.studies import Study
 from benchmark.recipe import Recipe
-from benchmark.running.cost import entry, step_turns
+from benchmark.running.cost import cost_record, step_turns
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
 
@@ -40,7 +40,7 @@ def command(
     Example: python -m benchmark cost --store results/cifar10-quick
     """
     check_names(only)
-    asked = settle(data, data_dir, budget, store, 1, "1", device, 1, image_size)
+    asked = settle_request(data, data_dir, budget, store, 1, "1", device, 1, image_size)
     if not as_json:
         say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; one thread on {asked.devices[0]}")
     grid = planned(asked, only)
@@ -55,7 +55,7 @@ def command(
                 f"the step of {name_of(arm, grid.tables)} cannot be captured as a CUDA graph: {reason}; the costs "
                 "measured before it are kept; --only measures others, and --device cpu this one"
             ) from reason
-        costs.append(entry(arm, base, turns.cost(), asked.devices[0]))
+        costs.append(cost_record(arm, base, turns.cost(), asked.devices[0]))
         results.save_cost(costs[-1])
     answer = CostAnswer(
         data=asked.data,
@@ -66,7 +66,7 @@ def command(
         costs=tuple(costs),
         left_out=grid.broken,
     )
-    show(answer, as_json, lambda: f"{len(costs)} costs in {asked.store / 'costs.json'}; `report` shows them")
+    show_answer(answer, as_json, lambda: f"{len(costs)} costs in {asked.store / 'costs.json'}; `report` shows them")
     leave_out(grid.broken, as_json)
 
 

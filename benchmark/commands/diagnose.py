@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from benchmark import report as reports
-from benchmark.commands.answers import DiagnoseAnswer, show
+from benchmark.commands.answers import DiagnoseAnswer, show_answer
 from benchmark.commands.say import AsJson, say
 from benchmark.errors import UsageError
 from benchmark.evidence.diagnosis import diagnose
 from benchmark.evidence.log_columns import Columns
-from benchmark.evidence.log_files import read
+from benchmark.evidence.log_files import read_log
 from benchmark.evidence.sweeps import log_of
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
@@ -63,7 +63,7 @@ def command(
         names = {"step": step, "epoch": epoch, "loss": loss, "validation_loss": validation_loss}
         names |= {"train_accuracy": train_accuracy, "validation_accuracy": validation_accuracy}
         names |= {"learning_rate": learning_rate}
-        reading = read(log, Columns(**{part: (name,) for part, name in names.items() if name}), classes)
+        reading = read_log(log, Columns(**{part: (name,) for part, name in names.items() if name}), classes)
         name, curves, place, said = log.stem, reading.log, log.parent, reading.said
         if not as_json:
             say("\n".join(["read:", *(f"  {sentence}" for sentence in said)]))
@@ -85,7 +85,7 @@ def command(
         )
     picture = reports.draw_log(curves, name, (out or place) / f"{name}-diagnosis")
     answer = DiagnoseAnswer(name=name, read=said, findings=findings, picture=str(picture))
-    show(answer, as_json, lambda: in_words(answer, bool(run)))
+    show_answer(answer, as_json, lambda: in_words(answer, bool(run)))
 
 
 def in_words(answer: DiagnoseAnswer, stored: bool) -> str:

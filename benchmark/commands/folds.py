@@ -20,12 +20,12 @@ from benchmark.commands.options import (
     RunLimit,
     StoreDir,
     deadline_in,
-    settle,
+    settle_request,
 )
 from benchmark.commands.say import leave, opening, say
 from benchmark.data.load import load
 from benchmark.errors import UsageError
-from benchmark.planning.folds import candidates, csv, in_words, validated
+from benchmark.planning.folds import fold_candidates, folds_csv, in_words, validate_table
 from benchmark.planning.folds import rounds as rounds_of_folds
 from benchmark.planning.grid import check_names, planned
 from benchmark.planning.rounds import lacks
@@ -56,13 +56,13 @@ def command(
     """
     deadline = deadline_in(minutes)
     check_names(only)
-    asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, 1, image_size)
+    asked = settle_request(data, data_dir, budget, store, jobs, jobs_per_gpu, device, 1, image_size)
     say(opening(asked))
     grid = planned(asked, only)
     images = load(asked.data, asked.data_dir)
     if folds > (there := len(images.train.labels) + len(images.validation.labels)):
         raise UsageError(f"--folds must be at most {there}, the training images of {asked.data}, got {folds}")
-    tables = [table for table in grid.tables if len(candidates(table)) > 1]
+    tables = [table for table in grid.tables if len(fold_candidates(table)) > 1]
     if not tables:
         raise UsageError("these ablations have no variants that start from scratch; `list` shows those that have")
     results, planned_runs = Store(asked.store, ENGINE), rounds_of_folds(tables, folds, images.fingerprint)
@@ -80,8 +80,8 @@ def command(
     ):
         ended = complete(planned_runs, results, trainer, asked.about, deadline)
         records = results.records
-        found = [line for table in tables for line in validated(table, folds, images, asked.budget, records)]
-        results.save_text("folds.csv", csv(found))
+        found = [line for table in tables for line in validate_table(table, folds, images, asked.budget, records)]
+        results.save_text("folds.csv", folds_csv(found))
     say(in_words(found))
     say(f"table: {asked.store / 'folds.csv'}")
     leave(ended, grid.broken)

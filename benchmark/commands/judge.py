@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from benchmark.commands.answers import Compared
     from benchmark.evidence.own import Against, Judged
 
-COLUMNS = "Columns"
+COLUMN_PANEL = "Columns"
 
 
 def command(
     results: Annotated[Path, typer.Argument(help="CSV, TSV, JSON lines or Parquet: a row for each run.")],
     control: Annotated[str | None, typer.Option("--control", help="The variant to compare with. [baseline]")] = None,
     variant: Annotated[
-        str | None, typer.Option("--variant-column", help="[found by its name]", rich_help_panel=COLUMNS)
+        str | None, typer.Option("--variant-column", help="[found by its name]", rich_help_panel=COLUMN_PANEL)
     ] = None,
     seed: Annotated[
-        str | None, typer.Option("--seed-column", help="[found by its name, or none]", rich_help_panel=COLUMNS)
+        str | None, typer.Option("--seed-column", help="[found by its name, or none]", rich_help_panel=COLUMN_PANEL)
     ] = None,
     score: Annotated[
-        str | None, typer.Option("--score-column", help="[found by its name]", rich_help_panel=COLUMNS)
+        str | None, typer.Option("--score-column", help="[found by its name]", rich_help_panel=COLUMN_PANEL)
     ] = None,
     group: Annotated[str, typer.Option("--group", help="Columns that tell tables apart, separated by commas.")] = "",
     percent: Annotated[
@@ -51,7 +51,11 @@ def command(
     Examples: python -m benchmark judge results.csv --out results/mine
     python -m benchmark judge new.csv --against reference.csv --json
     """
-    from benchmark.commands.answers import Compared, JudgeAnswer, show  # only now: SciPy and pandas take a second
+    from benchmark.commands.answers import (  # only now: SciPy and pandas take a second
+        Compared,
+        JudgeAnswer,
+        show_answer,
+    )
     from benchmark.evidence import own
     from benchmark.evidence.own_files import Asked
     from benchmark.evidence.own_files import results as read
@@ -76,10 +80,10 @@ def command(
     )
 
     def words() -> str:
-        verdicts = text_of(compared, found.unit) if compared else tables_of(judged) if judged else ""
+        verdicts = compared_in_words(compared, found.unit) if compared else verdicts_in_words(judged) if judged else ""
         return verdicts + (f"\n\n{out}: {', '.join(answer.files)}" if answer.files else "")
 
-    show(answer, as_json, words)
+    show_answer(answer, as_json, words)
     if compared and compared.verdict == "worse":
         raise typer.Exit(1)
 
@@ -91,7 +95,7 @@ def write(judged: Judged, out: Path) -> list[str]:
     return write_files(judged, out)
 
 
-def tables_of(judged: Judged) -> str:
+def verdicts_in_words(judged: Judged) -> str:
     """Returns the tables for a terminal."""
     from benchmark.report.own import text
 
@@ -111,7 +115,7 @@ def overall(compared: Sequence[Against]) -> str:
     return next(word for word in order if word in words)
 
 
-def text_of(compared: Compared, unit: str) -> str:
+def compared_in_words(compared: Compared, unit: str) -> str:
     """Returns a line for each variant."""
     lines = []
     for each in compared.variants:

@@ -48,7 +48,7 @@ def command(
 
 def show_json(found: Sequence[Documented], details: Mapping[str, Details], broken: dict[str, str]) -> None:
     """Prints the answer as JSON; `details` are empty without --variants."""
-    from benchmark.commands.answers import ListAnswer, Listed, show  # only now: SciPy and pandas take a second
+    from benchmark.commands.answers import ListAnswer, Listed, show_answer  # only now: SciPy and pandas take a second
 
     ablations = tuple(
         Listed(
@@ -60,7 +60,7 @@ def show_json(found: Sequence[Documented], details: Mapping[str, Details], broke
         )
         for each in found
     )
-    show(ListAnswer(ablations=ablations, left_out=broken), True, str)
+    show_answer(ListAnswer(ablations=ablations, left_out=broken), True, str)
 
 
 def details_of_all() -> tuple[dict[str, Details], dict[str, str]]:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from benchmark.commands.console import letters
-from benchmark.commands.results import HEAD, Result, counted, line, result, summary
+from benchmark.commands.results import HEAD, ResultRow, count_in_words, result, result_line, summary_table
 from benchmark.evidence.tables import table
 from benchmark.planning.grid import Grid
 from benchmark.planning.identity import Run, describe
@@ -105,7 +105,7 @@ class Watch(Observer):
         self.found: dict[tuple[str, str], list[Record]] = defaultdict(list)
         for record in results.records.values():
             self.found[record.fingerprint, record.recipe].append(record)
-        self.names = names_of(grid)
+        self.names = row_names(grid)
         self.total = self.done = 0
         self.said = self.tabled = time.monotonic()
         self.shown = {each.name for each in self.complete(grid.studies)}
@@ -132,7 +132,7 @@ class Watch(Observer):
 
     def follow(self, grid: Grid) -> None:
         """Takes another plan of the same tables."""
-        self.grid, self.names = grid, names_of(grid)
+        self.grid, self.names = grid, row_names(grid)
         self.shown = {each.name for each in self.complete(grid.studies)}
 
     def expect(self, runs: Sequence[Run]) -> None:
@@ -151,14 +151,14 @@ class Watch(Observer):
         self.done += 1
         self.clock.end(record.key, record.seconds if record.status == "done" else None)
         self.note(record)
-        self.show([each for each in self.grid.studies if record.recipe in recipes(each)])
+        self.show([each for each in self.grid.studies if record.recipe in recipes_of(each)])
         self.update()
 
     def end_round(self) -> None:
         """Makes the ensembles that can be made, and from time to time shows a table and has the report written."""
         for record in self.combine():
             self.note(record)
-            self.show([each for each in self.grid.studies if record.recipe in recipes(each)])
+            self.show([each for each in self.grid.studies if record.recipe in recipes_of(each)])
         if self.shown:
             self.rewriter.rewrite()
         if self.clock.left and time.monotonic() - self.tabled >= REPORT_SECONDS:
@@ -182,9 +182,9 @@ class Watch(Observer):
                 if not self.shown:
                     self.console.print(HEAD, style="dim")
                 self.shown.add(each.name)
-                self.console.print(line(each))
+                self.console.print(result_line(each))
 
-    def complete(self, studies: Sequence[TableRecord]) -> list[Result]:
+    def complete(self, studies: Sequence[TableRecord]) -> list[ResultRow]:
         """Returns the rows of some tables that have all the runs that they wait for."""
         planned = planned_rows(self.grid)
         rows = []
@@ -203,7 +203,7 @@ class Watch(Observer):
         there = self.found.get((study.fingerprint, recipe), [])
         return sum(not isinstance(each, FailedRecord) for each in there) >= seeds
 
-    def results_now(self) -> list[Result]:
+    def results_now(self) -> list[ResultRow]:
         """Returns all rows of the plan, each recipe once."""
         planned = planned_rows(self.grid)
         rows = []
@@ -215,12 +215,12 @@ class Watch(Observer):
     def table(self, title: str) -> None:
         """Shows all rows of the plan in a table."""
         found = self.results_now()
-        self.console.print(summary(found, f"{title}: {counted(found)}"))
+        self.console.print(summary_table(found, f"{title}: {count_in_words(found)}"))
 
     def update(self) -> None:
         """Shows how far it is."""
         seconds = self.clock.seconds()
-        left = "time left: not known yet" if seconds is None else about(seconds) if seconds else ""
+        left = "time left: not known yet" if seconds is None else time_left(seconds) if seconds else ""
         running = list(dict.fromkeys(self.names.get(self.clock.left[key][0], "") for key in self.clock.running))
         what = ", ".join(filter(None, running[:2])) + (f" and {len(running) - 2} more" if len(running) > 2 else "")
         shown = letters(f"training {what}"[: max(20, self.console.width - 60)])
@@ -230,7 +230,7 @@ class Watch(Observer):
             self.console.print(letters(f"{self.done} of {self.total} runs, {left}; training {what}"))
 
 
-def about(seconds: float) -> str:
+def time_left(seconds: float) -> str:
     """Returns a time left in words, no more exact than it is known."""
     minutes = seconds / 60
     if minutes < 1.5:
@@ -240,7 +240,7 @@ def about(seconds: float) -> str:
     return f"about {minutes / 60:.1f} h left"
 
 
-def recipes(study: TableRecord) -> set[str]:
+def recipes_of(study: TableRecord) -> set[str]:
     """Returns the recipes of a table's arms and control."""
     return {study.control.recipe, *(arm.recipe for arm in study.arms)}
 
@@ -250,7 +250,7 @@ def planned_rows(grid: Grid) -> set[str]:
     return {f"{table.name}: {name}" for table in grid.tables for name in table.arms}
 
 
-def names_of(grid: Grid) -> Mapping[str, str]:
+def row_names(grid: Grid) -> Mapping[str, str]:
     """Returns for each recipe the name of the first row that it stands in."""
     names: dict[str, str] = {}
     for study in grid.studies:

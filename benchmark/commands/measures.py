@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmark.claim import CONTROL
 from benchmark.errors import UsageError
-from benchmark.evidence.measures import CONTROL, Classes, Measured, guesses, in_words, measured, scores
+from benchmark.evidence.measures import Classes, Measured, in_words, majority_answers, measure_run, measured
 from benchmark.evidence.tables import Table, tables
 from benchmark.report import save
 from benchmark.store.records import Finished, RunRecord
@@ -40,7 +41,7 @@ def of_table(table: Table, store: Store, measures: Sequence[str], data_dir: Path
         raise UsageError(f"{study.data} in {data_dir} is not what {store.folder} was tested on; name it by --data-dir")
     labels = images.test.labels.numpy()
     arms = {
-        name: [scores(answers, labels, images.classes, measures) for answers in answers_of(runs, store, labels)]
+        name: [measure_run(answers, labels, images.classes, measures) for answers in answers_of(runs, store, labels)]
         for name, runs in {CONTROL: table.control, **table.arms}.items()
     }
     return measured((study.ablation, study.context), arms, study.margin)
@@ -51,7 +52,7 @@ def answers_of(runs: Sequence[Finished], store: Store, labels: Classes) -> list[
     found = []
     for run in runs:
         if run.status == "diverged":
-            found.append(guesses(labels))
+            found.append(majority_answers(labels))
         elif isinstance(run, RunRecord) and (logits := store.arrays(run).get("logits")) is not None:
             found.append(logits.argmax(1).astype(labels.dtype))
     return found

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.commands.options import DataDir, opened, settle
+from benchmark.commands.options import DataDir, opened, settle_request
 from benchmark.commands.say import say
 from benchmark.planning.grid import Grid, planned
 from benchmark.planning.migration import migrate
@@ -32,7 +32,7 @@ def command(
     arms = [arm for grid in grids for table in grid.tables for arm in (table.base, *table.arms.values())]
     with results.writing():
         every = [each for arm in arms for each in (arm, *behind(arm))]
-        found = migrate(results, every, tables_of(grids), drop_unplanned)
+        found = migrate(results, every, distinct_tables(grids), drop_unplanned)
     say(
         f"{found.kept} runs kept their key, {found.renamed} got another, {found.unplanned} are of recipes that no "
         f"table plans{' and were left out' if drop_unplanned else ''}"
@@ -41,7 +41,7 @@ def command(
 
 def grid_of(table: TableRecord, store: Path, data_dir: Path) -> Grid:
     """Returns what today's code plans for a stored table."""
-    asked = settle(table.data, data_dir, table.budget, store, 1, "1", "cpu", 3)
+    asked = settle_request(table.data, data_dir, table.budget, store, 1, "1", "cpu", 3)
     asked = replace(asked, data_choice=table.data_choice)
     tricks = [trick.replace(": ", ":", 1) for trick in table.tricks]
     return planned(asked, None, table.design, tricks) if table.tricks else planned(asked, table.ablation)
@@ -54,6 +54,6 @@ def behind(arm: Arm) -> list[Recipe]:
     return [arm.start_from] if isinstance(arm.start_from, Recipe) else []
 
 
-def tables_of(grids: list[Grid]) -> list[TableRecord]:
+def distinct_tables(grids: list[Grid]) -> list[TableRecord]:
     """Returns all tables of some grids, each once."""
     return list({table.name: table for grid in grids for table in grid.studies}.values())

@@ -16,7 +16,7 @@ from benchmark.planning.requests import Request
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
 
-HISTORY = Path("results") / "history.csv"
+HISTORY_FILE = Path("results") / "history.csv"
 
 AUTO = "auto"  # of --jobs-per-gpu: measured ahead of the first run
 
@@ -35,7 +35,7 @@ Only = Annotated[
         show_default="the tour, some 35 variants",
     ),
 ]
-Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Runs of each variant; the control gets more.")]
+SeedCount = Annotated[int, typer.Option("--seeds", min=1, help="Runs of each variant; the control gets more.")]
 StoreDir = Annotated[Path | None, typer.Option("--store", help="Folder of the results. [results/DATA-BUDGET]")]
 ShardName = Annotated[
     str | None,
@@ -86,7 +86,7 @@ def opened(folder: Path) -> Store:
     return Store(folder, ENGINE)
 
 
-def settle(
+def settle_request(
     data: str,
     data_dir: Path,
     budget: str,

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmark.claim import CONTROL
-from benchmark.commands.answers import PlanAnswer, PlannedTable, show
+from benchmark.commands.answers import PlanAnswer, PlannedTable, show_answer
 from benchmark.commands.forecast import forecast, sentences
 from benchmark.commands.options import (
     BaseFile,
@@ -21,17 +21,17 @@ from benchmark.commands.options import (
     Jobs,
     JobsPerGpu,
     Only,
-    Seeds,
+    SeedCount,
     ShardName,
     StoreDir,
     TrickNames,
     WeightsFile,
-    settle,
+    settle_request,
     with_base,
 )
 from benchmark.commands.say import AsJson, leave_out, opening, say
 from benchmark.data.load import load
-from benchmark.planning.grid import base_of, check_names, lacking, planned
+from benchmark.planning.grid import base_of, check_names, planned, runs_to_train
 from benchmark.planning.outlook import no_verdicts
 from benchmark.planning.requests import ADD_ONE, stages_of
 from benchmark.planning.shards import shard as shard_of
@@ -50,7 +50,7 @@ def command(
     design: DesignName = ADD_ONE,
     trick: TrickNames = None,
     weights: WeightsFile = None,
-    seeds: Seeds = 3,
+    seeds: SeedCount = 3,
     store: StoreDir = None,
     shard: ShardName = None,
     jobs: Jobs = None,
@@ -64,7 +64,7 @@ def command(
     """
     part = shard_of(shard) if shard else None
     check_names(only, design, trick or (), budget)
-    asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds, image_size)
+    asked = settle_request(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds, image_size)
     asked = with_base(asked, base, store)
     if part and not store:
         asked = replace(asked, store=part.store_of(asked.store))
@@ -73,7 +73,7 @@ def command(
     results = Store(asked.store, ENGINE)
     grid = planned(asked, only, design, trick or (), weights, stages_of(stored := results.tables()), stored)
     grid = part.part_of(grid) if part else grid
-    left, recipe = lacking(grid, results), base_of(asked)
+    left, recipe = runs_to_train(grid, results), base_of(asked)
     answer = PlanAnswer(
         data=asked.data,
         data_choice=asked.data_choice,
@@ -101,7 +101,7 @@ def command(
         notes=(*grid.unavailable, *no_verdicts(grid.studies, seeds)),
         left_out=grid.broken,
     )
-    show(answer, as_json, lambda: in_words(answer))
+    show_answer(answer, as_json, lambda: in_words(answer))
     leave_out(grid.broken, as_json)
 
 

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from benchmark.commands.answers import RegressAnswer, show
+from benchmark.commands.answers import RegressAnswer, show_answer
 from benchmark.commands.console import console
-from benchmark.commands.options import HISTORY, BudgetName, Data, DataDir, StoreDir, opened, settle
+from benchmark.commands.options import HISTORY_FILE, BudgetName, Data, DataDir, StoreDir, opened, settle_request
 from benchmark.commands.say import AsJson, say
 from benchmark.errors import UsageError
 from benchmark.evidence.acceptance import accept as put_in_place
-from benchmark.evidence.regression import Comparison, compared
-from benchmark.evidence.regression_text import summary as in_markdown
+from benchmark.evidence.regression import Regression, compare_stores
+from benchmark.evidence.regression_text import regression_markdown as in_markdown
 from benchmark.store.files import reporting_write_errors
 from benchmark.store.names import hint
 from benchmark.store.provenance import commit
@@ -38,7 +38,7 @@ def command(
         bool, typer.Option("--allow-missing", help="Pass, though something was compared with nothing.")
     ] = False,
     accept: Annotated[bool, typer.Option("--accept", help="Make the store the new reference.")] = False,
-    history: Annotated[Path, typer.Option("--history", help="Where accepted effects are noted.")] = HISTORY,
+    history: Annotated[Path, typer.Option("--history", help="Where accepted effects are noted.")] = HISTORY_FILE,
     as_json: AsJson = False,
 ) -> None:
     """Compare a store's effects with a reference's. Exit code 1 if any surely changed, unless it is accepted.
@@ -49,10 +49,10 @@ def command(
     if accept and only is not None:
         raise UsageError("--accept takes the whole store; leave out --only")
     then = reference_in(reference)
-    store = store or settle(data, data_dir, budget, None, None, "1", "auto", 1).store
+    store = store or settle_request(data, data_dir, budget, None, None, "1", "auto", 1).store
     now = opened(store)
     with console(as_json).status("comparing"):
-        found = compared(then, now, only)
+        found = compare_stores(then, now, only)
     if not found.changes:
         raise UsageError(
             f"{store} has no effect in common with {reference}, by recipe or by name; train the same ablations, data "
@@ -76,12 +76,12 @@ def command(
         put_in_place(now, reference, found, history, commit())
     accepted = f"{reference} is now what {store} was; its effects are noted in {history}"
     if as_json or accept:
-        show(answer_of(found, reference, store, accept), as_json, lambda: accepted)
+        show_answer(answer_of(found, reference, store, accept), as_json, lambda: accepted)
     if not accept and (found.resolved or (found.matching.lacking and not allow_missing)):
         raise typer.Exit(1)
 
 
-def answer_of(found: Comparison, reference: Path, store: Path, accepted: bool) -> RegressAnswer:
+def answer_of(found: Regression, reference: Path, store: Path, accepted: bool) -> RegressAnswer:
     """Returns the answer: the comparison without the tables that it was made from."""
     matching = found.matching
     return RegressAnswer(

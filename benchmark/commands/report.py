@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from benchmark import report as reports
-from benchmark.commands.answers import ReportAnswer, show
+from benchmark.commands.answers import ReportAnswer, show_answer
 from benchmark.commands.console import console
-from benchmark.commands.options import BudgetName, Data, DataDir, StoreDir, opened, settle
+from benchmark.commands.options import BudgetName, Data, DataDir, StoreDir, opened, settle_request
 from benchmark.commands.say import AsJson
-from benchmark.evidence.measures import MEASURES, chosen, in_words
+from benchmark.evidence.measures import MEASURES, in_words, parse_measures
 from benchmark.evidence.tables import tables
 
 
@@ -48,8 +48,8 @@ def command(
     Examples: python -m benchmark report --store results/reference/cifar10-catalogue --out /tmp/report
     python -m benchmark report --store results/flowers@64-quick --measure balanced-accuracy,per-class
     """
-    measures = chosen(measure)
-    store = store or settle(data, data_dir, budget, None, None, "1", "auto", 1).store
+    measures = parse_measures(measure)
+    store = store or settle_request(data, data_dir, budget, None, None, "1", "auto", 1).store
     results, out = opened(store), out or store / "report"
     page = None
     if readme:
@@ -77,4 +77,4 @@ def command(
             lines += [in_words(measured), f"measures: {out / 'measures.csv'}, {out / 'measures.md'}"]
         return "\n".join(lines)
 
-    show(answer, as_json, words)
+    show_answer(answer, as_json, words)

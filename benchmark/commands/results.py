@@ -16,12 +16,12 @@ from benchmark.store.records import Finished
 SIGNS = {"helps": "▲", "hurts": "▼", "equivalent": "■"}
 STYLES = {"helps": "green", "hurts": "red", "equivalent": "cyan"}
 OPEN = ("●", "yellow")
-MOST = 15  # rows of a group that are shown
+ROWS_SHOWN = 15  # rows of a group that are shown
 HEAD = "  verdict      effect, points       accuracy  training  trick"
 
 
 @dataclass(frozen=True)
-class Result:
+class ResultRow:
     """A row as the terminal shows it."""
 
     name: str
@@ -34,9 +34,9 @@ class Result:
         return self.row.verdict in SIGNS
 
 
-def result(table: Table, row: Row) -> Result:
+def result(table: Table, row: Row) -> ResultRow:
     """Returns a row of a table with its training time."""
-    return Result(table.study.name.row(row.variant), row, time_ratio(table.arms[row.variant], table.control))
+    return ResultRow(table.study.name.row(row.variant), row, time_ratio(table.arms[row.variant], table.control))
 
 
 def time_ratio(runs: Sequence[Finished], control: Sequence[Finished]) -> float | None:
@@ -45,12 +45,12 @@ def time_ratio(runs: Sequence[Finished], control: Sequence[Finished]) -> float |
     return median(ours) / median(theirs) if ours and theirs and median(theirs) else None
 
 
-def look(row: Row) -> tuple[str, str]:
+def sign_and_colour(row: Row) -> tuple[str, str]:
     """Returns the sign and the colour of a row's verdict."""
     return SIGNS.get(row.verdict, OPEN[0]), STYLES.get(row.verdict, OPEN[1])
 
 
-def effect(row: Row) -> str:
+def effect_cell(row: Row) -> str:
     """Returns an effect with its interval, in points."""
     if row.effect is None:
         return ""
@@ -58,27 +58,28 @@ def effect(row: Row) -> str:
     return f"{row.effect:+.1f}{interval}"
 
 
-def accuracy(value: float | None) -> str:
+def accuracy_cell(value: float | None) -> str:
     """Returns an accuracy in percent."""
     return "" if value is None else f"{value:.1f} %"
 
 
-def times(ratio: float | None) -> str:
+def time_cell(ratio: float | None) -> str:
     """Returns a ratio of times."""
     return "" if ratio is None else f"×{ratio:.2f}"  # noqa: RUF001  the sign of multiplication is meant
 
 
-def line(found: Result) -> Text:
+def result_line(found: ResultRow) -> Text:
     """Returns the line of a row that has its runs."""
-    sign, colour = look(found.row)
+    sign, colour = sign_and_colour(found.row)
     text = Text(letters(f"{sign} {found.row.verdict:<11}"), style=colour)
     text.append(
-        letters(f"{effect(found.row):<21}{accuracy(found.row.accuracy):>8}  {times(found.time):<8}  "), "default"
+        letters(f"{effect_cell(found.row):<21}{accuracy_cell(found.row.accuracy):>8}  {time_cell(found.time):<8}  "),
+        "default",
     )
     return text.append(letters(found.name), "bold")
 
 
-def groups(found: Iterable[Result]) -> dict[str, list[Result]]:
+def groups(found: Iterable[ResultRow]) -> dict[str, list[ResultRow]]:
     """Returns rows that have runs under what helps, what is not worth it and what is open, each by its effect."""
     sorted_ = sorted((each for each in found if each.row.n), key=lambda each: -(each.row.effect or 0.0))
     return {
@@ -88,7 +89,7 @@ def groups(found: Iterable[Result]) -> dict[str, list[Result]]:
     }
 
 
-def summary(found: Sequence[Result], title: str) -> Grid:
+def summary_table(found: Sequence[ResultRow], title: str) -> Grid:
     """Returns a table of rows in groups, at most MOST of each group."""
     grid = Grid(title=letters(title), title_justify="left", pad_edge=False)
     grid.add_column("", no_wrap=True)
@@ -96,18 +97,23 @@ def summary(found: Sequence[Result], title: str) -> Grid:
     for name in ("accuracy", "baseline", "effect, points", "training"):
         grid.add_column(name, justify="right", no_wrap=True)
     for group, rows in groups(found).items():
-        for each in rows[:MOST]:
-            sign, colour = look(each.row)
-            cells = (each.name, accuracy(each.row.accuracy), accuracy(each.row.accuracy_control), effect(each.row))
-            shown = [letters(cell) for cell in (*cells, times(each.time))]
+        for each in rows[:ROWS_SHOWN]:
+            sign, colour = sign_and_colour(each.row)
+            cells = (
+                each.name,
+                accuracy_cell(each.row.accuracy),
+                accuracy_cell(each.row.accuracy_control),
+                effect_cell(each.row),
+            )
+            shown = [letters(cell) for cell in (*cells, time_cell(each.time))]
             grid.add_row(Text(letters(f"{sign} {each.row.verdict}"), style=colour), *shown)
-        if len(rows) > MOST:
-            grid.add_row("", letters(f"… and {len(rows) - MOST} more: {group}"))
+        if len(rows) > ROWS_SHOWN:
+            grid.add_row("", letters(f"… and {len(rows) - ROWS_SHOWN} more: {group}"))
         grid.add_section()
     return grid
 
 
-def counted(found: Sequence[Result]) -> str:
+def count_in_words(found: Sequence[ResultRow]) -> str:
     """Returns how many rows have an answer, in words."""
     known = {group: len(rows) for group, rows in groups(found).items()}
     later = sum(not each.row.n for each in found)

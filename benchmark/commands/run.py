@@ -27,20 +27,20 @@ from benchmark.commands.options import (
     JobsPerGpu,
     Only,
     RunLimit,
-    Seeds,
+    SeedCount,
     ShardName,
     StoreDir,
     TrickNames,
     WeightsFile,
     deadline_in,
-    settle,
+    settle_request,
     with_base,
 )
 from benchmark.commands.say import leave, opening, say, say_link, say_preparation, workers
 from benchmark.data.load import load
 from benchmark.engine.machine import cores
 from benchmark.errors import UsageError
-from benchmark.planning.grid import Grid, base_of, check_names, lacking, planned
+from benchmark.planning.grid import Grid, base_of, check_names, planned, runs_to_train
 from benchmark.planning.identity import Run
 from benchmark.planning.outlook import no_verdicts
 from benchmark.planning.requests import ADD_ONE, Request, Stages, stages_of
@@ -67,7 +67,7 @@ def command(
     design: DesignName = ADD_ONE,
     trick: TrickNames = None,
     weights: WeightsFile = None,
-    seeds: Seeds = 3,
+    seeds: SeedCount = 3,
     minutes: Annotated[
         float | None,
         typer.Option(
@@ -109,7 +109,7 @@ def command(
         )
     deadline = deadline_in(minutes)
     check_names(only, design, trick or (), budget)
-    asked = settle(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds, image_size)
+    asked = settle_request(data, data_dir, budget, store, jobs, jobs_per_gpu, device, seeds, image_size)
     asked = with_base(asked, base, store)
     if part and not store:
         asked = replace(asked, store=part.store_of(asked.store))
@@ -122,7 +122,7 @@ def command(
     out = out or asked.store / "report"
     with results.writing():
         results.save_tables(grid.studies)
-        left = lacking(grid, results)
+        left = runs_to_train(grid, results)
         announce(order, grid, left, out)
         for sentence in no_verdicts(grid.studies, max_seeds if resolve else seeds):
             say(sentence)
@@ -146,7 +146,7 @@ def command(
             ended = session.complete(grid)
             if resolve:
                 ended, grid = session.resolve(ended, grid, stages, order.replanned, max_seeds, Telling(order, watch))
-        unmade = combined(grid, asked, results)
+        unmade = combine_stored(grid, asked, results)
         grid, tested = session.test_again(grid, order.replanned)
     if tested:
         say(f"tested again within the error that is left: {tested} table{'' if tested == 1 else 's'}")
@@ -212,7 +212,7 @@ class Making:
         ready = [e for e in every if e.key not in results and all(run.key in results for run in e.runs)]
         if not ready:
             return []
-        combined(self.grid, self.order.asked, results)
+        combine_stored(self.grid, self.order.asked, results)
         records = results.records
         return [records[each.key] for each in ready if each.key in records]
 
@@ -227,7 +227,7 @@ class Telling:
     def __call__(self, grid: Grid, open_: Sequence[Need]) -> None:
         """Takes the plan of the stage, and the rows that are open."""
         self.watch.follow(grid)
-        left = lacking(grid, self.order.results)
+        left = runs_to_train(grid, self.order.results)
         rows = f"{len(open_)} row{'s' if len(open_) > 1 else ''} unresolved"
         say(f"next stage: {rows}; {len(left)} runs; {expected(self.order.asked, left, self.order.results)}")
 
@@ -254,7 +254,7 @@ def clock(asked: Request, results: Store) -> Clock:
     return Clock(len(asked.devices), known, seen=seen)
 
 
-def combined(grid: Grid, asked: Request, results: Store) -> list[str]:
+def combine_stored(grid: Grid, asked: Request, results: Store) -> list[str]:
     """Makes the ensembles that the stored runs suffice for; a sentence for each arm that lacks some."""
     if all(each.key in results for replicates in grid.ensembles.values() for each in replicates):
         return []

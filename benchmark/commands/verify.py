@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.commands.options import DataDir, DeviceName, Jobs, opened, settle
+from benchmark.commands.options import DataDir, DeviceName, Jobs, opened, settle_request
 from benchmark.commands.say import say
 from benchmark.errors import UsageError
 from benchmark.planning.stored import chosen, today
@@ -77,7 +77,7 @@ def trained_again(
 ) -> Verification:
     """Returns how runs compare that are trained again now, in a folder that is deleted afterwards."""
     data, budget = tables[0].data, tables[0].budget
-    devices = settle(data, data_dir, budget, results.folder, jobs, "1", device, 1).devices
+    devices = settle_request(data, data_dir, budget, results.folder, jobs, "1", device, 1).devices
     planned = today(tables, results.folder, data_dir)
     with TemporaryDirectory() as place:
         scratch = Store(Path(place) / "store", ENGINE)

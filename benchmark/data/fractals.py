@@ -91,7 +91,7 @@ def fractal10(train: int = TRAIN, test: int = TEST) -> dict[str, Array]:
         chunk = labels[start : start + CHUNK]
         maps = classes[chunk] + random.uniform(-CHANGE, CHANGE, len(chunk), MAPS, 6)
         x, y, last = play(maps, tables[chunk], random)
-        images[start : start + CHUNK] = paint(count(*place(x, y, random), last), random)
+        images[start : start + CHUNK] = paint(count(*place_in_image(x, y, random), last), random)
     return {
         "train_images": images[:train],
         "train_labels": labels[:train].astype(np.uint8),
@@ -108,7 +108,7 @@ def find_classes(random: Random) -> Floats:
     while len(found) < CLASSES:
         maps = draw_maps(random)
         x, y, last = play(maps[None], tabulate(maps)[None], random)
-        shape = count(fit(x) * (SIDE - 1), fit(y) * (SIDE - 1), last)[0].sum(axis=0) > 0
+        shape = count(fit_to_unit(x) * (SIDE - 1), fit_to_unit(y) * (SIDE - 1), last)[0].sum(axis=0) > 0
         filling = FILL[0] <= shape.sum() / SIDE**2 <= FILL[1]
         if filling and all((shape ^ other).sum() >= APART * (shape | other).sum() for other in shapes):
             found.append(maps)
@@ -158,19 +158,19 @@ def play(maps: Floats, tables: Bytes, random: Random) -> tuple[Floats, Floats, B
     return xs, ys, last
 
 
-def fit(x: Floats) -> Floats:
+def fit_to_unit(x: Floats) -> Floats:
     """Coordinates (STEPS, n, WALKERS) shifted and scaled so that those of each image run from 0 to 1."""
     low: Floats = x.min(axis=(0, 2), keepdims=True)
     high: Floats = x.max(axis=(0, 2), keepdims=True)
     return (x - low) / (high - low)
 
 
-def place(x: Floats, y: Floats, random: Random) -> tuple[Floats, Floats]:
+def place_in_image(x: Floats, y: Floats, random: Random) -> tuple[Floats, Floats]:
     """Returns points scaled, turned, moved and, half of them, reflected, in pixels; some may be outside the image."""
     n = x.shape[1]
     width, height = SIDE * random.uniform(*EXTENT, 2, n, 1)
-    u = (fit(x) - 0.5) * width * np.where(random.bytes(n, 1) < 128, -1, 1)
-    v = (fit(y) - 0.5) * height
+    u = (fit_to_unit(x) - 0.5) * width * np.where(random.bytes(n, 1) < 128, -1, 1)
+    v = (fit_to_unit(y) - 0.5) * height
     t = random.uniform(-TURN, TURN, n, 1)
     cosine, sine = (1 - t * t) / (1 + t * t), 2 * t / (1 + t * t)
     right, down = SIDE / 2 + random.uniform(-SHIFT, SHIFT, 2, n, 1)

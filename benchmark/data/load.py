@@ -42,7 +42,7 @@ import numpy as np
 from benchmark.budgets import asked_side, bare_name
 from benchmark.data.cache import CACHE_FORMAT, cache_file, read_cache, signature, write_cache
 from benchmark.data.canonical import SIDE, VALIDATION, Arrays, difference, put_in_order, seen_twice, splits_in
-from benchmark.data.sources import CIFAR, PAGE, archive, fetch, has_tar, read, torchvision_class
+from benchmark.data.sources import CIFAR, PAGE, archive, fetch, has_tar, read_source, torchvision_class
 from benchmark.data.splits import DataSet, as_split, hold_out
 from benchmark.errors import UsageError, unknown
 
@@ -58,7 +58,7 @@ def load(name: str, folder: Path) -> DataSet:
     """
     name, _ = choose(name, folder)
     source = find_source(name, folder)
-    arrays = read_cache(cache_file(name, folder), name, source) or build(name, folder, source)
+    arrays = read_cache(cache_file(name, folder), name, source) or build_cache(name, folder, source)
     train, validation = hold_out(arrays["train_images"], arrays["train_labels"], share=10)
     if f"{VALIDATION}_images" in arrays:
         train, _ = hold_out(arrays["train_images"], arrays["train_labels"], share=0)
@@ -75,7 +75,7 @@ def load(name: str, folder: Path) -> DataSet:
     )
 
 
-def build(name: str, folder: Path, source: Path | None) -> Arrays:
+def build_cache(name: str, folder: Path, source: Path | None) -> Arrays:
     """Reads the source (downloading the archive if need be), verifies what it gave and caches it."""
     if name in CIFAR and source in (None, archive(name, folder)):
         why = fetch(name, folder)
@@ -87,7 +87,7 @@ def build(name: str, folder: Path, source: Path | None) -> Arrays:
         raise UsageError(f"{cache_file(name, folder)} is damaged, its source gone; {by_hand(name, folder)}")
     try:
         mark = signature(source)  # before reading: a change made meanwhile must show at the next load
-        arrays = put_in_order(read(name, source))
+        arrays = put_in_order(read_source(name, source))
     except OSError as error:
         raise UsageError(f"{source} cannot be read: {error}; make it readable") from error
     wrong = difference(name, arrays)
@@ -105,7 +105,7 @@ def choose(name: str, folder: Path) -> tuple[str, str]:
 
     May download it. Raises UsageError for a name that is neither built in nor found in the folder.
     """
-    known = names(folder)
+    known = set_names(folder)
     if bare_name(name) not in known:
         raise unknown("data set", bare_name(name), known)
     if asked_side(name) and bare_name(name) in BUILT_IN:
@@ -122,7 +122,7 @@ def choose(name: str, folder: Path) -> tuple[str, str]:
     return "cifar10", f"downloaded from {torchvision_class('cifar10').url}"
 
 
-def names(folder: Path) -> set[str]:
+def set_names(folder: Path) -> set[str]:
     """Returns the built-in names and those of the .npz files, folders and caches in the data folder."""
     there = {path.name for path in folder.glob("*") if path.is_dir()}
     there |= {bare_name(path.stem) for place in (folder, folder / ".cache") for path in place.glob("*.npz")}

@@ -53,7 +53,7 @@ def read_tree(tree: Path, side: int | None) -> Arrays:
         images, labels = [], []
         for folder in class_folders(place):
             if (name := class_name(folder)) not in classes:
-                raise UsageError(f"{shown(folder)}: there is no class {name!r} in train; add or remove it")
+                raise UsageError(f"{path_text(folder)}: there is no class {name!r} in train; add or remove it")
             found = [read_picture(path, side, seen) for path in picture_files(folder, seen)]
             images += found
             labels += [classes.index(name)] * len(found)
@@ -86,7 +86,7 @@ def class_name(folder: Path) -> str:
     """Returns a folder's name in composed form, as a Mac decomposes it. Raises UsageError for one that is no UTF-8."""
     name = unicodedata.normalize("NFC", folder.name)
     if name != printable(name):
-        raise UsageError(f"{shown(folder)}: the name of a class must be UTF-8; rename the folder")
+        raise UsageError(f"{path_text(folder)}: the name of a class must be UTF-8; rename the folder")
     return name
 
 
@@ -96,7 +96,7 @@ def picture_files(folder: Path, seen: Counter[str]) -> list[Path]:
     found = [path for path in files if path.suffix.lower() in PICTURES]
     seen.update(path.suffix.lower() for path in files if path.suffix.lower() not in PICTURES and path.is_file())
     if not found:
-        raise UsageError(f"{shown(folder)} has no .png, .jpg or .jpeg file; add images or remove the folder")
+        raise UsageError(f"{path_text(folder)} has no .png, .jpg or .jpeg file; add images or remove the folder")
     return found
 
 
@@ -112,7 +112,7 @@ def read_picture(path: Path, side: int | None, seen: Counter[str]) -> Array:
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for, for ever
-            raise UsageError(f"{shown(path)} is no regular file; remove it")
+            raise UsageError(f"{path_text(path)} is no regular file; remove it")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which do no harm
             with Image.open(path, formats=DECODERS) as picture:
@@ -121,12 +121,12 @@ def read_picture(path: Path, side: int | None, seen: Counter[str]) -> Array:
         raise
     except Exception as error:  # Pillow raises nearly anything on a damaged file
         why = printable(f"{type(error).__name__}: {error}" if not str(error) else str(error))
-        raise UsageError(f"{shown(path)} cannot be read as an image: {why}; replace or remove it") from error
+        raise UsageError(f"{path_text(path)} cannot be read as an image: {why}; replace or remove it") from error
     width, height = upright.size
     if side is None and (width, height) != (SIDE, SIDE):
         raise UsageError(
-            f"{shown(path)} is {width} x {height} pixels; resize all images to {SIDE} x {SIDE}, or let --image-size "
-            f"{SIDE} do it, or another number of pixels"
+            f"{path_text(path)} is {width} x {height} pixels; resize all images to {SIDE} x {SIDE}, or let "
+            f"--image-size {SIDE} do it, or another number of pixels"
         )
     if side is not None:
         seen["cut"] += width != height
@@ -138,11 +138,11 @@ def prepared(picture: Image.Image, path: Path, seen: Counter[str]) -> Image.Imag
     """Returns a picture upright, in RGB, of 8 bits, without transparency. Raises UsageError where that cannot be."""
     width, height = picture.size
     if width * height > LARGEST:
-        raise UsageError(f"{shown(path)} is {width} x {height} pixels, more than {LARGEST:,}; make it smaller")
+        raise UsageError(f"{path_text(path)} is {width} x {height} pixels, more than {LARGEST:,}; make it smaller")
     if picture.mode not in MODES:
-        raise UsageError(f"{shown(path)} has the mode {picture.mode}; save it as RGB or grey, of 8 bits")
+        raise UsageError(f"{path_text(path)} has the mode {picture.mode}; save it as RGB or grey, of 8 bits")
     if picture.format == "PNG" and getattr(picture, "n_frames", 1) > 1:
-        raise UsageError(f"{shown(path)} is animated; save one picture of it")
+        raise UsageError(f"{path_text(path)} is animated; save one picture of it")
     turned = ImageOps.exif_transpose(picture)
     seen["turned upright, as their EXIF data say"] += picture.getexif().get(0x0112, 1) in range(2, 9)
     if turned.mode in DEEP:
@@ -157,7 +157,7 @@ def prepared(picture: Image.Image, path: Path, seen: Counter[str]) -> Image.Imag
     return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("RGB")
 
 
-def shown(path: Path) -> str:
+def path_text(path: Path) -> str:
     """Returns a path in words that can be printed, whatever bytes its name has."""
     return printable(str(path))
 

@@ -33,7 +33,7 @@ STALL_SECONDS = 30.0  # a download that brings nothing for so long is given up
 # Sources
 
 
-def read(name: str, source: Path) -> Arrays:
+def read_source(name: str, source: Path) -> Arrays:
     """Returns the checked ARRAYS of a source, rows in its own order, and its remarks and validation images if it has
     any."""
     bare, side = bare_name(name), asked_side(name)

@@ -13,12 +13,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmark.data.splits import Split
 from benchmark.engine.network import Network, evaluation_batch, pixels
 
-LEAST = -65504.0  # of float16; a log-probability below it would be stored as minus infinity
+LEAST_FLOAT16 = -65504.0  # of float16; a log-probability below it would be stored as minus infinity
 
 
 def shifted(logits: Tensor) -> np.ndarray:
     """Log-probabilities float16: logits shifted by their log-sum-exp, so that half precision holds them."""
-    return logits.log_softmax(1).clamp_min(LEAST).half().cpu().numpy()
+    return logits.log_softmax(1).clamp_min(LEAST_FLOAT16).half().cpu().numpy()
 
 
 @torch.inference_mode()

@@ -112,7 +112,7 @@ def has_fast_bf16(device: str) -> bool:
     return bool(check and check())
 
 
-def settle(device: str) -> None:
+def prepare_device(device: str) -> None:
     """Make this process deterministic, and single-threaded: a worker has one core, a run one order of sums."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # numbers below 1e-38 cost a hundred times as much, and mean nothing

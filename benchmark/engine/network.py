@@ -175,10 +175,10 @@ def build(recipe: Recipe, seed: int, data: DataSet, device: torch.device, start:
     every device."""
     made: list[nn.Module] = []
     preprocess = fitted(recipe.preprocess, data, recipe.images, device, recipe.imbalance)
-    torch.manual_seed(number(seed, "weights"))
+    torch.manual_seed(stream_seed(seed, "weights"))
     module = assembled(recipe, len(data.classes), made)
     sample = pixels(resident(data, device)[0].images[: recipe.batch_size])
-    torch.manual_seed(number(seed, "initialisation"))
+    torch.manual_seed(stream_seed(seed, "initialisation"))
     initialised(module, recipe.initialise, preprocess(sample).cpu())
     if recipe.start_from:
         begin_with(module, start or {})
@@ -319,6 +319,6 @@ def first(split: Split, count: int | None) -> Split:
     return Split(split.images[:count], split.labels[:count])
 
 
-def number(seed: int, purpose: str) -> int:
+def stream_seed(seed: int, purpose: str) -> int:
     """Returns a seed for one purpose, independent of those for others."""
     return int.from_bytes(hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:7], "big")

@@ -12,7 +12,7 @@ from benchmark.engine.network import Network, pixels, tensors
 from benchmark.recipe import Decays, ParameterGroup, RateOf, Rates, Recipe, equally, matrices
 
 
-class Look:
+class Closure:
     """One batch, as an optimiser sees it: called, it puts the gradients in place and gives the loss.
 
     Most optimisers call it once, sharpness-aware ones twice; `loss` and `logits` are those of the first call.

@@ -20,8 +20,8 @@ from torch import Tensor
 from benchmark.data.splits import DataSet, Split, folded
 from benchmark.engine.evaluation import accuracy, evaluate, fitness, shifted, step_flops
 from benchmark.engine.machine import now, peak_memory_mb, reset_peak_memory
-from benchmark.engine.network import Network, Weights, first, learned, number, pixels, ready, resident
-from benchmark.engine.optimiser import Look, blend, is_frozen, parameter_groups, remeasure
+from benchmark.engine.network import Network, Weights, first, learned, pixels, ready, resident, stream_seed
+from benchmark.engine.optimiser import Closure, blend, is_frozen, parameter_groups, remeasure
 from benchmark.evidence.curves import band, levels
 from benchmark.recipe import Batch, Moment, Recipe, Validation, all_along, last_epoch
 
@@ -159,9 +159,9 @@ def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validat
             network.module, recipe.weight_decay, recipe.rates, recipe.rate_of, recipe.decays, by_layer=by_layer
         )
     )
-    order = torch.Generator().manual_seed(number(seed, "order"))  # on the CPU: one order for every device
-    augmentation = torch.Generator(device).manual_seed(number(seed, "augmentation"))
-    torch.manual_seed(number(seed, "layers"))  # layers that draw, such as dropout, use torch's own stream
+    order = torch.Generator().manual_seed(stream_seed(seed, "order"))  # on the CPU: one order for every device
+    augmentation = torch.Generator(device).manual_seed(stream_seed(seed, "augmentation"))
+    torch.manual_seed(stream_seed(seed, "layers"))  # layers that draw, such as dropout, use torch's own stream
 
     all_targets = F.one_hot(train_split.labels, classes).float()
     known = train_split.labels.cpu()  # what `draw` looks at
@@ -194,7 +194,7 @@ def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validat
                     group["lr"] *= recipe.unfreeze(group["above"], progress)
             images, targets = augmented(recipe, images, all_targets.index_select(0, rows), augmentation)
             images = recipe.timed(images, Moment(rows, epoch, progress))
-            look = Look(recipe, network, parameters, images, targets)
+            look = Closure(recipe, network, parameters, images, targets)
             optimiser.step(look)
             recipe.constrain(parameters)
             if recipe.average:

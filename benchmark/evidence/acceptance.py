@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.evidence.regression import Change, Comparison
+from benchmark.evidence.regression import EffectChange, Regression
 from benchmark.store.files import replace_file, reporting_write_errors
 from benchmark.store.store import Store
 
 RECORDS = ("runs.jsonl", "studies.json", "costs.json", "calibration.json")
 
 
-def accept(store: Store, reference: Path, comparison: Comparison, history: Path, commit: str) -> None:
+def accept(store: Store, reference: Path, comparison: Regression, history: Path, commit: str) -> None:
     """Puts the records of `store` in the place of the reference's and notes its effects in `history`, a CSV.
 
     All or nothing: both are written beside the old ones first, and put in their places at the end. Other files of the
@@ -54,7 +54,7 @@ def accept(store: Store, reference: Path, comparison: Comparison, history: Path,
         shutil.rmtree(past, ignore_errors=True)
 
 
-def lines(changes: Iterable[Change], when: str, commit: str) -> list[dict[str, str | float]]:
+def lines(changes: Iterable[EffectChange], when: str, commit: str) -> list[dict[str, str | float]]:
     """Returns lines of the history: every effect, and its change since the reference before."""
     return [
         {

@@ -20,10 +20,10 @@ from benchmark.store.records import Rate
 
 Scores = Sequence[float]  # points, one per run
 Pair = tuple[list[float], list[float]]
-LEAST = 6  # runs of a recipe that can be drawn apart
+LEAST_POOL = 6  # runs of a recipe that can be drawn apart
 
 
-def rate(what: str, happened: Sequence[bool], goal: str) -> Rate:
+def count_rate(what: str, happened: Sequence[bool], goal: str) -> Rate:
     """Raises ValueError for no trial at all."""
     bounds = binomtest(sum(happened), len(happened)).proportion_ci(0.95)
     return Rate(
@@ -67,8 +67,8 @@ def calibrated(
 
     Raises ValueError for fewer than LEAST runs.
     """
-    if len(pool) < LEAST:
-        raise ValueError(f"it takes {LEAST} runs of one recipe to draw them apart, and there are {len(pool)}")
+    if len(pool) < LEAST_POOL:
+        raise ValueError(f"it takes {LEAST_POOL} runs of one recipe to draw them apart, and there are {len(pool)}")
     draw = Random(seed)
     few = max(1, min(seeds, len(pool) // 3))
     nothing = [judge_pairs(table, margin) for table in watched(planted(pool, [0.0] * arms, seeds, trials, draw))]
@@ -77,22 +77,24 @@ def calibrated(
     twice = 2 * detectable(pool, seeds, arms, margin)
     strong = [judge_pairs(table, margin) for table in watched(planted(pool, [twice] * arms, seeds, trials, draw))]
     return [
-        rate(
+        count_rate(
             "a table with any false 'helps' or 'hurts'", [any(map(alarm, table)) for table in nothing], "at most 5 %"
         ),
-        rate("real runs of one recipe drawn apart: 'helps' or 'hurts'", [alarm(v) for (v,) in apart], "at most 5 %"),
-        rate(
+        count_rate(
+            "real runs of one recipe drawn apart: 'helps' or 'hurts'", [alarm(v) for (v,) in apart], "at most 5 %"
+        ),
+        count_rate(
             "a table with any effect of the margin called 'equivalent'",
             [any(verdict.word == "equivalent" for verdict in table) for table in edge],
             "at most 5 %",
         ),
-        rate(
+        count_rate(
             "95 % intervals that hold the true effect",
             [holds(verdict, 0.0) for table in nothing for verdict in table]
             + [holds(verdict, margin) for table in edge for verdict in table],
             "93 to 97 %",
         ),
-        rate(
+        count_rate(
             f"effects of {twice:.1f} points, twice the detectable, found",
             [verdict.word == "helps" for table in strong for verdict in table],
             "at least 95 %",

@@ -49,7 +49,7 @@ Word = Literal["helps", "hurts", "equivalent", "unresolved", "no verdict"]
 
 TOO_FEW = f"a verdict takes {LEAST} runs of the variant and of the baseline"
 NO_SPREAD = "no run differs from another of its arm, so that the spread of single runs is unknown"
-GUESSING = "the baseline is not surely better than guessing"
+BASELINE_GUESSES = "the baseline is not surely better than guessing"
 UNSEEN = "no interim test has seen it yet"
 ALL_SPENT = "all of its error is spent"
 
@@ -366,7 +366,7 @@ def refusal(pair: Pair, common: Background, margin: float, scale: Scale) -> str:
     if scale.step > margin > 0:
         return f"one test image is worth {scale.step:.3g} points, more than the margin of {margin:.3g}"
     if scale.chance is not None and guesses(control, scale.chance):
-        return GUESSING
+        return BASELINE_GUESSES
     return "" if common.floor else NO_SPREAD
 
 

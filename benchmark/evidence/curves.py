@@ -7,12 +7,12 @@ from itertools import pairwise
 from math import isfinite, sqrt
 from statistics import fmean
 
-PARTS = 20  # of a training; levels of the loss are means over one of them
+LEVEL_PARTS = 20  # of a training; levels of the loss are means over one of them
 
 
 def levels(losses: Sequence[float]) -> list[float]:
     """Returns the mean loss of each of PARTS equal parts of the training; with fewer losses than that, the losses."""
-    parts = min(PARTS, len(losses))
+    parts = min(LEVEL_PARTS, len(losses))
     edges = [round(len(losses) * at / parts) for at in range(parts + 1)] if parts else []
     return [sum(losses[start:end]) / (end - start) for start, end in pairwise(edges)]  # fmean fails on inf - inf
 

@@ -17,7 +17,7 @@ from statistics import fmean
 
 import numpy as np
 
-from benchmark.evidence.curves import PARTS, band, last_epoch, levels
+from benchmark.evidence.curves import LEVEL_PARTS, band, last_epoch, levels
 from benchmark.evidence.log import Log
 
 NO_FALL = 0.05  # of the first level: a loss that falls by less has learned nothing
@@ -26,7 +26,7 @@ STUCK = 0.46  # half-way share of the fall: fitted best from 0.43 to 0.49
 SLOW = 0.725  # the same: 0.73 is one training worse, 0.72 too
 EARLY = 1.10  # early rise: fitted best from 1.05 to 1.15
 STALLED = 0.02  # late fall under a constant rate: below 0 at high rates that it shows, 0.045 and more at others
-WIDE = 0.22  # relative width of the band: 0.18 with batches of 32 images, 0.26 with 16
+NOISY_BAND = 0.22  # relative width of the band: 0.18 with batches of 32 images, 0.26 with 16
 GAP = 0.10  # of accuracy between training and validation
 CLOSE = 0.05  # of accuracy: two that differ by less are close
 LEARNT = 0.90  # of the training images: who knows fewer could have learned more
@@ -62,7 +62,7 @@ class Finding:
 def diagnose(log: Log) -> dict[str, Finding]:
     """Returns what a log tells, by what it is about."""
     losses = log.losses or log.train_loss
-    of_rate = rate(losses, log.constant_rate, learnt(log), early_rise(log.losses)) if losses else at_chance(log)
+    of_rate = judge_rate(losses, log.constant_rate, learnt(log), early_rise(log.losses)) if losses else at_chance(log)
     found = {"learning rate": of_rate}
     if not (of_rate and of_rate.word in ("nothing learned", "loss of zero")):
         finite = [loss if abs(loss) < HUGE else nan for loss in log.losses]
@@ -79,7 +79,7 @@ def learnt(log: Log) -> bool | None:
     accuracy = next((each for each in reversed(log.validation_accuracy) if isfinite(each)), None)
     level = levels(log.losses or log.train_loss)
     if accuracy is not None:
-        return accuracy > chance(log.classes or 2) or (False if log.classes else None)
+        return accuracy > chance_accuracy(log.classes or 2) or (False if log.classes else None)
     if not level or not isfinite(level[-1]):
         return None
     if log.classes:
@@ -87,7 +87,7 @@ def learnt(log: Log) -> bool | None:
     return level[-1] < OFF_CHANCE * math.log(2) < level[0] or None
 
 
-def chance(classes: int) -> float:
+def chance_accuracy(classes: int) -> float:
     """Returns the accuracy up to which a network of so many classes may be guessing, 0 to 1."""
     return 1 / classes + min(0.05, 0.5 / classes)
 
@@ -96,10 +96,10 @@ def at_chance(log: Log) -> Finding | None:
     """Returns that nothing was learned, where the validation accuracy alone says so; None where it does not."""
     if learnt(log) is not False:
         return None
-    return judged("nothing learned", f"the validation accuracy ends at chance among {log.classes} classes")
+    return finding_of("nothing learned", f"the validation accuracy ends at chance among {log.classes} classes")
 
 
-def rate(
+def judge_rate(
     losses: Sequence[float],
     constant: bool | None = False,
     learnt: bool | None = True,
@@ -117,48 +117,52 @@ def rate(
     no more in the second half. A loss that rises at first shows a high rate under any schedule.
     """
     if broken := [step for step, loss in enumerate(losses, start=1) if not abs(loss) < HUGE]:
-        return judged("too high", f"the loss left the finite numbers at loss {broken[0]} of {len(losses)}")
+        return finding_of("too high", f"the loss left the finite numbers at loss {broken[0]} of {len(losses)}")
     level = levels(losses)
     if not level:
         return None
-    part = "twentieth" if len(losses) >= PARTS else "epoch"
+    part = "twentieth" if len(losses) >= LEVEL_PARTS else "epoch"
     numbers = f"the loss is {level[0]:.2f} in the first {part} and {level[-1]:.2f} in the last"
     if 0 in level:
-        return judged("loss of zero", f"{numbers}, and exactly zero over a whole {part}")
+        return finding_of("loss of zero", f"{numbers}, and exactly zero over a whole {part}")
     if min(level) < 0:
         remedy = "log the cross-entropy, or add a constant that puts the lowest possible loss at zero"
         return Finding("cannot tell", f"{numbers}; the rules need losses above zero, as cross-entropies are", remedy)
     climbed = climb(level)
     if learnt is False or 1 - level[-1] / level[0] < NO_FALL:
         if climbed > CLIMB:
-            return judged("too high", f"{numbers}, and climbs by {climbed:.0%} on the way")
+            return finding_of("too high", f"{numbers}, and climbs by {climbed:.0%} on the way")
         if not learnt:
-            return judged("nothing learned", f"{numbers}{'' if learnt is None else ', and the network is at chance'}")
-        return judged("cannot tell", f"{numbers}: the network knows something, but did not learn it here")
+            return finding_of(
+                "nothing learned", f"{numbers}{'' if learnt is None else ', and the network is at chance'}"
+            )
+        return finding_of("cannot tell", f"{numbers}: the network knows something, but did not learn it here")
     if learnt is None:
         remedy = "give the number of classes with --classes"
         return Finding("cannot tell", f"{numbers}, which may be chance: the number of classes is not known", remedy)
-    if len(level) < PARTS:
+    if len(level) < LEVEL_PARTS:
         remedy = "log the loss of each step"
-        return Finding("cannot tell", f"{numbers}: it learns, but its course takes {PARTS} losses or more", remedy)
+        return Finding(
+            "cannot tell", f"{numbers}: it learns, but its course takes {LEVEL_PARTS} losses or more", remedy
+        )
     return by_shape(level, numbers, constant, rise)
 
 
 def by_shape(level: Sequence[float], numbers: str, constant: bool | None, rise: float | None) -> Finding:
     """Returns what PARTS levels of a network that learns tell of its rate; `numbers` are words to begin with."""
     if rise is not None and rise > EARLY:
-        return judged("high", f"{numbers}; in the first fifth it rises to {rise:.2f} times its first values")
+        return finding_of("high", f"{numbers}; in the first fifth it rises to {rise:.2f} times its first values")
     if constant and late_fall(level) < STALLED:
-        return judged("high", f"{numbers}; in the second half it falls by {late_fall(level):.1%}")
+        return finding_of("high", f"{numbers}; in the second half it falls by {late_fall(level):.1%}")
     share = half_way(level)
     numbers = f"{numbers}; half-way {share:.0%} of its later fall is done"
     if constant:
-        return judged("cannot tell", f"{numbers}, which tells nothing under a constant rate")
+        return finding_of("cannot tell", f"{numbers}, which tells nothing under a constant rate")
     word = "high" if share < STUCK else "low" if share > SLOW else "good"
     if constant is None:
         remedy = "say with --schedule whether the rate falls, or log it in a column learning_rate"
         return Finding("cannot tell", f"{numbers}: {word}, if the rate falls to zero", remedy)
-    return judged(word, numbers)
+    return finding_of(word, numbers)
 
 
 def early_rise(losses: Sequence[float]) -> float | None:
@@ -167,7 +171,7 @@ def early_rise(losses: Sequence[float]) -> float | None:
     None for fewer than 5 PARTS losses, and for some that are not finite or not above zero.
     """
     early = np.array(losses[: len(losses) // 5], np.float64)
-    if len(losses) < 5 * PARTS or not ((np.abs(early) < HUGE).all() and early[:3].mean() > 0):
+    if len(losses) < 5 * LEVEL_PARTS or not ((np.abs(early) < HUGE).all() and early[:3].mean() > 0):
         return None
     return float(np.convolve(early, np.full(5, 0.2), "valid").max() / early[:3].mean())
 
@@ -199,7 +203,9 @@ def batch(width: float | None) -> Finding | None:
     is not known."""
     if width is None:
         return None
-    return judged("too small" if width > WIDE else "large enough", f"single batches lie ±{width:.0%} about the loss")
+    return finding_of(
+        "too small" if width > NOISY_BAND else "large enough", f"single batches lie ±{width:.0%} about the loss"
+    )
 
 
 def fit_of(log: Log) -> Finding | None:
@@ -210,7 +216,7 @@ def fit_of(log: Log) -> Finding | None:
         if isfinite(train) and isfinite(validation)
     ]
     if both:
-        return fit(*both[-1])
+        return judge_fit(*both[-1])
     losses = [each for each in log.validation_loss if isfinite(each)]
     if len(losses) < 2 or min(losses) <= 0:
         return None
@@ -218,18 +224,18 @@ def fit_of(log: Log) -> Finding | None:
     numbers = f"the validation loss is lowest, {least:.2f}, after epoch {losses.index(least) + 1} of {len(losses)}"
     numbers = f"{numbers}, and ends at {losses[-1]:.2f}"
     if losses[-1] > (1 + RISEN) * least:
-        return judged("over-fitting", numbers)
+        return finding_of("over-fitting", numbers)
     remedy = "log the accuracy in training and in validation"
     return Finding("cannot tell", f"{numbers}: no over-fitting so far, and losses alone tell no more", remedy)
 
 
-def fit(train: float, validation: float) -> Finding:
+def judge_fit(train: float, validation: float) -> Finding:
     """Returns whether the network over-fits or under-fits, from the accuracies after the last epoch, 0 to 1."""
     gap = train - validation
     word = "over-fitting" if gap > GAP else "under-fitting" if gap < CLOSE and train < LEARNT else "neither"
-    return judged(word, f"accuracy {train:.1%} in training and {validation:.1%} in validation")
+    return finding_of(word, f"accuracy {train:.1%} in training and {validation:.1%} in validation")
 
 
-def judged(word: str, numbers: str) -> Finding:
+def finding_of(word: str, numbers: str) -> Finding:
     """Returns a finding with its remedy."""
     return Finding(word, numbers, REMEDIES[word])

@@ -17,7 +17,13 @@ from benchmark.evidence.spread import Background, Scores, background
 from benchmark.evidence.tables import Table, missing, none_if_nan, points
 from benchmark.store.records import TableRecord
 
-PARTS = {"n": "n", "margin": "mean", "ci_low": "ci_low", "ci_high": "ci_high", "resolved": "resolved"}  # of a Margin
+MARGIN_COLUMNS = {
+    "n": "n",
+    "margin": "mean",
+    "ci_low": "ci_low",
+    "ci_high": "ci_high",
+    "resolved": "resolved",
+}  # of a Margin
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Margin:
 
 
 @dataclass(frozen=True)
-class Cell:
+class FactorCell:
     """One context and kind."""
 
     context: str
@@ -64,7 +70,7 @@ class Factors:
     contexts: list[str]
     kinds: list[str]
     scratch: bool  # whether the control alone starts from no trained weights
-    cells: list[Cell]  # the kinds of the first context, then those of the next
+    cells: list[FactorCell]  # the kinds of the first context, then those of the next
 
 
 def factors(found: Iterable[Table]) -> list[Factors]:
@@ -99,11 +105,11 @@ def crossed(ablation: str, data: str, budget: str, tables: Sequence[Table], kind
         contexts=[table.study.context for table in tables],
         kinds=kinds,
         scratch=all("start_from" in arm.changes for arm in arms),
-        cells=[cell(table, kind) for table in tables for kind in kinds],
+        cells=[factor_cell(table, kind) for table in tables for kind in kinds],
     )
 
 
-def cell(table: Table, kind: str) -> Cell:
+def factor_cell(table: Table, kind: str) -> FactorCell:
     """Returns the cell of one kind of a table."""
     scores = {
         arm.way: points(runs, table.study)
@@ -121,7 +127,7 @@ def cell(table: Table, kind: str) -> Cell:
             return None
         return margin(scores[best], way, others[way], choices, common)
 
-    return Cell(
+    return FactorCell(
         context=table.study.context,
         kind=kind,
         best=best,
@@ -132,7 +138,7 @@ def cell(table: Table, kind: str) -> Cell:
         source=source,
         advised=advised,
         behind=over(advised, max(1, len(scores) - 1)),
-        missing=lacking(table, kind),
+        missing=missing_runs_of(table, kind),
     )
 
 
@@ -160,13 +166,13 @@ def advice(study: TableRecord, kind: str) -> tuple[str, str]:
     return said.pop() if len(said) == 1 and study.context else ("", "")
 
 
-def lacking(table: Table, kind: str) -> int:
+def missing_runs_of(table: Table, kind: str) -> int:
     """Returns how many runs of a kind, and of the control, were planned and are not there."""
     arms = [arm for arm in table.study.arms if arm.kind == kind]
     return missing([(table.study.control, table.control), *((arm, table.arms[arm.variant]) for arm in arms)])
 
 
-def line(table: Factors, cell: Cell) -> dict[str, str | float | None]:
+def factor_line(table: Factors, cell: FactorCell) -> dict[str, str | float | None]:
     """Returns a line of factors.csv: accuracies and margins in points."""
     margins = {"second": cell.second, "control": cell.control, "advised": cell.behind}
     return {
@@ -185,6 +191,6 @@ def line(table: Factors, cell: Cell) -> dict[str, str | float | None]:
         **{
             f"{name}_{column}": getattr(there, part) if there else None
             for name, there in margins.items()
-            for column, part in PARTS.items()
+            for column, part in MARGIN_COLUMNS.items()
         },
     }

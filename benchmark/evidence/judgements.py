@@ -28,21 +28,23 @@ Term = tuple[float, Scores]  # of a sum of means
 
 
 @dataclass(frozen=True)
-class Measure:
+class RecordedMeasure:
     """What else a claim may be about: a number of a run's or an ensemble's record."""
 
     unit: str
     of: Callable[[Finished], float | None]  # None where the record has no such number; it then stays out
 
 
-def of_run(unit: str, take: Callable[[RunRecord], float | None], scale: float = 1.0) -> Measure:
+def of_run(unit: str, take: Callable[[RunRecord], float | None], scale: float = 1.0) -> RecordedMeasure:
     """Returns a measure that only trainings have."""
-    return Measure(unit, lambda record: scaled(take(record), scale) if isinstance(record, RunRecord) else None)
+    return RecordedMeasure(unit, lambda record: scaled(take(record), scale) if isinstance(record, RunRecord) else None)
 
 
-def of_ensemble(unit: str, take: Callable[[EnsembleRecord], float | None], scale: float = 1.0) -> Measure:
+def of_ensemble(unit: str, take: Callable[[EnsembleRecord], float | None], scale: float = 1.0) -> RecordedMeasure:
     """Returns a measure that only ensembles have."""
-    return Measure(unit, lambda record: scaled(take(record), scale) if isinstance(record, EnsembleRecord) else None)
+    return RecordedMeasure(
+        unit, lambda record: scaled(take(record), scale) if isinstance(record, EnsembleRecord) else None
+    )
 
 
 def scaled(value: float | None, scale: float) -> float | None:
@@ -50,7 +52,7 @@ def scaled(value: float | None, scale: float) -> float | None:
     return None if value is None else scale * value
 
 
-def gap(run: RunRecord) -> float | None:
+def generalisation_gap(run: RunRecord) -> float | None:
     """Returns training accuracy less test accuracy, 0 to 1."""
     known = run.train_accuracy is not None and run.test_accuracy is not None
     return (run.train_accuracy or 0.0) - (run.test_accuracy or 0.0) if known else None
@@ -77,16 +79,18 @@ def epochs_to_75(run: RunRecord) -> float | None:
     return float(len(run.epoch_train_accuracy) + 1)
 
 
-MEASURES: dict[MeasureName, Measure] = {  # claim.py says what each is
+CLAIM_MEASURES: dict[MeasureName, RecordedMeasure] = {  # claim.py says what each is
     "train accuracy": of_run("points", lambda run: run.train_accuracy, 100),
     "train loss": of_run("nats", lambda run: run.epoch_train_loss[-1] if run.epoch_train_loss else None),
     "early loss": of_run("nats", early),
-    "test loss": Measure("nats", lambda record: record.test_loss),
-    "gap": of_run("points", gap, 100),
+    "test loss": RecordedMeasure("nats", lambda record: record.test_loss),
+    "gap": of_run("points", generalisation_gap, 100),
     "band": of_run("points", lambda run: run.band, 100),
     "speed": of_run("points", lambda run: fmean(run.validation_accuracy or [0.0]), 100),
     "epochs to 75 %": of_run("epochs", epochs_to_75),
-    "spread": Measure("points", lambda record: scaled(record.test_accuracy, 100)),  # `scores` takes the distances
+    "spread": RecordedMeasure(
+        "points", lambda record: scaled(record.test_accuracy, 100)
+    ),  # `scores` takes the distances
     "dead units": of_run("points", lambda run: run.dead_units, 100),
     "near-zero weights": of_run("points", lambda run: run.near_zero, 100),
     "largest norm": of_run("", lambda run: run.largest_norm),
@@ -134,7 +138,7 @@ def judgements(table: Table) -> list[Judgement]:
     ]
     ps = [(each.supports, each.contradicts, each.within) if each else (nan, nan, nan) for each in tested]
     families = [holm([each[n] for each in ps]) for n in range(3)]
-    words = [word(*each) for each in zip(*families, strict=True)]
+    words = [claim_word(*each) for each in zip(*families, strict=True)]
     return [judgement(*each, table) for each in zip(claims, tested, words, sides, strict=True)]
 
 
@@ -143,7 +147,7 @@ def put_to_test(holds: Holds, side: list[Term], table: Table) -> Tested:
     margin = margin_of(holds, table)
     gap = contrast(side, common(holds, table), seeds_on(holds, table))
     if isinstance(holds, Fails):
-        gap = replace(gap, mean=gap.mean - chance(table))
+        gap = replace(gap, mean=gap.mean - accuracy_of_guessing(table))
     if too_few(side) or scale(table.study).step > margin > 0:
         return Tested(gap, nan, nan, nan)
     match holds:
@@ -156,7 +160,7 @@ def put_to_test(holds: Holds, side: list[Term], table: Table) -> Tested:
             return Tested(gap, better, worse, nearness(gap, margin))
 
 
-def word(supports: float, contradicts: float, within: float) -> str:
+def claim_word(supports: float, contradicts: float, within: float) -> str:
     """Returns what corrected p values say; nan says nothing."""
     if within < ALPHA:
         return WITHIN
@@ -177,7 +181,7 @@ def too_few(side: list[Term]) -> bool:
 
 def terms(holds: Holds, table: Table) -> list[Term]:
     """Returns the samples that a claim compares, with their signs; a sample without runs is empty."""
-    return [(weight, scores(arm, holds, table)) for weight, arm in weights(holds)]
+    return [(weight, claim_scores(arm, holds, table)) for weight, arm in weights(holds)]
 
 
 def weights(holds: Holds) -> list[tuple[float, str]]:
@@ -196,7 +200,7 @@ def weights(holds: Holds) -> list[tuple[float, str]]:
 def common(holds: Holds, table: Table) -> Background:
     """Returns what the table's arms tell together of what the claim is about."""
     arms = (CONTROL, *table.arms)
-    samples = [scores(arm, holds, table) for arm in arms]
+    samples = [claim_scores(arm, holds, table) for arm in arms]
     return background(samples, samples[0], [seeds_of(runs_on(arm, holds, table)) for arm in arms])
 
 
@@ -212,11 +216,11 @@ def slopes(holds: Diminishing) -> list[tuple[float, str]]:
     return [(-first, holds.few), (first + second, holds.some), (-second, holds.many)]
 
 
-def scores(arm: str, holds: Holds, table: Table) -> Scores:
+def claim_scores(arm: str, holds: Holds, table: Table) -> Scores:
     """Returns what the claim is about, of the runs of an arm by the name it gives it; none of an unknown arm."""
     runs = runs_on(arm, holds, table)
     if measure := holds.of_measure:
-        found = [float(value) for run in runs if (value := MEASURES[measure].of(run)) is not None]
+        found = [float(value) for run in runs if (value := CLAIM_MEASURES[measure].of(run)) is not None]
         return distances(found) if measure == "spread" else found
     return points(runs, table.study)
 
@@ -231,10 +235,10 @@ def distances(found: Scores) -> Scores:
 def runs_on(arm: str, holds: Holds, table: Table) -> list[Finished]:
     """Returns the runs of an arm that have what the claim is about."""
     measure = holds.of_measure
-    return [run for run in table.runs(arm) if not measure or MEASURES[measure].of(run) is not None]
+    return [run for run in table.runs(arm) if not measure or CLAIM_MEASURES[measure].of(run) is not None]
 
 
-def chance(table: Table) -> float:
+def accuracy_of_guessing(table: Table) -> float:
     """Returns the accuracy of guessing, points."""
     return 100 / table.study.classes
 
@@ -248,12 +252,12 @@ def outcome(holds: Holds, tested: Tested | None, said: str, side: list[Term], ta
         return said, TOO_FEW
     if scale(table.study).step > margin > 0:
         return said, "a single test image is worth more than the margin"
-    guessing = sum(score <= chance(table) + margin for score in control(table))
+    guessing = sum(score <= accuracy_of_guessing(table) + margin for score in control(table))
     if isinstance(holds, Fails) and guessing:
         return "unresolved", f"{guessing} of {len(control(table))} runs of the baseline hardly train either"
     if said == "unresolved":
         return said, needed(holds, side, table)
-    if isinstance(holds, Alike) and said == SUPPORTED and any(guesses(each, holds, table) for _, each in side):
+    if isinstance(holds, Alike) and said == SUPPORTED and any(surely_guesses(each, holds, table) for _, each in side):
         return CONTRADICTED, "alike only in that they guess"
     return said, "no difference that matters" if said == WITHIN else ""
 
@@ -278,10 +282,10 @@ def more_seeds(count: int) -> str:
     return "over 100 more seeds" if count > 100 else f"{count} more seed{'' if count == 1 else 's'}"
 
 
-def guesses(side: Scores, holds: Holds, table: Table) -> bool:
+def surely_guesses(side: Scores, holds: Holds, table: Table) -> bool:
     """Returns whether it is sure that these runs do no better than guessing, by the margin."""
     gap = contrast([(1, side)], common(holds, table))
-    return gap.tail(table.study.margin - gap.mean + chance(table)) < ALPHA
+    return gap.tail(table.study.margin - gap.mean + accuracy_of_guessing(table)) < ALPHA
 
 
 def judgement(claim: Claim, tested: Tested | None, said: str, side: list[Term], table: Table) -> Judgement:
@@ -294,7 +298,7 @@ def judgement(claim: Claim, tested: Tested | None, said: str, side: list[Term], 
         comparison=comparison(claim.holds),
         word=word,
         note=note,
-        unit=MEASURES[claim.holds.of_measure].unit if claim.holds.of_measure else "points",
+        unit=CLAIM_MEASURES[claim.holds.of_measure].unit if claim.holds.of_measure else "points",
         effect=tested.gap.mean if tested else None,
         ci_low=none_if_nan(low),
         ci_high=none_if_nan(high),
@@ -320,7 +324,7 @@ def comparison(holds: Holds) -> str:
             return f"{holds.arm} > {holds.than}, {holds.of}"
 
 
-def counted(judged: Sequence[Judgement]) -> dict[str, int]:
+def count_words(judged: Sequence[Judgement]) -> dict[str, int]:
     """Returns how many claims got each judgement; judgements that none got are left out."""
     counts = {word: sum(each.word == word for each in judged) for word in WORDS}
     return {word: count for word, count in counts.items() if count}

@@ -64,7 +64,7 @@ class Meaning:
 
 def meaning(name: str) -> Meaning | None:
     """Returns what a column's name says; None for one that is neither a plain loss nor a plain accuracy."""
-    found = words(name)
+    found = name_words(name)
     kinds = {"train": TRAINING, "validation": VALIDATION, "test": TESTING}
     parts = [part for part, known in kinds.items() if known & set(found)]
     accuracy = bool(ACCURACY & set(found)) or {"top", "1"} <= set(found)
@@ -78,7 +78,7 @@ def meaning(name: str) -> Meaning | None:
     return Meaning(loss, parts[0] if parts else "", span)
 
 
-def words(name: str) -> list[str]:
+def name_words(name: str) -> list[str]:
     """Returns the words of a name in lower case; Weights & Biases writes the run before the name: `run - loss`."""
     bare = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.rsplit(" - ", 1)[-1])
     return [word for word in re.split(r"[^a-z0-9]+", bare.lower()) if word]
@@ -86,7 +86,7 @@ def words(name: str) -> list[str]:
 
 def is_rate(name: str) -> bool:
     """Returns whether a column holds the learning rate: `lr`, `lr-SGD`, `lr/pg0`, `learning_rate`."""
-    found = words(name)
+    found = name_words(name)
     return "lr" in found or {"learning", "rate"} <= set(found)
 
 
@@ -111,7 +111,7 @@ def find_columns(columns: Sequence[str], given: Columns, path: Path) -> Columns:
         return tuple(names)
 
     for name in repeated:
-        if meaning(name) or "_".join(words(name)) in {*STEPS, *EPOCHS}:
+        if meaning(name) or "_".join(name_words(name)) in {*STEPS, *EPOCHS}:
             raise UsageError(f"{path} has the column {name} twice; leave one of them out or rename it")
     loss = best("loss", lambda of: training_rank(of, loss=True, avoid="epoch"))
     chosen = Columns(
@@ -146,7 +146,7 @@ def best_named(part: str, names: Sequence[str], columns: Sequence[str], given: C
     """Returns the column that has the first of some names."""
     if wanted := getattr(given, part):
         return tuple(exact(name, columns, part) for name in wanted)
-    by_name = {"_".join(words(name)): name for name in reversed(columns)}
+    by_name = {"_".join(name_words(name)): name for name in reversed(columns)}
     return tuple(by_name[name] for name in names if name in by_name)[:1]
 
 

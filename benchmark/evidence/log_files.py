@@ -15,7 +15,7 @@ import numpy.typing as npt
 from benchmark.errors import UsageError
 from benchmark.evidence.log import Log
 from benchmark.evidence.log_columns import Columns, find_columns, meaning
-from benchmark.evidence.log_table import Mask, Table, Values, read_table
+from benchmark.evidence.log_table import LogTable, Mask, Values, read_table
 
 FEWEST_STEPS = 20  # the rules speak of twentieths of the training
 FEWEST_EPOCHS = 2
@@ -52,7 +52,7 @@ class Series:
         return " + ".join(self.columns)
 
 
-def read(path: Path, given: Columns | None = None, classes: int | None = None) -> Reading:
+def read_log(path: Path, given: Columns | None = None, classes: int | None = None) -> Reading:
     """Returns the log in a file, in which `given` names columns that their names do not tell.
 
     `classes` is the number of classes, where it is known. Raises UsageError, naming line, column and remedy, for a
@@ -68,7 +68,7 @@ def read(path: Path, given: Columns | None = None, classes: int | None = None) -
     if not len(table.lines):
         raise UsageError(f"{path} has a header and no numbers below it; a diagnosis needs the rows of a training")
     said = list(table.notes)
-    epochs, steps = position(table, columns.epoch), position(table, columns.step)
+    epochs, steps = column_position(table, columns.epoch), column_position(table, columns.step)
     parts = {part: found for part in ("loss", *BY_EPOCH) if (found := series(table, getattr(columns, part)))}
     for part in ("train_accuracy", "validation_accuracy"):
         if part in parts:
@@ -93,12 +93,12 @@ def read(path: Path, given: Columns | None = None, classes: int | None = None) -
     return Reading(enough(path, log, said), tuple(said))
 
 
-def position(table: Table, names: tuple[str, ...]) -> Values | None:
+def column_position(table: LogTable, names: tuple[str, ...]) -> Values | None:
     """Returns the steps or epochs of all rows, nan where a row does not say; None without such a column."""
     return table.values(names[0]) if names else None
 
 
-def series(table: Table, names: tuple[str, ...]) -> Series | None:
+def series(table: LogTable, names: tuple[str, ...]) -> Series | None:
     """Returns a column, or the sum of several, over the rows that fill it; None where none does."""
     if not names:
         return None
@@ -107,7 +107,7 @@ def series(table: Table, names: tuple[str, ...]) -> Series | None:
     return Series(names, rows, values) if len(rows) else None
 
 
-def shares(table: Table, accuracy: Series, said: list[str]) -> Series:
+def shares(table: LogTable, accuracy: Series, said: list[str]) -> Series:
     """Returns accuracies from 0 to 1; those up to 100 are percentages. Raises UsageError for others."""
     values = accuracy.values
     percent = bool(np.nanmax(values, initial=0) > 1 + HAIR)
@@ -125,7 +125,7 @@ def shares(table: Table, accuracy: Series, said: list[str]) -> Series:
     return Series(accuracy.columns, accuracy.rows, np.minimum(values / (100 if percent else 1), 1.0))
 
 
-def with_lost(table: Table, loss: Series, said: list[str]) -> Series:
+def with_lost(table: LogTable, loss: Series, said: list[str]) -> Series:
     """Returns the losses with nan where the cell is empty in a row that is otherwise like those that have a loss.
 
     So does pandas write nan. A row that other columns fill, as Lightning's rows of a validation, lacks no loss. Nor is
@@ -133,8 +133,12 @@ def with_lost(table: Table, loss: Series, said: list[str]) -> Series:
     """
     if any(" - " in name for name in loss.columns):
         return loss
-    filled = np.stack([table.filled(name) if name else np.zeros(len(table.lines), bool) for name in unique(table)], 1)
-    losses = np.array([name in loss.columns or bool((of := meaning(name)) and of.loss) for name in unique(table)])
+    filled = np.stack(
+        [table.filled(name) if name else np.zeros(len(table.lines), bool) for name in columns_once(table)], 1
+    )
+    losses = np.array(
+        [name in loss.columns or bool((of := meaning(name)) and of.loss) for name in columns_once(table)]
+    )
     has = np.zeros(len(table.lines), bool)
     has[loss.rows] = True
     whole = {(row[~losses].tobytes(), row[losses].tobytes()) for row in np.unique(filled[has], axis=0)}
@@ -161,7 +165,7 @@ def with_lost(table: Table, loss: Series, said: list[str]) -> Series:
     return Series(loss.columns, rows[order], values[order])
 
 
-def unique(table: Table) -> list[str]:
+def columns_once(table: LogTable) -> list[str]:
     """Returns the names of the columns that occur once."""
     return [name for name in table.columns if table.columns.count(name) == 1]
 
@@ -182,7 +186,7 @@ def whole_epochs(epochs: Values) -> Values:
 
 
 def by_step(
-    table: Table, loss: Series, steps: Values | None, epochs: Values | None, said: list[str]
+    table: LogTable, loss: Series, steps: Values | None, epochs: Values | None, said: list[str]
 ) -> tuple[Series, int | None]:
     """Returns the losses in the order of their steps, and how many epochs they cover, where that is known.
 
@@ -238,7 +242,7 @@ def filled_forward(values: Values) -> Values:
 
 
 def by_epoch(
-    table: Table, parts: dict[str, Series], steps: Values | None, epochs: Values | None, said: list[str]
+    table: LogTable, parts: dict[str, Series], steps: Values | None, epochs: Values | None, said: list[str]
 ) -> tuple[dict[str, list[float]], int]:
     """Returns what was measured by epoch, one value for each, nan where there is none; and the number of epochs.
 
@@ -268,7 +272,7 @@ def by_epoch(
     return measured, len(known)
 
 
-def keys_of(table: Table, found: Series, epochs: Values | None) -> Values | None:
+def keys_of(table: LogTable, found: Series, epochs: Values | None) -> Values | None:
     """Returns the epoch of each value; None where a value has none."""
     if epochs is None:
         return None
@@ -288,7 +292,7 @@ def ends(parts: dict[str, Series], where: Values) -> dict[str, Values | None]:
     }
 
 
-def refuse_two_trainings(table: Table, found: Series, key: Values | None) -> None:
+def refuse_two_trainings(table: LogTable, found: Series, key: Values | None) -> None:
     """Raises UsageError where an epoch comes again after others."""
     if key is None:
         return
@@ -318,7 +322,7 @@ def averages(at: Rows, values: Values, count: int) -> list[float]:
     ]
 
 
-def constant_rate(table: Table, columns: Columns, where: Values | None, said: list[str]) -> bool | None:
+def constant_rate(table: LogTable, columns: Columns, where: Values | None, said: list[str]) -> bool | None:
     """Returns whether the learning rate stays above half its peak to the end; None where the table does not tell."""
     found = series(table, columns.learning_rate)
     if found is None or len(found.rows) < FEWEST_RATES or not np.isfinite(found.values).all():

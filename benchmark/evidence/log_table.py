@@ -32,7 +32,7 @@ DECIMAL_COMMA = re.compile(r"^[+-]?\d*,\d+(e[+-]?\d+)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Table:
+class LogTable:
     """The rows of a file below its header."""
 
     path: Path
@@ -83,9 +83,9 @@ def number_of(text: str, separator: str) -> float | None:
         return None
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> LogTable:
     """Returns the table in a file. Raises UsageError, naming the line where there is one, for what is no table."""
-    lines = text_of(path).split("\n")
+    lines = decoded_text(path).split("\n")
     header = next((line for line in lines if says_something(line)), None)
     if header is None:
         raise UsageError(f"{path} is empty; it needs a header line and the rows of a training")
@@ -114,7 +114,7 @@ def read_table(path: Path) -> Table:
             "leave it out"
         )
     frame = frame_of(rows, len(columns), separator, path)
-    return Table(path, tuple(columns), frame, np.array(numbers, np.int64), separator, tuple(notes))
+    return LogTable(path, tuple(columns), frame, np.array(numbers, np.int64), separator, tuple(notes))
 
 
 def says_something(line: str) -> bool:
@@ -123,7 +123,7 @@ def says_something(line: str) -> bool:
     return bool(start) and not start.startswith("#") and start.lower() != "sep="
 
 
-def text_of(path: Path) -> str:
+def decoded_text(path: Path) -> str:
     """Returns the text of a file with \\n at the ends of its lines. Raises UsageError for what is no text."""
     try:
         found = path.read_bytes()

@@ -16,12 +16,12 @@ from statistics import fmean
 import numpy as np
 import numpy.typing as npt
 
+from benchmark.claim import CONTROL
 from benchmark.errors import unknown
 from benchmark.evidence.comparison import compare
 
 Classes = npt.NDArray[np.int64]  # (images,), numbers of classes
 MEASURES = ("accuracy", "balanced-accuracy", "macro-f1", "per-class")
-CONTROL = "baseline"  # as in claim.py
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Measured:
     reason: str  # why there is no verdict
 
 
-def chosen(asked: str) -> list[str]:
+def parse_measures(asked: str) -> list[str]:
     """Returns the measures in a list separated by commas. Raises UsageError for one that is not among MEASURES."""
     names = [name.strip().lower().replace("_", "-") for name in asked.split(",") if name.strip()]
     for name in names:
@@ -53,7 +53,9 @@ def chosen(asked: str) -> list[str]:
     return names
 
 
-def scores(predicted: Classes, labels: Classes, classes: Sequence[str], measures: Sequence[str]) -> dict[str, float]:
+def measure_run(
+    predicted: Classes, labels: Classes, classes: Sequence[str], measures: Sequence[str]
+) -> dict[str, float]:
     """Returns the measures of one run in points, over the classes that have test images."""
     from sklearn.metrics import accuracy_score, f1_score, recall_score
 
@@ -72,7 +74,7 @@ def scores(predicted: Classes, labels: Classes, classes: Sequence[str], measures
     return {measure: 100 * value for measure, value in found.items()}
 
 
-def guesses(labels: Classes) -> Classes:
+def majority_answers(labels: Classes) -> Classes:
     """Returns the answers that a run which diverged counts with: always the class that has the most test images."""
     return np.full_like(labels, np.bincount(labels).argmax())
 
@@ -116,17 +118,17 @@ def in_words(lines: Sequence[Measured]) -> str:
     blocks: dict[tuple[str, str, str], list[str]] = {}
     for line in lines:
         title = f"{line.ablation}{f' ({line.context})' if line.context else ''}: {line.measure}, %"
-        head = [f"### {cell(title)}", "", "| variant | runs | mean | effect | 95 % interval | p | verdict |"]
+        head = [f"### {escaped(title)}", "", "| variant | runs | mean | effect | 95 % interval | p | verdict |"]
         rows = blocks.setdefault((line.ablation, line.context, line.measure), [*head, "|-|-|-|-|-|-|-|"])
         interval = "" if line.ci_low is None or line.ci_high is None else f"{line.ci_low:+.1f} to {line.ci_high:+.1f}"
         effect = "" if line.effect is None else f"{line.effect:+.1f}"
         p = "" if line.p_adjusted is None else f"{line.p_adjusted:.2g}"
         rows.append(
-            f"| {cell(line.variant)} | {line.n} | {line.value:.1f} | {effect} | {interval} | {p} | {line.verdict} |"
+            f"| {escaped(line.variant)} | {line.n} | {line.value:.1f} | {effect} | {interval} | {p} | {line.verdict} |"
         )
     return "\n\n".join("\n".join(rows) for rows in blocks.values()) + "\n"
 
 
-def cell(text: str) -> str:
+def escaped(text: str) -> str:
     """Returns a text that ends no cell of a table and is no markup."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")

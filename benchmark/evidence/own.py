@@ -16,7 +16,7 @@ import pandas as pd
 
 from benchmark.errors import UsageError
 from benchmark.evidence.comparison import background_of, compare, judge_pairs
-from benchmark.evidence.own_files import CONTROL_NAMES, Arms, Asked, Group, Results, Runs, results, words
+from benchmark.evidence.own_files import CONTROL_NAMES, Arms, Asked, Group, Results, Runs, column_key, results
 from benchmark.evidence.power import LEAST, seeds_needed
 from benchmark.evidence.regression import Side, judged
 from benchmark.evidence.spread import Background, background
@@ -147,7 +147,7 @@ def control_of(found: Results, key: Group, control: str | None) -> str:
         near = difflib.get_close_matches(control, arms, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(arms)}"
         raise UsageError(f"{found.name} has no run{where} of the control {control!r}; {hint}")
-    usual = [name for wanted in CONTROL_NAMES for name in arms if words(name) == wanted]
+    usual = [name for wanted in CONTROL_NAMES for name in arms if column_key(name) == wanted]
     if not usual:
         raise UsageError(
             f"{found.name} has no variant{where} named baseline; name the control with --control; there are: "
@@ -218,7 +218,8 @@ def against(now: Results, then: Results, margin: float | None = None) -> list[Ag
         raise UsageError(f"{now.name} and {then.name} have no variant in common; the reference has: {theirs}")
     spreads = {key: spread_of(now, then, key) for key, _ in common}
     sides = [
-        side(now.groups[key][name], then.groups[key][name], key, name, now, size, spreads[key]) for key, name in common
+        own_side(now.groups[key][name], then.groups[key][name], key, name, now, size, spreads[key])
+        for key, name in common
     ]
     sign = -1.0 if now.lower_is_better else 1.0
     found = []
@@ -256,7 +257,9 @@ def spread_of(now: Results, then: Results, key: Group) -> Background:
     return background(samples, (), list(numbers.values()) if now.seeded and then.seeded else ())
 
 
-def side(after: Runs, before: Runs, key: Group, name: str, now: Results, margin: float, common: Background) -> Side:
+def own_side(
+    after: Runs, before: Runs, key: Group, name: str, now: Results, margin: float, common: Background
+) -> Side:
     """Returns one variant of both files, higher being better."""
     sign = -1.0 if now.lower_is_better else 1.0
     numbers = seed_numbers({"after": after, "before": before})

@@ -29,7 +29,18 @@ LOSS_NAMES = (
 )
 OTHER_NAMES = ("score", "metric", "value", "result", "reward", "bleu", "return", "map", "miou", "dice")
 SCORE_NAMES = (*PERCENT_NAMES, *LOSS_NAMES, *OTHER_NAMES, "top_1", "f1_score", "balanced_accuracy")
-PARTS = ("test", "val", "valid", "validation", "eval", "final", "best", "mean", "macro", "micro")  # before a score
+SCORE_PREFIXES = (
+    "test",
+    "val",
+    "valid",
+    "validation",
+    "eval",
+    "final",
+    "best",
+    "mean",
+    "macro",
+    "micro",
+)  # before a score
 CONTROL_NAMES = ("baseline", "control", "base", "vanilla", "reference", "default", "none")
 INDEX_NAMES = ("", "index", "unnamed_0")  # pandas' row numbers
 JSON_LINES, JSON, PARQUET = (".jsonl", ".ndjson"), (".json",), (".parquet", ".pq")
@@ -200,7 +211,7 @@ def json_rows(path: Path) -> Source:
     return Source(str(path), pd.json_normalize(rows), places)
 
 
-def words(column: str) -> str:
+def column_key(column: str) -> str:
     """Returns a column's name to look for: small letters, underscores, without MLflow's and W&B's prefixes."""
     name = re.sub(r"^(metrics|params|tags|summary|config|data)[./]", "", column.strip(), flags=re.IGNORECASE)
     return re.sub(r"[^a-z0-9]+", "_", name.lower().replace("%", "")).strip("_")
@@ -208,8 +219,8 @@ def words(column: str) -> str:
 
 def bare(column: str) -> str:
     """Returns the name of a score without what it was measured on: test_accuracy is accuracy."""
-    name = words(column)
-    while (parts := name.split("_", 1))[0] in PARTS and len(parts) > 1:
+    name = column_key(column)
+    while (parts := name.split("_", 1))[0] in SCORE_PREFIXES and len(parts) > 1:
         name = parts[1]
     return name
 
@@ -225,10 +236,10 @@ def given_column(source: Source, name: str, option: str) -> str:
 
 def first_named(source: Source, names: Iterable[str]) -> str | None:
     """Returns the column with the earliest of `names`."""
-    return next((column for name in names for column in source.columns if words(column) == name), None)
+    return next((column for name in names for column in source.columns if column_key(column) == name), None)
 
 
-def is_wide(source: Source, asked: Asked, variant: str | None) -> bool:
+def has_variant_columns(source: Source, asked: Asked, variant: str | None) -> bool:
     """Returns whether each variant has a column: where nothing names variants or scores, or the control has one."""
     if asked.variant or asked.score:
         return False
@@ -236,7 +247,7 @@ def is_wide(source: Source, asked: Asked, variant: str | None) -> bool:
         return True
     if variant is not None:
         return False
-    return any(words(column) in CONTROL_NAMES for column in source.columns) or not score_columns(source)
+    return any(column_key(column) in CONTROL_NAMES for column in source.columns) or not score_columns(source)
 
 
 def score_columns(source: Source) -> list[str]:
@@ -253,7 +264,7 @@ def results(given: Path | str | pd.DataFrame, asked: Asked) -> Results:
         variant: str | None = given_column(source, asked.variant, "--variant-column")
     else:
         variant = first_named(source, VARIANT_NAMES)
-    if is_wide(source, asked, variant):
+    if has_variant_columns(source, asked, variant):
         return from_wide(source, asked, group, seed)
     if variant is None:
         raise UsageError(
@@ -289,7 +300,7 @@ def score_column(source: Source, asked: Asked, taken: set[str | None]) -> str:
     found = [column for column in score_columns(source) if column not in taken]
     if len(found) == 1:
         return found[0]
-    tested = [column for column in found if words(column).startswith("test_")]
+    tested = [column for column in found if column_key(column).startswith("test_")]
     if len(tested) == 1:
         return tested[0]
     if found:
@@ -309,7 +320,7 @@ def from_wide(source: Source, asked: Asked, group: tuple[str, ...], seed: str | 
     columns = [
         column
         for column in source.columns
-        if column not in others and words(column) not in INDEX_NAMES and source.has_numbers(column)
+        if column not in others and column_key(column) not in INDEX_NAMES and source.has_numbers(column)
     ]
     left = [column for column in source.columns if column not in others and column not in columns]
     seeds = source.labels(seed) if seed else None
@@ -349,7 +360,7 @@ def gathered(
     refuse_twice(source, rows)
     points, factor = scale_of(source, asked, score, [value for _, _, _, value, _ in rows])
     lower = asked.lower_is_better
-    lower = any(part in LOSS_NAMES for part in words(score).split("_")) if lower is None else lower
+    lower = any(part in LOSS_NAMES for part in column_key(score).split("_")) if lower is None else lower
     groups: dict[Group, dict[str, list[tuple[str | None, float]]]] = {}
     for key, variant, seed, value, _ in rows:
         groups.setdefault(key, {}).setdefault(variant, []).append((seed, factor * value))
@@ -387,7 +398,7 @@ def scale_of(source: Source, asked: Asked, score: str, values: Sequence[float]) 
 
     Raises UsageError where some are shares and others percentages.
     """
-    usual = any(name in PERCENT_NAMES for name in words(score).split("_"))
+    usual = any(name in PERCENT_NAMES for name in column_key(score).split("_"))
     if asked.percent is False or (asked.percent is None and not usual):
         return False, 1.0
     if max(values) <= 1 and min(values) >= 0:

@@ -40,7 +40,7 @@ Terms = list[tuple[float, list[float]]]
 
 
 @dataclass(frozen=True)
-class Change:
+class EffectChange:
     """One effect, or one baseline's accuracy, then and now; points."""
 
     table: TableName
@@ -69,10 +69,10 @@ class CostChange:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Regression:
     """A store against a reference."""
 
-    changes: list[Change]
+    changes: list[EffectChange]
     costs: list[CostChange]
     matching: Matching
     again: tuple[int, int]  # of the runs that both have: those that gave the same numbers, and all
@@ -81,7 +81,7 @@ class Comparison:
     commits: tuple[list[str], list[str]]  # that trained them
 
     @property
-    def resolved(self) -> list[Change]:
+    def resolved(self) -> list[EffectChange]:
         """Returns what changed significantly, by more than the margin."""
         return [change for change in self.changes if change.word in ("better", "worse")]
 
@@ -101,7 +101,7 @@ class Side:
     repeated: bool = False  # whether the reference has all runs of `after`, with the same numbers, and may have more
 
 
-def compared(reference: Store, store: Store, only: str | None = None) -> Comparison:
+def compare_stores(reference: Store, store: Store, only: str | None = None) -> Regression:
     """Returns every effect and baseline that both stores have, of the rows that `only` names or of all that the store
     plans."""
     then, now = tables(reference), tables(store)
@@ -113,14 +113,14 @@ def compared(reference: Store, store: Store, only: str | None = None) -> Compari
         control = before.study.control.recipe
         if control not in baselines:
             baselines.add(control)
-            sides.append(side(before, CONTROL, own(before, CONTROL), own(after, CONTROL), after, CONTROL))
+            sides.append(side_of_row(before, CONTROL, own(before, CONTROL), own(after, CONTROL), after, CONTROL))
         old, new = effect(before, pair.variant), effect(after, pair.now)
         if old is not None and new is not None:
-            sides.append(side(before, pair.variant, old, new, after, pair.now))
+            sides.append(side_of_row(before, pair.variant, old, new, after, pair.now))
     changes = [worded(change, side) for change, side in zip(judged(sides), sides, strict=True)]
     runs = [each.finished for each in (reference, store)]  # read from the disk, once
     shared = again(*runs)
-    return Comparison(
+    return Regression(
         changes=changes,
         costs=cost_changes(costs(reference), costs(store)),
         matching=matching,
@@ -131,16 +131,16 @@ def compared(reference: Store, store: Store, only: str | None = None) -> Compari
     )
 
 
-def side(before: Table, variant: str, old: Terms, new: Terms, after: Table, now: str) -> Side:
+def side_of_row(before: Table, variant: str, old: Terms, new: Terms, after: Table, now: str) -> Side:
     """Returns what is compared of a row or a baseline."""
     arms = [(before.runs(one), after.runs(other)) for one, other in ((variant, now), (CONTROL, CONTROL))]
     repeated = all(all_again(*arm) for arm in arms)
     reproduced = repeated and all(len(one) == len(other) for one, other in arms)
-    common = spread(before)
+    common = table_background(before)
     return Side(before.study.name, variant, old, new, before.study.margin, common, reproduced, repeated=repeated)
 
 
-def worded(change: Change, side: Side) -> Change:
+def worded(change: EffectChange, side: Side) -> EffectChange:
     """Returns a change with the word that runs with the same numbers give it, if they do."""
     if side.reproduced:
         return replace(change, word="unchanged")
@@ -208,20 +208,20 @@ def effect(table: Table, variant: str) -> Terms | None:
     return [(1.0, scores), (-1.0, control)] if scores and control else None
 
 
-def spread(table: Table) -> Background:
+def table_background(table: Table) -> Background:
     """Returns what its arms tell together of single runs."""
     control = points(table.control, table.study)
     return background([control, *(points(runs, table.study) for runs in table.arms.values())], control)
 
 
-def judged(sides: Sequence[Side]) -> list[Change]:
+def judged(sides: Sequence[Side]) -> list[EffectChange]:
     """Returns a line for each comparison, all of them one family."""
     gaps = [difference(side.before, side.after, side.spread, side.seeds) for side in sides]
     reasons = [TOO_FEW if any(len(s) < LEAST for _, s in (*side.before, *side.after)) else "" for side in sides]
     verdicts = judge(gaps, [side.margin for side in sides], reasons)
     words = {"helps": "better", "hurts": "worse", "equivalent": "unchanged"}
     return [
-        Change(
+        EffectChange(
             table=side.table,
             variant=side.variant,
             before=mean(side.before),

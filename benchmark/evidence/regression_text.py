@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
-from benchmark.evidence.regression import Change, Comparison
+from benchmark.evidence.regression import EffectChange, Regression
 
 ROWS = 20  # of a list
 REPEATED = (
@@ -16,23 +16,26 @@ REPEATED = (
 )
 
 
-def summary(comparison: Comparison, rows: int = ROWS) -> str:
+def regression_markdown(comparison: Regression, rows: int = ROWS) -> str:
     """Returns the comparison: what was compared with nothing first, then what changed, then how sure that is."""
     resolved = comparison.resolved
     counts = Counter(change.word for change in comparison.changes)
     words = ["unchanged", "repeated" if counts["repeated"] else "", "unresolved"]
     lines = [
         f"### Effects: {', '.join([f'{len(resolved)} changed', *(f'{counts[w]} {w}' for w in words if w)])}",
-        *lacking(comparison, rows),
+        *lacking_lines(comparison, rows),
     ]
     if resolved:
         lines += ["", "| effect | reference | now | change [95 % interval] | p | |", "|---|--:|--:|--:|--:|---|"]
-        lines += map(line, sorted(resolved, key=lambda change: change.p or 0)[:rows])
+        lines += map(change_row, sorted(resolved, key=lambda change: change.p or 0)[:rows])
         lines += [f"\n… and {len(resolved) - rows} more."] if len(resolved) > rows else []
     if comparison.costs:
         lines += ["", "| step time over the baseline's | reference | now |", "|---|--:|--:|"]
         lines += [f"| {escaped(c.variant)} | {c.before:.2f} | {c.after:.2f} |" for c in comparison.costs]
-    lines += ["", "; ".join(map(side, ("Reference", "now"), comparison.environments, comparison.commits)) + "."]
+    lines += [
+        "",
+        "; ".join(map(side_in_words, ("Reference", "now"), comparison.environments, comparison.commits)) + ".",
+    ]
     same, both = comparison.again
     if both:
         lines += ["", f"{same} of the {both} runs that both have gave the same numbers."]
@@ -47,7 +50,7 @@ def summary(comparison: Comparison, rows: int = ROWS) -> str:
     return "\n".join(lines) + "\n"
 
 
-def lacking(comparison: Comparison, rows: int) -> list[str]:
+def lacking_lines(comparison: Regression, rows: int) -> list[str]:
     """Returns the lines about what was asked for and compared with nothing."""
     found = comparison.matching
     return [
@@ -65,13 +68,13 @@ def listed(what: str, names: Sequence[str], rows: int) -> list[str]:
     return ["", what, "", *(f"- {escaped(name)}" for name in names[:rows]), *more]
 
 
-def side(name: str, environments: Sequence[str], commits: Sequence[str]) -> str:
+def side_in_words(name: str, environments: Sequence[str], commits: Sequence[str]) -> str:
     """Returns what a side was trained on and by, in words."""
     by = f" by commit {', '.join(commits[:3])}{', …' if len(commits) > 3 else ''}" if commits else ""
     return f"{name}: {escaped('; '.join(environments))}{by}"
 
 
-def line(change: Change) -> str:
+def change_row(change: EffectChange) -> str:
     """Returns a row of the table of changes."""
     interval = "" if change.low is None or change.high is None else f" [{change.low:+.1f}, {change.high:+.1f}]"
     p = "" if change.p is None else f"{change.p:.2g}"

@@ -16,7 +16,7 @@ from statistics import fmean
 from benchmark.claim import CONTROL
 from benchmark.errors import UsageError
 from benchmark.evidence.curves import band, last_epoch, levels
-from benchmark.evidence.diagnosis import Finding, batch, chance, fit, judged, rate
+from benchmark.evidence.diagnosis import Finding, batch, chance_accuracy, finding_of, judge_fit, judge_rate
 from benchmark.evidence.log import Log
 from benchmark.evidence.tables import Table
 from benchmark.store.records import ArmRecord, EnsembleRecord, Facts, FailedRecord, Record, RunRecord
@@ -28,7 +28,7 @@ GOOD = 0.03  # of validation accuracy below the best rate's: twice the standard 
 
 
 @dataclass(frozen=True)
-class Arm:
+class SweepArm:
     """One value of the number that is swept."""
 
     variant: str
@@ -58,7 +58,7 @@ class Sweep:
 
     field: str  # of the recipe
     classes: int
-    arms: list[Arm]
+    arms: list[SweepArm]
 
     @cached_property
     def truth(self) -> dict[str, str]:
@@ -69,7 +69,7 @@ class Sweep:
         """Runs of the learning rates whose diagnosis is the truth, and all that have one."""
         found = [
             finding.word == self.truth[arm.variant]
-            or (finding.word == "nothing learned" and arm.accuracy <= chance(self.classes))
+            or (finding.word == "nothing learned" and arm.accuracy <= chance_accuracy(self.classes))
             for arm in self.arms
             for finding in arm.findings
             if finding
@@ -77,7 +77,7 @@ class Sweep:
         return sum(found), len(found)
 
 
-def outcomes(arms: Sequence[Arm], classes: int) -> list[str]:
+def outcomes(arms: Sequence[SweepArm], classes: int) -> list[str]:
     """Returns what the rates of a sweep are, from what became of them all; curves do not matter here, nor test images.
 
     Too high: the mean validation accuracy is that of chance, above the best rate. Good: within GOOD of the best. High:
@@ -87,7 +87,13 @@ def outcomes(arms: Sequence[Arm], classes: int) -> list[str]:
     best = accuracies.index(max(accuracies))
     good = [at for at, accuracy in enumerate(accuracies) if accuracy >= accuracies[best] - GOOD]
     return [
-        "good" if at in good else "low" if at < best else "too high" if accuracy <= chance(classes) else "high"
+        "good"
+        if at in good
+        else "low"
+        if at < best
+        else "too high"
+        if accuracy <= chance_accuracy(classes)
+        else "high"
         for at, accuracy in enumerate(accuracies)
     ]
 
@@ -103,14 +109,14 @@ def sweep(table: Table, store: Store) -> Sweep | None:
     return None
 
 
-def arm_of(field: str, arm: ArmRecord, table: Table, store: Store) -> Arm | None:
+def arm_of(field: str, arm: ArmRecord, table: Table, store: Store) -> SweepArm | None:
     """Returns one value of a sweep; None for an arm without runs, or whose recipe's facts are not stored."""
     runs = [run for run in table.runs(arm.variant) if isinstance(run, RunRecord)]
     if not runs or (field != "network" and arm.facts is None):
         return None
     constant = bool(arm.facts and arm.facts.constant_rate)
     findings = [finding(field, run, store, table.study.classes, constant) for run in runs]
-    return Arm(arm.variant, value_of(field, arm.facts, runs[0]), runs, findings)
+    return SweepArm(arm.variant, value_of(field, arm.facts, runs[0]), runs, findings)
 
 
 def value_of(field: str, facts: Facts | None, run: RunRecord) -> float:
@@ -124,13 +130,13 @@ def finding(field: str, run: RunRecord, store: Store, classes: int, constant: bo
     """Returns what a stored run says of a field."""
     if field == "learning_rate":
         if run.diverged:
-            return judged("too high", run.reason)
-        return rate(course(run, store), constant, run.validation_accuracy[-1] > chance(classes))
+            return finding_of("too high", run.reason)
+        return judge_rate(course(run, store), constant, run.validation_accuracy[-1] > chance_accuracy(classes))
     if field == "batch_size":
         return batch(width(run, store))
     if run.diverged or run.train_accuracy is None:
         return None
-    return fit(run.train_accuracy, run.validation_accuracy[-1])
+    return judge_fit(run.train_accuracy, run.validation_accuracy[-1])
 
 
 def losses(run: RunRecord, store: Store) -> list[float]:

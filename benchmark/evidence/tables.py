@@ -127,7 +127,7 @@ def tables(store: Store) -> list[Table]:
         found[record.fingerprint, record.recipe].append(record)
     costs = {(each.recipe, each.control): each for each in store.costs()}
     without_worth = with_discoveries([table(study, found, costs) for study in store.tables()])
-    ladders = [(control_id(each), ladder(each)) for each in without_worth]
+    ladders = [(control_id(each), lengths_ladder(each)) for each in without_worth]
     courses = {control: course(rungs) for control, rungs in ladders if rungs and rises(rungs)}
     return [in_lengths(each, courses.get(control_id(each))) for each in without_worth]
 
@@ -154,7 +154,7 @@ def control_id(table: Table) -> tuple[str, str]:
     return table.study.fingerprint, table.study.control.recipe
 
 
-def ladder(table: Table) -> list[Rung]:
+def lengths_ladder(table: Table) -> list[Rung]:
     """Returns the control and its longer and shorter trainings, where a table has these and two runs of each."""
     base = table.study.control.facts
     rungs: list[Rung] = [(1.0, points(table.control, table.study))]
@@ -223,7 +223,7 @@ def scale(study: TableRecord) -> Scale:
     return Scale(100 / study.classes, 100 / study.test_images if study.test_images else 0.0)
 
 
-def gap(table: Table, variant: str) -> Difference:
+def row_difference(table: Table, variant: str) -> Difference:
     """Returns a variant less its control, as the table's rows compare them."""
     samples = [table.control, *table.arms.values()]
     scores = [points(runs, table.study) for runs in samples]

@@ -24,7 +24,7 @@ from benchmark.evidence.spread import Scores, variance
 
 Floats = npt.NDArray[np.float64]
 Rung = tuple[float, Scores]  # a length over the baseline's, accuracies in points of its runs
-STEPS = 64  # lengths tried between two rungs, each 1 % longer than the one before where a rung doubles
+LADDER_STEPS = 64  # lengths tried between two rungs, each 1 % longer than the one before where a rung doubles
 NUDGE = 1e-3  # points, of a rung's mean: how far the curve follows gives the rung's weight
 
 
@@ -55,7 +55,9 @@ def course(ladder: Sequence[Rung]) -> Course:
     """
     rungs = sorted(ladder, key=lambda rung: rung[0])
     at = np.log2([length for length, _ in rungs])
-    tried = np.concatenate([*(np.linspace(low, high, STEPS, endpoint=False) for low, high in pairwise(at)), at[-1:]])
+    tried = np.concatenate(
+        [*(np.linspace(low, high, LADDER_STEPS, endpoint=False) for low, high in pairwise(at)), at[-1:]]
+    )
     means = np.array([fmean(scores) for _, scores in rungs])
     moved = NUDGE * np.eye(len(rungs))
     curves = PchipInterpolator(at, np.column_stack([means, means[:, None] + moved, means[:, None] - moved]))(tried)

@@ -14,11 +14,11 @@ from benchmark.baseline import baseline
 from benchmark.claim import CONTROL, Additive, Better, Claim
 from benchmark.engine.network import assembled
 from benchmark.errors import UsageError, unknown
-from benchmark.planning.discovery import Ablation, chosen, unadapted
+from benchmark.planning.discovery import Ablation, choose_ablations, unadapted
 from benchmark.planning.identity import changes, describe
 from benchmark.planning.studies import Study, study
 from benchmark.recipe import Recipe
-from benchmark.store.names import hint, plain
+from benchmark.store.names import canonical_name, hint
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Trick:
         return recipe
 
 
-def tricks(asked: Sequence[str], ablations: Sequence[Ablation], broken: Sequence[str] = ()) -> list[Trick]:
+def find_tricks(asked: Sequence[str], ablations: Sequence[Ablation], broken: Sequence[str] = ()) -> list[Trick]:
     """Returns the tricks named ABLATION:VARIANT. Raises UsageError for fewer than two, and for a name that is not
     there."""
     found = []
@@ -55,25 +55,25 @@ def tricks(asked: Sequence[str], ablations: Sequence[Ablation], broken: Sequence
             raise UsageError(f"--trick {text!r} must be ABLATION:VARIANT, such as activation:PReLU; see `list`")
         if name in broken:
             raise UsageError(f"--trick {text!r}: {name} cannot be used; `list` says why")
-        found.append(trick(name, variant, ablations))
+        found.append(find_trick(name, variant, ablations))
     if len(set(found_names := [trick.name for trick in found])) < max(2, len(found)):
         raise UsageError(f"this design needs two or more different tricks, got {found_names}; name each by --trick")
     return found
 
 
-def trick(name: str, variant: str, ablations: Sequence[Ablation]) -> Trick:
+def find_trick(name: str, variant: str, ablations: Sequence[Ablation]) -> Trick:
     """Returns the trick of these names, whose case does not matter. Raises UsageError if it is not there."""
-    by_name = {plain(each.name): each.name for each in ablations}
-    if "(" in name and plain(name.partition("(")[0]) in by_name:
+    by_name = {canonical_name(each.name): each.name for each in ablations}
+    if "(" in name and canonical_name(name.partition("(")[0]) in by_name:
         raise UsageError(
             f"--trick {name}:{variant} names a context; tricks go on the baseline: leave out the brackets"
         )
-    (ablation,) = chosen(ablations, (), [by_name.get(plain(name), name)])
+    (ablation,) = choose_ablations(ablations, (), [by_name.get(canonical_name(name), name)])
     base = baseline("cifar10", "quick")  # names are the same on any other
-    there = {plain(each): each for each in ablation.variants(base, base)}
-    if plain(variant) not in there:
+    there = {canonical_name(each): each for each in ablation.variants(base, base)}
+    if canonical_name(variant) not in there:
         raise UsageError(f"unknown variant {variant!r} of {ablation.name}; {hint(variant, list(there.values()))}")
-    return Trick(ablation, there[plain(variant)])
+    return Trick(ablation, there[canonical_name(variant)])
 
 
 def together(base: Recipe, several: Sequence[Trick]) -> Recipe:
@@ -136,10 +136,10 @@ def leave_one_out(several: Sequence[Trick], base: Recipe) -> Study:
     }
     full = together(base, several)
     question = "What is each of these tricks worth beside the others?"
-    return table("leave-one-out", question, several, full, {"all": full, **arms, "none": base}, ())
+    return design_table("leave-one-out", question, several, full, {"all": full, **arms, "none": base}, ())
 
 
-def pairs(several: Sequence[Trick], base: Recipe) -> Study:
+def pairs_table(several: Sequence[Trick], base: Recipe) -> Study:
     """Returns the table of each trick by itself and each two together, with the interaction of each two as a claim."""
     arms = {each.name: each.on(base) for each in several}
     claims = []
@@ -148,10 +148,10 @@ def pairs(several: Sequence[Trick], base: Recipe) -> Study:
         arms[both] = together(base, (first, second))
         text = f"{both} is worth the sum of what each is worth alone."
         claims.append(Claim("interaction", text, Additive(both, first.name, second.name)))
-    return table("pairs", "Do these tricks add up?", several, base, arms, claims)
+    return design_table("pairs", "Do these tricks add up?", several, base, arms, claims)
 
 
-def ladder(several: Sequence[Trick], base: Recipe) -> Study:
+def ladder_table(several: Sequence[Trick], base: Recipe) -> Study:
     """Returns the table of the base and each trick on top of those before it, with what each step adds as a claim."""
     arms, claims, below = dict[str, Recipe](), [], CONTROL
     for count, trick in enumerate(several, 1):
@@ -159,13 +159,13 @@ def ladder(several: Sequence[Trick], base: Recipe) -> Study:
         arms[step] = together(base, several[:count])
         claims.append(Claim("step", f"{trick.name} improves on what is below it.", Better(step, than=below)))
         below = step
-    return table("ladder", "What does each trick add to those below it?", several, base, arms, claims)
+    return design_table("ladder", "What does each trick add to those below it?", several, base, arms, claims)
 
 
-DESIGNS = {"leave-one-out": leave_one_out, "pairs": pairs, "ladder": ladder}
+DESIGNS = {"leave-one-out": leave_one_out, "pairs": pairs_table, "ladder": ladder_table}
 
 
-def table(
+def design_table(
     name: str,
     question: str,
     several: Sequence[Trick],

@@ -44,20 +44,20 @@ def discover(package: str = PACKAGE, full: bool = False) -> tuple[list[Ablation]
     """
     good: list[Ablation] = []
     broken: dict[str, str] = {}
-    for name in names(package):
+    for name in module_names(package):
         try:
-            good.append(read(importlib.import_module(f"{package}.{name}"), full))
+            good.append(read_module(importlib.import_module(f"{package}.{name}"), full))
         except Exception as reason:  # whatever a user's module raises must not stop the others
             broken[name] = f"{package}/{name}.py is left out: {type(reason).__name__}: {reason}"
     return good, broken
 
 
-def names(package: str = PACKAGE) -> list[str]:
+def module_names(package: str = PACKAGE) -> list[str]:
     """Returns the modules of a package, found by being there."""
     return sorted(module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__))
 
 
-def read(module: ModuleType, full: bool = False) -> Ablation:
+def read_module(module: ModuleType, full: bool = False) -> Ablation:
     """Returns the ablation that a module defines. Raises ValueError if it breaks the contract, saying how
     to mend it."""
     docstring = inspect.getdoc(module) or ""
@@ -125,7 +125,7 @@ def unadapted(base: Recipe) -> Recipe:
     return base
 
 
-def chosen(ablations: Sequence[Ablation], broken: Iterable[str], only: Sequence[str]) -> list[Ablation]:
+def choose_ablations(ablations: Sequence[Ablation], broken: Iterable[str], only: Sequence[str]) -> list[Ablation]:
     """Returns the ablations that `only` names, or all. Raises UsageError for a name that is not there, with the
     nearest ones."""
     known = {ablation.name: ablation for ablation in ablations}

@@ -27,7 +27,7 @@ from benchmark.planning.studies import Study
 from benchmark.recipe import Recipe
 from benchmark.store.records import Record, RunRecord
 
-Scores = dict[int, float]  # validation accuracy in points by fold
+FoldScores = dict[int, float]  # validation accuracy in points by fold
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Validated:
     verdict: str  # best; worse: surely, at 5 % after Holm's correction over the table; not resolved; not run
 
 
-def candidates(table: Study) -> dict[str, Recipe]:
+def fold_candidates(table: Study) -> dict[str, Recipe]:
     """Returns the recipes to choose from: the control and the variants that start from scratch or from a file.
 
     A start from another run, or a teacher, may have learned from the images that a fold leaves out.
@@ -60,7 +60,7 @@ def candidates(table: Study) -> dict[str, Recipe]:
 
 def rounds(tables: Sequence[Study], folds: int, fingerprint: str) -> list[list[Run]]:
     """Returns every distinct run once: the first fold of everything before the second of anything."""
-    recipes = {describe(recipe): recipe for table in tables for recipe in candidates(table).values()}
+    recipes = {describe(recipe): recipe for table in tables for recipe in fold_candidates(table).values()}
     return [[on_fold(recipe, k, folds, fingerprint) for recipe in recipes.values()] for k in range(folds)]
 
 
@@ -69,9 +69,11 @@ def on_fold(recipe: Recipe, fold: int, folds: int, fingerprint: str) -> Run:
     return Run(replace(recipe, fold=(fold, folds)), fold, fingerprint)
 
 
-def validated(table: Study, folds: int, data: DataSet, budget: str, records: Mapping[str, Record]) -> list[Validated]:
+def validate_table(
+    table: Study, folds: int, data: DataSet, budget: str, records: Mapping[str, Record]
+) -> list[Validated]:
     """Returns a line for each variant, best first; those without runs last."""
-    scores = {name: scores_of(recipe, folds, data, records) for name, recipe in candidates(table).items()}
+    scores = {name: scores_of(recipe, folds, data, records) for name, recipe in fold_candidates(table).items()}
     most = max(map(len, scores.values()))
     ranked = sorted(scores, key=lambda name: -fmean(scores[name].values() or [-1.0]))
     best = next(name for name in ranked if len(scores[name]) == most)
@@ -104,7 +106,7 @@ def validated(table: Study, folds: int, data: DataSet, budget: str, records: Map
     return [line(name) for name in [best, *(name for name in ranked if name != best)]]
 
 
-def scores_of(recipe: Recipe, folds: int, data: DataSet, records: Mapping[str, Record]) -> Scores:
+def scores_of(recipe: Recipe, folds: int, data: DataSet, records: Mapping[str, Record]) -> FoldScores:
     """Returns the validation accuracies of the runs that are stored, by fold; one that diverged guesses."""
     runs = {k: records.get(on_fold(recipe, k, folds, data.fingerprint).key) for k in range(folds)}
     done = {k: run for k, run in runs.items() if isinstance(run, RunRecord)}
@@ -112,7 +114,7 @@ def scores_of(recipe: Recipe, folds: int, data: DataSet, records: Mapping[str, R
     return {k: chance if r.diverged else 100 * r.validation_accuracy[-1] for k, r in done.items()}
 
 
-def paired(scores: Scores, best: Scores) -> list[float]:
+def paired(scores: FoldScores, best: FoldScores) -> list[float]:
     """Returns one variant less another, on each fold that both have."""
     return [scores[k] - best[k] for k in sorted(scores.keys() & best.keys())]
 
@@ -140,7 +142,7 @@ def format_line(line: Validated) -> str:
     return f"{line.accuracy:.1f}{error}{runs}{behind}: {line.verdict}"
 
 
-def csv(found: Sequence[Validated]) -> str:
+def folds_csv(found: Sequence[Validated]) -> str:
     """Returns the text of folds.csv: a line for each variant of each table."""
     text = StringIO()
     writer = files.DictWriter(text, [field.name for field in fields(Validated)], lineterminator="\n")

@@ -13,14 +13,14 @@ from benchmark.engine.machine import has_fast_bf16
 from benchmark.errors import UsageError, unknown
 from benchmark.planning.bases import base_of_file, fitting
 from benchmark.planning.checkpoints import checkpoint, with_weights
-from benchmark.planning.designs import DESIGNS, tricks
+from benchmark.planning.designs import DESIGNS, find_tricks
 from benchmark.planning.discovery import Ablation, discover
 from benchmark.planning.identity import Run
 from benchmark.planning.requests import ADD_ONE, Request, Stages
 from benchmark.planning.rounds import Planned, by_variant, combinations, lacks, origins, plan
 from benchmark.planning.selection import Selection, selected
 from benchmark.planning.studies import Study, old_data, studies
-from benchmark.planning.study_record import as_record, joined
+from benchmark.planning.study_record import as_record, join_plans
 from benchmark.recipe import Recipe
 from benchmark.store.names import EVERYTHING
 from benchmark.store.records import TableName, TableRecord
@@ -56,7 +56,7 @@ def planned(
     """
     if weights and named:
         raise UsageError("--weights goes with --design add-one; leave out --design and --trick")
-    every, left_out = tables_of(asked, design, named)
+    every, left_out = plan_tables(asked, design, named)
     selection = Selection(None) if named else selected(only, every, left_out)
     tables = selection.of(every)
     left_out = {name: why for name, why in left_out.items() if selection.tour or selection.chooses(name)}
@@ -76,7 +76,7 @@ def planned(
     earlier, whole = {each.name: each for each in stored}, {table.name: table for table in every}
     for n, (table, record) in enumerate(zip(tables, kept, strict=True)):
         if (before := earlier.get(record.name)) and len(table.arms) < len(whole[table.name].arms):
-            kept[n] = joined(record, as_record(whole[table.name], asked, data), before)
+            kept[n] = join_plans(record, as_record(whole[table.name], asked, data), before)
     ordered = by_variant if selection.tour else plan
     rounds = ordered(tables, asked.seeds, data.fingerprint, prints)
     unavailable = [*data.remarks, *unfit.values()] + [
@@ -95,17 +95,17 @@ def check_names(only: str | None, design: str = ADD_ONE, named: Sequence[str] = 
     found, broken = found_for(budget)
     base = baseline("cifar10", "quick")  # names are the same on any other
     if named:
-        DESIGNS[design](tricks(named, found, list(broken)), base)
+        DESIGNS[design](find_tricks(named, found, list(broken)), base)
     elif only is not None:
         tables, failing = studies(found, base)
         selected(only, tables, broken | failing)
 
 
-def tables_of(asked: Request, design: str, named: Sequence[str]) -> tuple[list[Study], dict[str, str]]:
+def plan_tables(asked: Request, design: str, named: Sequence[str]) -> tuple[list[Study], dict[str, str]]:
     """Returns all tables of a design, and for each module that cannot be used one sentence that says why."""
     found, broken = found_for(asked.budget)
     if named:
-        return [DESIGNS[design](tricks(named, found, list(broken)), base_of(asked))], broken
+        return [DESIGNS[design](find_tricks(named, found, list(broken)), base_of(asked))], broken
     tables, failing = studies(found, base_of(asked))
     return tables, broken | failing
 
@@ -145,7 +145,7 @@ def base_of(asked: Request) -> Recipe:
     return baseline(asked.data, asked.budget, precision)
 
 
-def lacking(grid: Grid, results: Store) -> list[Run]:
+def runs_to_train(grid: Grid, results: Store) -> list[Run]:
     """Returns the runs that are still to be trained."""
     return [*starts(grid, results), *(each for planned in grid.rounds for each in planned if lacks(results, each))]
 

@@ -87,15 +87,15 @@ def describe(part: object) -> str:
     Numbers are written as the type that their field declares, so that 1 and 1.0 are one rate. Raises TypeError for a
     part that has no stable text: a lambda, an instance that is no frozen dataclass.
     """
-    return text_of(part, None, Spelling(named, number_text))
+    return value_text(part, None, Spelling(named, number_text))
 
 
 def readable(part: object) -> str:
     """Returns the text of a part for readers: without the suite's modules and marks, numbers with six digits."""
-    return text_of(part, None, Spelling(plain_name, short_number))
+    return value_text(part, None, Spelling(plain_name, short_number))
 
 
-def text_of(part: object, declared: object, spelling: Spelling) -> str:
+def value_text(part: object, declared: object, spelling: Spelling) -> str:
     """Returns the text of a part that stands in a field of the `declared` type; None where that is not known."""
     match part:
         case None | str():
@@ -104,7 +104,7 @@ def text_of(part: object, declared: object, spelling: Spelling) -> str:
             return spelling.number(part, alternatives(declared))
         case tuple():
             kinds = element_types(declared, len(part))
-            return f"({', '.join(text_of(each, kind, spelling) for each, kind in zip(part, kinds, strict=True))})"
+            return f"({', '.join(value_text(each, kind, spelling) for each, kind in zip(part, kinds, strict=True))})"
         case FunctionType():
             return spelling.name(part)
         case Member():  # by the digest of its recipe: ten whole texts would fill a page
@@ -116,7 +116,7 @@ def text_of(part: object, declared: object, spelling: Spelling) -> str:
             compared = [f for f in fields(part) if f.compare]  # not the place of a file whose content has a digest
             used = [f.name for f in compared if not bare or getattr(part, f.name) != f.default]
             hints = field_types(type(part))
-            values = [text_of(getattr(part, name), hints.get(name), spelling) for name in used]
+            values = [value_text(getattr(part, name), hints.get(name), spelling) for name in used]
             options = ", ".join(f"{name}={value}" for name, value in zip(used, values, strict=True))
             return f"{spelling.name(type(part))}({options})"
     raise TypeError(f"{part!r} has no stable text; a recipe holds numbers, named functions and frozen dataclasses")
@@ -210,8 +210,10 @@ def module_mark(module: str) -> str:
     source = inspect.getsource(sys.modules[module])
     imported = sorted(helpers(module, set()))
     if not imported:
-        return mark(source)
-    return digest("\n".join([mark(source), *(mark(inspect.getsource(sys.modules[name])) for name in imported)]), 8)
+        return code_mark(source)
+    return digest(
+        "\n".join([code_mark(source), *(code_mark(inspect.getsource(sys.modules[name])) for name in imported)]), 8
+    )
 
 
 def helpers(module: str, seen: set[str]) -> set[str]:
@@ -243,7 +245,7 @@ def imported_modules(module: ModuleType) -> set[str]:
     return {name for name in found if hasattr(sys.modules.get(name), "__file__")}
 
 
-def mark(source: str) -> str:
+def code_mark(source: str) -> str:
     """Returns a mark of an ablation's code, blind to comments, docstrings, layout and what is UNMARKED.
 
     Imports that nothing else uses are left out too, so that adding a claim trains nothing anew.

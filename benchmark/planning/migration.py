@@ -32,7 +32,7 @@ class Migrated:
 
 
 @dataclass(frozen=True)
-class Place:
+class NewPlace:
     """Where a record goes."""
 
     key: str
@@ -68,14 +68,14 @@ def migrate(store: Store, arms: Iterable[Arm], tables: Sequence[TableRecord], dr
     return Migrated(same, len(known) - same, len(before) - len(known))
 
 
-def new_places(records: Sequence[Record], planned: Mapping[str, Arm]) -> dict[str, Place]:
+def new_places(records: Sequence[Record], planned: Mapping[str, Arm]) -> dict[str, NewPlace]:
     """Returns where each record goes, by its old key."""
-    places: dict[str, Place] = {}
+    places: dict[str, NewPlace] = {}
     origins: dict[tuple[str, int], str] = {}  # keys of today, by text and seed
     for record in sorted(records, key=lambda record: bool(start_text(planned[record.recipe]))):
         arm = planned[record.recipe]
         start = origins.get((start_text(arm), record.seed), "")
-        place = Place(run_key(record.fingerprint, record.seed, describe(arm), start), start)
+        place = NewPlace(run_key(record.fingerprint, record.seed, describe(arm), start), start)
         places[record.key] = place
         origins[describe(arm), record.seed] = place.key
     return places
@@ -87,7 +87,7 @@ def start_text(arm: Arm) -> str:
     return describe(start) if isinstance(start, Recipe) else ""
 
 
-def moved(record: Record, arm: Arm, places: Mapping[str, Place]) -> Record:
+def moved(record: Record, arm: Arm, places: Mapping[str, NewPlace]) -> Record:
     """Returns a record with the text, key, start and facts that today's code gives it."""
     place = places[record.key]
     if isinstance(record, EnsembleRecord):

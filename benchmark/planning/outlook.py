@@ -16,7 +16,9 @@ def no_verdicts(studies: Sequence[TableRecord], seeds: int) -> list[str]:
             f"with {seeds} seed{'' if seeds == 1 else 's'} no row can have a verdict, which takes {LEAST} runs of the "
             f"variant and of the baseline; ask for --seeds {LEAST} or more"
         )
-    few = {(study.data, study.test_images or 0, study.margin) for study in studies if step(study) > study.margin}
+    few = {
+        (study.data, study.test_images or 0, study.margin) for study in studies if image_worth(study) > study.margin
+    }
     for data, images, margin in sorted(few):
         said.append(
             f"{data} has {images} test images, each worth {100 / images:.3g} points: no difference of the margin of "
@@ -25,7 +27,7 @@ def no_verdicts(studies: Sequence[TableRecord], seeds: int) -> list[str]:
     return said
 
 
-def step(study: TableRecord) -> float:
+def image_worth(study: TableRecord) -> float:
     """Returns what one test image of a table is worth, in points; 0 where their number is not known."""
     images = study.test_images
     return 100 / images if images else 0.0

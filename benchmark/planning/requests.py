@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmark.evidence.tables import Table
-from benchmark.planning.resolving import Need, look, targets
+from benchmark.planning.resolving import Need, counts_at_interim, targets
 from benchmark.store.records import About, Interim, TableName, TableRecord
 
 ADD_ONE = "add-one"  # the design of a grid in which each variant differs from its control by itself
@@ -48,7 +48,7 @@ class Stages:
 
     def then(self, seen: Sequence[Table], open_: Sequence[Need]) -> Stages:
         """Returns these with another interim test of the tables `seen`, and the seeds for those of `open_`."""
-        interims = {table.study.name: (*table.study.interims, look(table)) for table in seen}
+        interims = {table.study.name: (*table.study.interims, counts_at_interim(table)) for table in seen}
         by_table = {need.table.study.name: need.table for need in open_}
         wanted = {name: targets(table, [n for n in open_ if n.table is table]) for name, table in by_table.items()}
         return Stages({**self.interims, **interims}, {**self.wanted, **wanted})

@@ -41,7 +41,7 @@ class Need:
     seeds: int  # in all
 
 
-def look(table: Table) -> Look:
+def counts_at_interim(table: Table) -> Look:
     """Returns the runs per arm that count at this interim test: all if complete, else those counted last time."""
     before = (table.study.interims or ({},))[-1]
     planned = {arm.variant: arm.seeds for arm in table.study.arms}
@@ -52,7 +52,7 @@ def look(table: Table) -> Look:
 
 def news(table: Table) -> bool:
     """Whether a look would see runs of a variant that none has seen."""
-    before, now = (table.study.interims or ({},))[-1], look(table)
+    before, now = (table.study.interims or ({},))[-1], counts_at_interim(table)
     return any(now[name] > before.get(name, 0) for name in table.arms)
 
 
@@ -100,14 +100,14 @@ def promising_first(found: Sequence[Need], seconds: Mapping[str, float]) -> list
     def worth(need: Need) -> float:
         (arm,) = (arm for arm in need.table.study.arms if arm.variant == need.variant)
         runs = need.seeds - len(need.table.runs(need.variant))
-        return chance(need, sum(other.table is need.table for other in found)) / (
+        return chance_to_resolve(need, sum(other.table is need.table for other in found)) / (
             runs * seconds.get(arm.recipe, 1.0) or 1.0
         )
 
     return sorted(found, key=worth, reverse=True)
 
 
-def chance(need: Need, open_: int) -> float:
+def chance_to_resolve(need: Need, open_: int) -> float:
     """Returns the chance that the next interim test resolves a row if its effect is what it seems; an order, not a
     power."""
     table, margin = need.table, float(need.table.study.margin)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from benchmark.errors import UsageError
 from benchmark.planning.studies import Study, toured
-from benchmark.store.names import EVERYTHING, Named, Pick, picks, plain
+from benchmark.store.names import EVERYTHING, Named, Pick, canonical_name, picks
 
 TOUR = "tour"  # the word that stands for it
 
@@ -42,9 +42,9 @@ def selected(only: str | None, tables: Sequence[Study], broken: Collection[str] 
     `broken` has the modules that cannot be used, whose names select nothing. Raises UsageError for an empty text, a
     name that is not there, with the nearest names, and for a selection of baselines alone.
     """
-    if only is None or plain(only) == TOUR:
+    if only is None or canonical_name(only) == TOUR:
         return the_tour(tables)
-    if EVERYTHING in map(plain, only.split(",")):
+    if EVERYTHING in map(canonical_name, only.split(",")):
         return Selection(None)
     named = [Named(each.ablation.name, each.context, (*each.arms, *each.same)) for each in tables]
     found = Selection(tuple(picks(only, named, broken)))

@@ -16,7 +16,7 @@ from benchmark.planning.requests import ADD_ONE, Request
 from benchmark.planning.rounds import origin, run_of
 from benchmark.planning.studies import Study
 from benchmark.recipe import Arm, Ensemble, Recipe
-from benchmark.store.names import EVERYTHING, Named, picks, plain
+from benchmark.store.names import EVERYTHING, Named, canonical_name, picks
 from benchmark.store.records import ArmRecord, RunRecord, TableRecord
 
 Precision = Literal["fp32", "bf16"]
@@ -102,7 +102,7 @@ def chosen(records: Sequence[RunRecord], tables: Sequence[TableRecord], only: st
 
     Raises UsageError for a name that no stored table has.
     """
-    if only is None or plain(only) == EVERYTHING:
+    if only is None or canonical_name(only) == EVERYTHING:
         return list(records)
     named = [Named(t.ablation, t.context, (*(arm.variant for arm in t.arms), *t.same)) for t in tables]
     wanted = picks(only, named)

@@ -55,7 +55,7 @@ def published(table: Study, data: str) -> dict[str, Published]:
     return {name: value for name, value in values.items() if name in there}
 
 
-def joined(planned: TableRecord, whole: TableRecord, earlier: TableRecord) -> TableRecord:
+def join_plans(planned: TableRecord, whole: TableRecord, earlier: TableRecord) -> TableRecord:
     """Returns a table planned in part together with those of its arms that a store has from earlier plans.
 
     `whole` is the table with all its arms as today's code plans them: an arm that has another recipe by now, or is of

@@ -60,7 +60,7 @@ def write(
             (out / folder).mkdir(parents=True, exist_ok=True)
         target = Gallery(out / "plots", more)
         swept = {name: there for name, table in named.items() if (there := sweep(table, store))}
-        drawn = gallery.draw(named, swept, store, past, target)
+        drawn = gallery.draw_all(named, swept, store, past, target)
         standing = shortlists.candidates(named)
         for path, text in texts.items():
             save(out / path, text)
@@ -70,7 +70,7 @@ def write(
             "variants": variants.every(standing, named, overview.ablations),
             "shortlists": shortlists.shortlists(named),
             "figures": time_plot.draw(standing, target),
-            "elsewhere": elsewhere.tricks(named.values()),
+            "elsewhere": elsewhere.tricks_elsewhere(named.values()),
         }
         save(out / "index.md", render.markdown(overview, **shown))
         save(out / "index.html", render.html(overview, **shown))
@@ -108,7 +108,7 @@ def write_lists(store: Store, document: Path) -> None:
 def by_name(found: Sequence[Table]) -> dict[str, Table]:
     """Returns tables by the names of their files; those with equal recipes are one."""
     shown = without_twins(found)
-    return dict(zip(names([table.study for table in shown]), shown, strict=True))
+    return dict(zip(file_names([table.study for table in shown]), shown, strict=True))
 
 
 def numbers(named: Mapping[str, Table], rows: Sequence[str] = ()) -> dict[str, str]:
@@ -123,7 +123,7 @@ def numbers(named: Mapping[str, Table], rows: Sequence[str] = ()) -> dict[str, s
         f"tables/{name}.{kind}": text for name, each in named.items() for kind, text in exports.files(each).items()
     }
     texts["effects.csv"] = effects.csv(found)
-    texts["main.tex"] = exports.main_table(shortlists.chosen(named, rows))
+    texts["main.tex"] = exports.main_table(shortlists.choose_rows(named, rows))
     if made := [decision for table in found for decision in decisions(table)]:
         texts["ensembles.csv"] = effects.ensembles_csv(made)
     if crossed := factors(found):
@@ -144,7 +144,7 @@ def draw_log(log: Log, name: str, path: Path) -> Path:
     return path
 
 
-def names(studies: Sequence[TableRecord]) -> list[str]:
+def file_names(studies: Sequence[TableRecord]) -> list[str]:
     """Returns a file name for each table: its ablation and context, its data and budget where there are several."""
     several = len({(study.data, study.budget) for study in studies}) > 1
     parts = [[each.ablation, each.context, *([each.data, each.budget] if several else [])] for each in studies]

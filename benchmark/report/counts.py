@@ -16,7 +16,7 @@ DIRTY = "-dirty"  # what git describe puts behind the commit of changed code
 
 
 @dataclass(frozen=True)
-class Counts:
+class RunCounts:
     """Runs, each counted once however many tables share it."""
 
     planned: int
@@ -26,7 +26,7 @@ class Counts:
     unused: int  # stored, and in none of the tables
 
 
-def unique(values: Iterable[Any]) -> list[Any]:
+def distinct(values: Iterable[Any]) -> list[Any]:
     """Returns each value once, in the order of first occurrence."""
     return list(dict.fromkeys(values))
 
@@ -39,13 +39,13 @@ def records_of(found: Iterable[Table]) -> list[Finished]:
 
 def members_of(finished: Iterable[Finished], found: Iterable[Table], used: Sequence[RunRecord]) -> list[RunRecord]:
     """Returns the finished runs beyond `used` that stand in the tables only as members of ensembles."""
-    recipes = {(table.study.fingerprint, text) for table in found for text in trained(table.study)}
+    recipes = {(table.study.fingerprint, text) for table in found for text in planned_runs(table.study)}
     there = {record.key for record in used}
     runs = [run for run in finished if isinstance(run, RunRecord) and run.key not in there]
     return sorted((run for run in runs if (run.fingerprint, run.recipe) in recipes), key=lambda run: run.key)
 
 
-def trained(study: TableRecord) -> dict[str, int]:
+def planned_runs(study: TableRecord) -> dict[str, int]:
     """Returns the runs that a table takes of each recipe, by its text, members of ensembles included."""
     return study.trained or {arm.recipe: arm.seeds for arm in (study.control, *study.arms)}
 
@@ -98,13 +98,13 @@ def moment(timestamp: str) -> str:
     return timestamp[:16].replace("T", " ")
 
 
-def counts(records: Iterable[Record], found: Iterable[Table], used: Sequence[RunRecord]) -> Counts:
+def count_runs(records: Iterable[Record], found: Iterable[Table], used: Sequence[RunRecord]) -> RunCounts:
     """Returns what was planned, and what became of it. A recipe's runs are planned once for all its tables."""
     wanted: Counter[tuple[str, str]] = Counter()
     places: dict[tuple[str, str], str] = {}
     for table in found:
         names = {arm.recipe: arm.variant for arm in reversed((table.study.control, *table.study.arms))}
-        for text, seeds in trained(table.study).items():
+        for text, seeds in planned_runs(table.study).items():
             recipe = table.study.fingerprint, text
             wanted[recipe] = max(wanted[recipe], seeds)
             places.setdefault(recipe, f"{heading(table.study)}: {names.get(text, 'a member of ensembles')}")
@@ -112,7 +112,7 @@ def counts(records: Iterable[Record], found: Iterable[Table], used: Sequence[Run
     runs = [record for record in records if not isinstance(record, EnsembleRecord)]
     stored = sorted(runs, key=lambda record: (record.recipe, record.seed))
     planned = [record for record in stored if (record.fingerprint, record.recipe) in wanted]
-    return Counts(
+    return RunCounts(
         planned=wanted.total(),
         missing=(wanted - there).total(),
         diverged=sum(record.diverged for record in used),

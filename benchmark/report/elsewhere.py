@@ -12,7 +12,7 @@ from itertools import combinations
 
 from benchmark.evidence.comparison import Difference, holm, minus, nearness
 from benchmark.evidence.power import ALPHA, LEAST
-from benchmark.evidence.tables import Row, Table, comparison_of, gap
+from benchmark.evidence.tables import Row, Table, comparison_of, row_difference
 from benchmark.report.text import digits_of, in_numbers
 
 RESOLVED = {"helps", "hurts", "equivalent"}
@@ -22,7 +22,7 @@ ORDER = (CHANGES, DIFFERS, SAME, ALIKE, OPEN)
 
 
 @dataclass(frozen=True)
-class Place:
+class EffectElsewhere:
     """An effect in one place."""
 
     name: str
@@ -31,11 +31,11 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Trick:
+class TrickElsewhere:
     """A variant that was measured in two or more places."""
 
     name: str
-    places: list[Place]
+    places: list[EffectElsewhere]
     word: str
 
 
@@ -49,9 +49,9 @@ class Found:
     margin: float  # points
 
 
-def tricks(found: Iterable[Table]) -> list[Trick]:
+def tricks_elsewhere(found: Iterable[Table]) -> list[TrickElsewhere]:
     """Returns those measured in two or more places; those whose sign changes first, then by what is known of them."""
-    several = {name: places for name, places in gathered(found).items() if len(places) > 1}
+    several = {name: places for name, places in group_by_trick(found).items() if len(places) > 1}
     pairs = [
         (name, one, other)
         for name, places in several.items()
@@ -66,11 +66,11 @@ def tricks(found: Iterable[Table]) -> list[Trick]:
     ps: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for (name, _, _), p, near in zip(pairs, apart, close, strict=True):
         ps.setdefault(name, []).append((p, near))
-    shown = [trick(f"{name[0]}: {name[1]}", places, ps.get(name, [])) for name, places in several.items()]
+    shown = [trick_elsewhere(f"{name[0]}: {name[1]}", places, ps.get(name, [])) for name, places in several.items()]
     return sorted(shown, key=lambda one: ORDER.index(one.word))
 
 
-def gathered(found: Iterable[Table]) -> dict[tuple[str, str], list[Found]]:
+def group_by_trick(found: Iterable[Table]) -> dict[tuple[str, str], list[Found]]:
     """Returns the places of each variant, by the names of its ablation and its own."""
     places: dict[tuple[str, str], dict[tuple[str, str, str], Found]] = {}
     for table in found:
@@ -80,7 +80,7 @@ def gathered(found: Iterable[Table]) -> dict[tuple[str, str], list[Found]]:
             here = places.setdefault((row.ablation, row.variant), {})
             same = comparison_of(table, row)
             contexts = (*here[same].contexts, row.context) if same in here else (row.context,)
-            here[same] = Found(row, contexts, gap(table, row.variant), table.study.margin)
+            here[same] = Found(row, contexts, row_difference(table, row.variant), table.study.margin)
     return {name: list(each.values()) for name, each in places.items()}
 
 
@@ -89,12 +89,12 @@ def both(one: Found, other: Found) -> bool:
     return min(one.row.n, one.row.n_control, other.row.n, other.row.n_control) >= LEAST
 
 
-def trick(name: str, places: Sequence[Found], ps: Sequence[tuple[float, float]]) -> Trick:
+def trick_elsewhere(name: str, places: Sequence[Found], ps: Sequence[tuple[float, float]]) -> TrickElsewhere:
     """Returns one line. Places are told apart by what differs between them."""
     parts = [(each.row.data, each.row.budget, " = ".join(each.contexts)) for each in places]
     telling = [n for n in range(3) if len({part[n] for part in parts}) > 1]
     shown = [
-        Place(
+        EffectElsewhere(
             ", ".join(part[n] for n in telling if part[n]) or "no context",
             in_numbers(each.row.effect, each.row.ci_low, each.row.ci_high, digits_of(each.margin)),
             each.row.verdict,
@@ -102,10 +102,10 @@ def trick(name: str, places: Sequence[Found], ps: Sequence[tuple[float, float]])
         for each, part in zip(places, parts, strict=True)
     ]
     whole = len(ps) == len(places) * (len(places) - 1) // 2
-    return Trick(name, shown, word([each.row.verdict for each in places], ps if whole else []))
+    return TrickElsewhere(name, shown, joint_word([each.row.verdict for each in places], ps if whole else []))
 
 
-def word(verdicts: Sequence[str], ps: Sequence[tuple[float, float]]) -> str:
+def joint_word(verdicts: Sequence[str], ps: Sequence[tuple[float, float]]) -> str:
     """Returns what the places say together.
 
     `ps`: of each pair of places, corrected: of no difference of their effects, and of one of the margin or more; none

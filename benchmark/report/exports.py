@@ -15,8 +15,8 @@ from benchmark.evidence.tables import Table, points
 from benchmark.report import spreadsheet
 from benchmark.report.cells import NOTHING, baseline, line, p_value
 from benchmark.report.counts import heading
-from benchmark.report.markdown import plain
-from benchmark.report.shortlists import Candidate, accuracy, effect, time
+from benchmark.report.markdown import plain_cell
+from benchmark.report.shortlists import Candidate, accuracy_text, effect_text, time
 from benchmark.report.text import control_name, digits_of
 
 HEADINGS = ("variant", "runs", "accuracy, % ± std", "effect [95 % interval]", "p (Holm)", "verdict", "step time")
@@ -76,7 +76,7 @@ def lines(table: Table) -> list[list[str]]:
 def markdown(table: Table) -> str:
     """Returns a table of GitHub's Markdown."""
     sides = [":--" if side == "l" else "--:" for side in ALIGNED]
-    rows = [list(HEADINGS), sides, *([plain(text) for text in each] for each in lines(table))]
+    rows = [list(HEADINGS), sides, *([plain_cell(text) for text in each] for each in lines(table))]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
@@ -116,7 +116,11 @@ def main_table(groups: Sequence[Sequence[Candidate]]) -> str:
 def cells(each: Candidate) -> list[str]:
     """Returns what a line of the main table says."""
     digits, row = digits_of(each.study.margin), each.row
-    numbers = [accuracy(each, digits).removesuffix(" %"), effect(each, digits) or NOTHING, p_value(row.p_adjusted)]
+    numbers = [
+        accuracy_text(each, digits).removesuffix(" %"),
+        effect_text(each, digits) or NOTHING,
+        p_value(row.p_adjusted),
+    ]
     return [each.title, str(row.n), *numbers, row.verdict, time(row)]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.evidence.factors import Cell, Factors, Margin, line
+from benchmark.evidence.factors import FactorCell, Factors, Margin, factor_line
 from benchmark.report import spreadsheet
 from benchmark.report.text import digits_of, in_numbers
 
@@ -51,7 +51,7 @@ def shown(table: Factors, several: bool) -> FactorTable:
     )
 
 
-def show(cell: Cell, table: Factors) -> Shown:
+def show(cell: FactorCell, table: Factors) -> Shown:
     """Returns one cell in words."""
     digits = digits_of(table.margin)
     control = "training from scratch" if table.scratch else "the baseline"
@@ -87,7 +87,7 @@ def runs(count: int) -> str:
 
 def csv(found: Sequence[Factors]) -> str:
     """Returns the text of factors.csv: a line for each cell."""
-    frame = pd.DataFrame([line(table, cell) for table in found for cell in table.cells])
+    frame = pd.DataFrame([factor_line(table, cell) for table in found for cell in table.cells])
     counts = {name: "Int64" for name in frame.columns if name == "n" or name.endswith("_n")}
     whole = frame.astype(counts)  # or a missing value would turn the others into 3.0
     return spreadsheet.csv(whole)

@@ -16,16 +16,16 @@ from benchmark.report.style import Gallery, Picture
 from benchmark.store.store import Store
 
 FEW = 16  # tables: starting a process takes as long as drawing some of them
-MOST = 8  # processes
+MOST_PROCESSES = 8  # processes
 Pictures = dict[str, Picture]  # by the names of their files
 
 
-def draw(
+def draw_all(
     named: Mapping[str, Table], swept: Mapping[str, Sweep], store: Store, past: pd.DataFrame, gallery: Gallery
 ) -> dict[str, Pictures]:
     """Writes the plots of tables that have runs and returns them by the names of their tables."""
     there = {name: table for name, table in named.items() if any(table.arms.values())}
-    count = min(MOST, cores())
+    count = min(MOST_PROCESSES, cores())
     if count < 2 or len(there) < FEW:
         drawn = {name: draw_table(table, past, gallery, name) for name, table in there.items()}
         return {name: each | draw_sweep(name, named, swept, store, gallery) for name, each in drawn.items()}

@@ -14,8 +14,8 @@ from matplotlib.ticker import FuncFormatter
 from benchmark.claim import CONTROL
 from benchmark.errors import UsageError
 from benchmark.evidence.tables import Table
-from benchmark.report.style import LETTER, LIGHT, STYLE, Gallery, Picture, canvas, look, write_names
-from benchmark.report.text import subtitle, tick, title
+from benchmark.report.style import LETTER, LIGHT, STYLE, Gallery, Picture, canvas, line_style, write_names
+from benchmark.report.text import plot_title, subtitle, tick
 from benchmark.store.store import Store
 
 PLACE = ["data", "budget", "ablation", "context", "variant"]
@@ -69,9 +69,9 @@ def timeline(table: Table, noted: pd.DataFrame) -> Figure:
     height, width = max(2.4, 0.2 * lines), max(3.6, 0.95 * len(references))
     edges = 0.62, 0.5 + LETTER * longest, 0.86, 0.75
     figure, (axes,) = canvas(
-        f"{title(table)}: effects at accepted references", subtitle(table), [width], height, edges
+        f"{plot_title(table)}: effects at accepted references", subtitle(table), [width], height, edges
     )
-    looks = {arm: look(at) for at, arm in enumerate(names, start=1)}
+    looks = {arm: line_style(at) for at, arm in enumerate(names, start=1)}
     axes.axhline(0, color=LIGHT["ink"], linewidth=1)
     for arm, part in frame.groupby("arm", sort=False):
         colour, dashes, line = looks[str(arm)]

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from benchmark.claim import Additive
 from benchmark.evidence.judgements import Judgement, judgements
 from benchmark.evidence.tables import Table
-from benchmark.report.style import LETTER, LIGHT, STYLE, TYPE, Gallery, Look, Picture, canvas
+from benchmark.report.style import LETTER, LIGHT, STYLE, TYPE, Gallery, MatplotlibOptions, Picture, canvas
 from benchmark.report.text import digits_of, signed, subtitle
 
 CELL = 1.15  # inches, of a heat map
@@ -77,14 +77,14 @@ def fill(
     effect, low, high = found
     answered = effect is not None and word in ("helps", "hurts", "equivalent")
     colour = LIGHT.get(word, LIGHT["unresolved"])
-    style: Look = {"facecolor": "none", "edgecolor": LIGHT["unresolved"], "linestyle": (0, (3, 2))}
+    style: MatplotlibOptions = {"facecolor": "none", "edgecolor": LIGHT["unresolved"], "linestyle": (0, (3, 2))}
     if answered:
         depth = 0.15 + 0.5 * abs(effect or 0.0) / most
         axes.add_patch(Rectangle((across + 0.04, down + 0.04), 0.92, 0.92, facecolor=colour, alpha=depth, linewidth=0))
         style = {"facecolor": "none", "edgecolor": colour}
     axes.add_patch(Rectangle((across + 0.04, down + 0.04), 0.92, 0.92, linewidth=1, **style))
     ink = LIGHT["ink"] if answered else LIGHT["muted"]
-    middle: Look = {"ha": "center", "va": "center"}
+    middle: MatplotlibOptions = {"ha": "center", "va": "center"}
     if effect is None:
         axes.text(across + 0.5, down + 0.5, "not measured", color=ink, fontsize=TYPE - 1, **middle)
         return

@@ -20,10 +20,10 @@ from benchmark.evidence.own import Judged, OwnRow, OwnTable, frame_of
 from benchmark.evidence.power import LEAST
 from benchmark.report.cells import NOTHING, p_value
 from benchmark.report.exports import escaped
-from benchmark.report.markdown import plain
-from benchmark.report.style import LETTER, LIGHT, LINEAR, STYLE, TYPE, canvas, is_wide, svg
-from benchmark.report.table_plots import PANEL, mark, set_scale, write_columns
-from benchmark.report.text import digits_of, in_numbers, number
+from benchmark.report.markdown import plain_cell
+from benchmark.report.style import LETTER, LIGHT, LINEAR, STYLE, TYPE, canvas, is_logarithmic, svg
+from benchmark.report.table_plots import PANEL, draw_intervals, set_scale, write_columns
+from benchmark.report.text import digits_of, in_numbers, numeral
 from benchmark.store.files import reporting_write_errors
 
 ALIGNED = "lrrrrl"  # columns: words to the left, numbers to the right
@@ -142,8 +142,12 @@ def markdown(judged: Judged) -> str:
     parts = []
     for table in judged.tables:
         sides = [":--" if side == "l" else "--:" for side in ALIGNED]
-        rows = [list(map(plain, headings(judged))), sides, *(list(map(plain, row)) for row in lines(judged, table))]
-        heading = f"### {plain(table.group)}\n\n" if table.group else ""
+        rows = [
+            list(map(plain_cell, headings(judged))),
+            sides,
+            *(list(map(plain_cell, row)) for row in lines(judged, table)),
+        ]
+        heading = f"### {plain_cell(table.group)}\n\n" if table.group else ""
         parts.append(heading + "".join(f"| {' | '.join(row)} |\n" for row in rows))
     return "\n".join(parts)
 
@@ -193,9 +197,9 @@ def forest(judged: Judged, table: OwnTable) -> Figure:
     for colour, of_row, place in zip(colours, dots, places, strict=True):
         apart = place + np.linspace(-DOT, DOT, len(of_row)) if len(of_row) > 1 else [place]
         axes.scatter(of_row, apart, s=12, color=colour, alpha=0.45, linewidth=0, zorder=2)
-    mark(axes, rows, places[:-1])
+    draw_intervals(axes, rows, places[:-1])
     write_columns(axes, rows, places[:-1], columns, decimals(judged))
-    scale = f"linear within ±{number(LINEAR * margin)}, logarithmic beyond" if is_wide(extents, margin) else ""
+    scale = f"linear within ±{numeral(LINEAR * margin)}, logarithmic beyond" if is_logarithmic(extents, margin) else ""
     better = "lower is better" if judged.results.lower_is_better else "higher is better"
     unit = f"{judged.results.unit} against" if judged.results.unit else "difference from"
     axes.set_xlabel(f"{unit} {table.control}; {better}\n{scale}".strip(), linespacing=1.4)
@@ -220,7 +224,7 @@ def methods(judged: Judged) -> str:
     ]
     if judged.margin:
         sentences.append(
-            f"Equivalence within {number(judged.margin)}{unit} was tested with two one-sided tests (Schuirmann 1987)."
+            f"Equivalence within {numeral(judged.margin)}{unit} was tested with two one-sided tests (Schuirmann 1987)."
         )
     sentences.append(
         "The p values of each table were corrected by Holm's method (1979), those of difference and those of "

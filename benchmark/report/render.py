@@ -16,9 +16,9 @@ from markupsafe import Markup, escape
 
 from benchmark.report.cells import NOTHING, SIGNS
 from benchmark.report.legend import marked
-from benchmark.report.markdown import plain
+from benchmark.report.markdown import plain_cell
 from benchmark.report.published import Paper
-from benchmark.report.shortlists import Candidate, accuracy, effect, time, verdict
+from benchmark.report.shortlists import Candidate, accuracy_text, effect_text, time, verdict_text
 from benchmark.report.shortlists import markdown as lists_markdown
 from benchmark.report.style import INKS, inline
 from benchmark.report.text import digits_of, signed
@@ -40,7 +40,7 @@ def html(overview: Overview, **more: Any) -> str:
     """Returns index.html. `more`: `variants`, `shortlists`, `elsewhere`, and `figures` by data set and budget."""
     template = templates().get_template("page.html.j2")
     script = resources.files("benchmark.report").joinpath("page.js").read_text(encoding="utf-8")
-    policy = POLICY.format(sources=" ".join(f"'sha256-{digest(each)}'" for each in (MARK, script)))
+    policy = POLICY.format(sources=" ".join(f"'sha256-{csp_hash(each)}'" for each in (MARK, script)))
     several = len({(each.data, each.budget) for each in more["shortlists"]}) > 1
     shown = {
         "page": overview,
@@ -50,7 +50,7 @@ def html(overview: Overview, **more: Any) -> str:
         "picture": picture,
         "policy": policy,
         "several": several,
-        "points": points,
+        "points": effect_points,
         "interval": interval,
         "time": time,
     }
@@ -62,7 +62,7 @@ def papers_markdown(found: Sequence[Paper]) -> str:
     return templates().get_template("papers.md.j2").render(papers=found, nothing=NOTHING)
 
 
-def points(each: Candidate) -> str:
+def effect_points(each: Candidate) -> str:
     """Returns a variant's effect without its interval."""
     return NOTHING if each.row.effect is None else signed(each.row.effect, digits_of(each.study.margin))
 
@@ -70,10 +70,10 @@ def points(each: Candidate) -> str:
 def interval(each: Candidate) -> str:
     """Returns a variant's effect with its interval, its accuracy and its verdict."""
     digits = digits_of(each.study.margin)
-    return f"{effect(each, digits)}, {accuracy(each, digits)}, {verdict(each)}"
+    return f"{effect_text(each, digits)}, {accuracy_text(each, digits)}, {verdict_text(each)}"
 
 
-def digest(script: str) -> str:
+def csp_hash(script: str) -> str:
     """Returns what a Content-Security-Policy calls a script, https://www.w3.org/TR/CSP3/#grammardef-hash-source."""
     return b64encode(sha256(script.encode()).digest()).decode()
 
@@ -90,8 +90,8 @@ def templates() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters |= {
-        "plain": plain,
-        "bare": bare,
+        "plain": plain_cell,
+        "bare": bare_link,
         "safe_link": safe_link,
         "marked": marked,
         "query": urlencode,
@@ -121,7 +121,7 @@ def safe_link(link: str) -> bool:
     return re.match(r"https?://[^\s<>\"'`]+$", link) is not None
 
 
-def bare(link: str) -> str:
+def bare_link(link: str) -> str:
     """Returns a link as readers write it."""
     return re.sub(r"^https?://(www\.)?", "", link)
 

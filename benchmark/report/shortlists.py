@@ -16,13 +16,13 @@ from benchmark.evidence.judgements import more_seeds
 from benchmark.evidence.tables import Row, Table
 from benchmark.report import titles
 from benchmark.report.cells import NOTHING, SIGNS, times
-from benchmark.report.markdown import plain
+from benchmark.report.markdown import plain_cell
 from benchmark.report.text import digits_of, in_numbers
-from benchmark.store.names import plain as alike
+from benchmark.store.names import canonical_name as alike
 from benchmark.store.records import ArmRecord, TableRecord
 
 BEGIN, END = "<!-- effects:begin -->", "<!-- effects:end -->"
-SHOWN = 8  # tricks of a list in a document
+TRICKS_SHOWN = 8  # tricks of a list in a document
 PRICES = {  # fields of a recipe or an ensemble that make more of everything; what a row then costs besides
     "network": "another network",
     "convolution": "another network",
@@ -193,16 +193,16 @@ def entry(variants: Sequence[Candidate]) -> Entry:
     return Entry(max(variants, key=lambda each: each.row.effect or 0.0), len(variants) - 1)
 
 
-def markdown(found: Sequence[Shortlists], shown: int = SHOWN) -> str:
+def markdown(found: Sequence[Shortlists], shown: int = TRICKS_SHOWN) -> str:
     """Returns the lists as Markdown, at most `shown` tricks of each."""
-    return "\n".join(part for each in found for part in parts(each, shown)) + "\n" if found else ""
+    return "\n".join(part for each in found for part in list_lines(each, shown)) + "\n" if found else ""
 
 
-def parts(each: Shortlists, shown: int) -> list[str]:
+def list_lines(each: Shortlists, shown: int) -> list[str]:
     """Returns the lines of one data set and budget."""
     digits = digits_of(each.margin)
     known = "" if each.accuracy is None else f" of {each.accuracy:.{digits}f} %"
-    where = f"{plain(each.data)}, budget {plain(each.budget)}"
+    where = f"{plain_cell(each.data)}, budget {plain_cell(each.budget)}"
     lines = [f"Against the baseline{known} test accuracy on {where} ({each.runs} runs of it); effects in points.", ""]
     for heading, entries in headings(each):
         if not entries:
@@ -210,8 +210,10 @@ def parts(each: Shortlists, shown: int) -> list[str]:
         lines += [f"**{heading}**", "", "| trick | accuracy | effect [95 % interval] | training time | verdict |"]
         lines += ["|---|---:|---:|---:|---|"]
         for one in entries[:shown]:
-            cells = (title_of(one), accuracy(one.best, digits), effect(one.best, digits), time(one.best.row))
-            lines.append(f"| {' | '.join(plain(cell) for cell in cells)} | {plain(verdict(one.best))} |")
+            cells = (title_of(one), accuracy_text(one.best, digits), effect_text(one.best, digits), time(one.best.row))
+            lines.append(
+                f"| {' | '.join(plain_cell(cell) for cell in cells)} | {plain_cell(verdict_text(one.best))} |"
+            )
         lines += ["", *([f"… and {len(entries) - shown} more.", ""] if len(entries) > shown else [])]
     return lines
 
@@ -231,12 +233,12 @@ def title_of(one: Entry) -> str:
     return one.best.title + (f" (+ {one.others} more)" if one.others else "")
 
 
-def accuracy(each: Candidate, digits: int) -> str:
+def accuracy_text(each: Candidate, digits: int) -> str:
     """Returns its mean test accuracy in percent."""
     return NOTHING if each.row.accuracy is None else f"{each.row.accuracy:.{digits}f} %"
 
 
-def effect(each: Candidate, digits: int) -> str:
+def effect_text(each: Candidate, digits: int) -> str:
     """Returns its effect with the interval, in points."""
     return in_numbers(each.row.effect, each.row.ci_low, each.row.ci_high, digits)
 
@@ -246,7 +248,7 @@ def time(row: Row) -> str:
     return f"{'' if row.time_measured or row.time_ratio is None else '≈ '}{times(row.time_ratio)}"
 
 
-def verdict(each: Candidate) -> str:
+def verdict_text(each: Candidate) -> str:
     """Returns the verdict with its sign, and what it takes or lacks."""
     row = each.row
     word = f"{SIGNS[row.verdict]} {row.verdict}" if row.verdict in SIGNS else row.verdict
@@ -275,14 +277,16 @@ def write_into(path: Path, named: Mapping[str, Table]) -> None:
         raise UsageError(f"cannot put the lists into {path}: {reason}") from reason
 
 
-def chosen(named: Mapping[str, Table], rows: Sequence[str]) -> list[list[Candidate]]:
+def choose_rows(named: Mapping[str, Table], rows: Sequence[str]) -> list[list[Candidate]]:
     """Returns groups of rows for one table: the rows of these names, else at most SHOWN of each short list.
 
     A row is named as its table and variant are, "ABLATION (context): VARIANT", in any case. Raises UsageError for
     one that is not there.
     """
     if not rows:
-        return [[one.best for one in entries[:SHOWN]] for each in shortlists(named) for _, entries in headings(each)]
+        return [
+            [one.best for one in entries[:TRICKS_SHOWN]] for each in shortlists(named) for _, entries in headings(each)
+        ]
     every = {table.row(each.row.variant): each for each in repeated(named) for table in named[each.section].names}
     there = {alike(name): each for name, each in every.items()}
     for name in rows:

@@ -44,7 +44,7 @@ LIGHT["no verdict"] = LIGHT["unresolved"]
 DASHES: list[Any] = [(None, None), (4, 1.5), (1.2, 1.2), (6, 1.5, 1.2, 1.5)]  # one more for every round of the colours
 COLOURS = 8  # arm0 to arm7
 LINEAR = 2.0  # margins on each side of zero that a wide axis shows at full size
-WIDE = 10.0  # margins that an effect must reach for the axis to turn logarithmic
+LOG_FROM = 10.0  # margins that an effect must reach for the axis to turn logarithmic
 TYPE = 9.0  # points
 LETTER = 0.08  # inches: more than the average letter of this size takes
 PIXELS = 96  # of an inch on a page
@@ -53,8 +53,8 @@ METADATA: dict[str, dict[str, None]] = {  # no dates and no versions: the same p
     "png": {"Software": None},
     "pdf": dict.fromkeys(("CreationDate", "Creator", "Producer")),
 }
-SHOWN = 1.5  # times the loss of guessing: losses above it do not matter
-Look = dict[str, Any]  # keyword arguments of matplotlib, which types each on its own
+SHOWN_RATIO = 1.5  # times the loss of guessing: losses above it do not matter
+MatplotlibOptions = dict[str, Any]  # keyword arguments of matplotlib, which types each on its own
 STYLE: dict[Any, Any] = {  # matplotlib types its keys one by one
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same widths on every machine
     "font.size": TYPE,
@@ -154,12 +154,12 @@ def svg(figure: Figure) -> str:
 
 def shorter(text: str) -> str:
     """Coordinates to a hundredth of a point, and fonts for machines without matplotlib's."""
-    text = re.sub(r' d="[^"]*"', lambda path: re.sub(r"\d+\.\d{3,}", rounded, path[0]), text)
+    text = re.sub(r' d="[^"]*"', lambda path: re.sub(r"\d+\.\d{3,}", round_coordinate, path[0]), text)
     text = re.sub(r"""(["']?)DejaVu Sans\1""", "'DejaVu Sans', Verdana, Arial, sans-serif", text)
     return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
 
 
-def rounded(digits: re.Match[str]) -> str:
+def round_coordinate(digits: re.Match[str]) -> str:
     """Returns a coordinate with two decimals."""
     return f"{float(digits[0]):.2f}".rstrip("0").rstrip(".")
 
@@ -195,25 +195,25 @@ def canvas(
         figure.add_axes((start / size[0], bottom / size[1], width / size[0], height / size[1]))
         for start, width in zip(starts, widths, strict=True)
     ]
-    at: Look = {"x": 0.15 / size[0], "va": "top", "in_layout": False}
+    at: MatplotlibOptions = {"x": 0.15 / size[0], "va": "top", "in_layout": False}
     figure.text(y=1 - 0.14 / size[1], s=heading, fontsize=TYPE + 2, fontweight="bold", **at)
     figure.text(y=1 - 0.38 / size[1], s=below, color=LIGHT["muted"], **at)
     return figure, panels
 
 
-def ends(rows: Sequence[Extent], margin: float) -> tuple[float, float]:
+def axis_limits(rows: Sequence[Extent], margin: float) -> tuple[float, float]:
     """Returns the lowest and the highest number to show; the band of the margin is always among them."""
     known = [end for row in rows for end in (row.effect, row.ci_low, row.ci_high) if end is not None]
     return min([*known, -1.5 * margin]), max([*known, 1.5 * margin])
 
 
-def is_wide(rows: Sequence[Extent], margin: float) -> bool:
+def is_logarithmic(rows: Sequence[Extent], margin: float) -> bool:
     """Whether the effect axis turns logarithmic beyond LINEAR margins.
 
     One broken variant 50 points below the others must not press them into one dot.
     """
-    low, high = ends(rows, margin)
-    return max(-low, high) > WIDE * margin
+    low, high = axis_limits(rows, margin)
+    return max(-low, high) > LOG_FROM * margin
 
 
 def further(end: float, linear: float) -> float:
@@ -221,7 +221,7 @@ def further(end: float, linear: float) -> float:
     return end * 1.25 if abs(end) > linear else end + np.copysign(0.15 * linear, end)
 
 
-def look(at: int) -> tuple[str, Any, float]:
+def line_style(at: int) -> tuple[str, Any, float]:
     """Returns colour, dashes and width of a line: the control's, then the arms' in their order."""
     if at == 0:
         return LIGHT["ink"], DASHES[0], 2.6
@@ -238,7 +238,7 @@ def write_names(
     inch = (high - low) / height
     rooms = [(0.06 + 0.13 * (1 + names[str(arm)].count("\n"))) * inch for arm in last_points.index]
     for (arm, end), place in zip(
-        last_points.iterrows(), spread(list(last_points["mean"]), rooms, low, high), strict=True
+        last_points.iterrows(), spread_labels(list(last_points["mean"]), rooms, low, high), strict=True
     ):
         start = (end["epoch"] - last) / (last - axes.get_xlim()[0]) + 1  # of the leader, in widths of the panel
         axes.plot(
@@ -250,11 +250,11 @@ def write_names(
             clip_on=False,
         )
         weight = "bold" if not arm else "normal"
-        style: Look = {"fontsize": TYPE - 0.5, "fontweight": weight, "linespacing": 1.05}
+        style: MatplotlibOptions = {"fontsize": TYPE - 0.5, "fontweight": weight, "linespacing": 1.05}
         axes.text(1.105, place, names[str(arm)], va="center", transform=axes.get_yaxis_transform(), **style)
 
 
-def spread(values: Sequence[float], rooms: Sequence[float], low: float, high: float) -> list[float]:
+def spread_labels(values: Sequence[float], rooms: Sequence[float], low: float, high: float) -> list[float]:
     """Returns positions near the rising `values`, each with its room about it, from `low` to `high` if
     they all fit."""
     shifts = [0.0, *np.cumsum([(a + b) / 2 for a, b in pairwise(rooms)])]  # of neighbours that touch

@@ -20,13 +20,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from benchmark.claim import CONTROL
-from benchmark.evidence.curves import PARTS
+from benchmark.evidence.curves import LEVEL_PARTS
 from benchmark.evidence.diagnosis import HUGE, RATES
 from benchmark.evidence.log import Log
-from benchmark.evidence.sweeps import Arm, Sweep, course, losses, width
+from benchmark.evidence.sweeps import Sweep, SweepArm, course, losses, width
 from benchmark.evidence.tables import Table
-from benchmark.report.style import LIGHT, SHOWN, STYLE, TYPE, Gallery, Look, Picture, canvas, spread
-from benchmark.report.text import number, subtitle, title
+from benchmark.report.style import (
+    LIGHT,
+    SHOWN_RATIO,
+    STYLE,
+    TYPE,
+    Gallery,
+    MatplotlibOptions,
+    Picture,
+    canvas,
+    spread_labels,
+)
+from benchmark.report.text import numeral, plot_title, subtitle
 from benchmark.store.records import RunRecord
 from benchmark.store.store import Store
 
@@ -76,7 +86,7 @@ def draw_log(log_: Log, name: str, path: Path) -> None:
             panel.set_ylabel("mean loss")
         if accuracies:
             panel = next(panels)
-            if complete(log_.train_accuracy) and complete(log_.validation_accuracy):
+            if all_finite(log_.train_accuracy) and all_finite(log_.validation_accuracy):
                 draw_gap(panel, np.array([log_.train_accuracy]), np.array([log_.validation_accuracy]))
                 name_gap(panel, log_.train_accuracy[-1], log_.validation_accuracy[-1])
             else:
@@ -89,7 +99,7 @@ def draw_log(log_: Log, name: str, path: Path) -> None:
         Gallery(path.parent, ("png",)).save(figure, path.name)
 
 
-def complete(values: Sequence[float]) -> bool:
+def all_finite(values: Sequence[float]) -> bool:
     """Returns whether there are values and all are finite."""
     return len(values) > 0 and all(map(isfinite, values))
 
@@ -112,21 +122,21 @@ def draw_epochs(axes: Axes, curves: Sequence[tuple[Sequence[float], str, str]], 
 
 def by_rate(table: Table, sweep: Sweep, store: Store) -> Figure:
     """Loss over epochs of one learning rate of each kind; the last loss of every run of the sweep."""
-    heading = f"{title(table)}: what the loss tells"
+    heading = f"{plot_title(table)}: what the loss tells"
     edges = 0.5, 0.2, 1.05, 0.55
     figure, (left, right) = canvas(heading, subtitle(table), [WIDER + 1, WIDER], TALL, edges, between=1.55)
-    top = SHOWN * log(sweep.classes)
+    top = SHOWN_RATIO * log(sweep.classes)
     names = []
-    for arm, word in typical(sweep):
+    for arm, word in typical_arms(sweep):
         kept = [there for run in arm.runs if (there := course(run, store)) and isfinite(there[0])]
         if not kept:
             continue
         courses = same_length(kept)
         middle = np.array([np.median(part[np.isfinite(part)]) for part in courses.T if np.isfinite(part).any()])
-        at = (np.arange(len(middle)) + 0.5) / PARTS * epochs_of(arm)
+        at = (np.arange(len(middle)) + 0.5) / LEVEL_PARTS * epochs_of(arm)
         shade(left, at, np.minimum(courses[:, : len(middle)], 2 * top), LIGHT[FATES[word]])
         left.plot(at, middle, color=LIGHT[FATES[word]], linewidth=1.8)
-        names.append((min(middle[-1], top), f"{number(arm.value)}: {word}", LIGHT[FATES[word]]))
+        names.append((min(middle[-1], top), f"{numeral(arm.value)}: {word}", LIGHT[FATES[word]]))
     left.set_ylim(0, top)
     left.set_xlim(0, epochs_of(sweep.arms[0]))
     left.set_xlabel("epoch")
@@ -150,20 +160,20 @@ def last_losses(axes: Axes, sweep: Sweep, store: Store, top: float) -> None:
             if finding and finding.word == word and (there := course(run, store))
         ]
         shown = [(rate, min(loss, top) if isfinite(loss) else top) for rate, loss in found]
-        look: Look = {"s": 30, "color": LIGHT[FATES[word]], "marker": MARKS[word], "linewidth": 0}
+        look: MatplotlibOptions = {"s": 30, "color": LIGHT[FATES[word]], "marker": MARKS[word], "linewidth": 0}
         axes.scatter([rate for rate, _ in shown], [loss for _, loss in shown], label=word, clip_on=False, **look)
     axes.set_ylim(0, top)
     axes.set_xlabel("learning rate; shaded: those that are good")
     axes.set_title("the same at the end, each run", loc="left", fontsize=TYPE, color=LIGHT["muted"])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: numeral(value)))
     axes.legend(frameon=False, fontsize=TYPE - 0.5, loc="lower left", handletextpad=0.2, borderpad=0)
     tidy(axes)
 
 
-def typical(sweep: Sweep) -> list[tuple[Arm, str]]:
+def typical_arms(sweep: Sweep) -> list[tuple[SweepArm, str]]:
     """Returns an arm of each kind of learning rate: of the good ones the best, of the others the worst."""
-    by_word: dict[str, list[Arm]] = {}
+    by_word: dict[str, list[SweepArm]] = {}
     for arm in sweep.arms:
         if arm.majority:
             by_word.setdefault(arm.majority[0].word, []).append(arm)
@@ -173,16 +183,16 @@ def typical(sweep: Sweep) -> list[tuple[Arm, str]]:
 
 def by_batch(table: Table, sweep: Sweep, store: Store) -> Figure:
     """Loss of every batch of one run of three batch sizes; the width of the band of every run of the sweep."""
-    heading = f"{title(table)}: the band of the per-batch loss"
+    heading = f"{plot_title(table)}: the band of the per-batch loss"
     shown = [arm for arm in three(sweep) if losses(arm.runs[0], store)]
     edges = 0.55, 0.2, 1.05, 0.55
     widths = [SMALL] * len(shown) + [WIDER]
     figure, panels = canvas(heading, subtitle(table), widths, TALL, edges, between=0.45)
-    top = SHOWN * log(sweep.classes)
+    top = SHOWN_RATIO * log(sweep.classes)
     for panel, arm in zip(panels, shown, strict=False):
         draw_batches(panel, losses(arm.runs[0], store), epochs_of(arm))
         panel.set_ylim(0, top)
-        panel.set_title(f"batches of {number(arm.value)}", loc="left", fontsize=TYPE, color=LIGHT["muted"])
+        panel.set_title(f"batches of {numeral(arm.value)}", loc="left", fontsize=TYPE, color=LIGHT["muted"])
     if shown:
         panels[0].set_ylabel("loss")
     widths_by_size(panels[-1], sweep, store)
@@ -205,7 +215,7 @@ def widths_by_size(axes: Axes, sweep: Sweep, store: Store) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(FixedLocator([arm.value for arm in sweep.arms]))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: numeral(value)))
     axes.set_xlabel("images in a batch")
     axes.set_title("width of the band, % of the loss", loc="left", fontsize=TYPE, color=LIGHT["muted"])
     tidy(axes)
@@ -214,7 +224,7 @@ def widths_by_size(axes: Axes, sweep: Sweep, store: Store) -> None:
 def by_capacity(table: Table, sweep: Sweep) -> Figure:
     """Returns a figure of training and validation accuracy over epochs of three networks; after the last epoch, of
     all."""
-    heading = f"{title(table)}: training and validation accuracy"
+    heading = f"{plot_title(table)}: training and validation accuracy"
     shown = [arm for arm in three(sweep) if whole(arm)]
     edges = 0.6, 0.95, 1.05, 0.55
     widths = [SMALL] * len(shown) + [WIDER]
@@ -264,7 +274,7 @@ def last(run: RunRecord, field: str) -> float:
     return run.validation_accuracy[-1] if field == "validation_accuracy" else run.train_accuracy or 0.0
 
 
-def whole(arm: Arm) -> list[RunRecord]:
+def whole(arm: SweepArm) -> list[RunRecord]:
     """Returns the runs that did not diverge."""
     return [run for run in arm.runs if run.status == "done"]
 
@@ -280,7 +290,7 @@ def draw_batches(axes: Axes, values: Sequence[float], epochs: int | None) -> Non
     shown = extremes(loss, DRAWN // 2)
     axes.plot((shown + 1) * scale, loss[shown], color=LOSS, alpha=0.35, linewidth=0.6)
     at = np.unique(np.linspace(0, len(loss) - 1, min(len(loss), DRAWN)).round().astype(np.int64))
-    mean, deviation = running(loss, at, max(2, len(loss) // PARTS))
+    mean, deviation = running(loss, at, max(2, len(loss) // LEVEL_PARTS))
     axes.fill_between((at + 1) * scale, mean - deviation, mean + deviation, color=LOSS, alpha=0.2, linewidth=0)
     axes.plot((at + 1) * scale, mean, color=LIGHT["ink"], linewidth=1.3)
     axes.set_xlim(0, len(loss) * scale)
@@ -346,7 +356,7 @@ def write_ends(axes: Axes, names: Sequence[tuple[float, str, str]]) -> None:
     low, high = axes.get_ylim()
     ordered = sorted(names)
     room = 0.19 * (high - low) / TALL
-    places = spread([value for value, _, _ in ordered], [room] * len(ordered), low, high)
+    places = spread_labels([value for value, _, _ in ordered], [room] * len(ordered), low, high)
     for (_, text, colour), place in zip(ordered, places, strict=True):
         axes.text(1.03, place, text, color=colour, va="center", transform=axes.get_yaxis_transform())
 
@@ -358,13 +368,13 @@ def same_length(curves: Sequence[Sequence[float]]) -> Values:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def three(sweep: Sweep) -> list[Arm]:
+def three(sweep: Sweep) -> list[SweepArm]:
     """Returns the ends of a sweep and the control, or the middle if the control is one of the ends."""
     inner = [arm for arm in sweep.arms[1:-1] if arm.variant == CONTROL] or [sweep.arms[len(sweep.arms) // 2]]
     return [sweep.arms[0], inner[0], sweep.arms[-1]]
 
 
-def epochs_of(arm: Arm) -> int:
+def epochs_of(arm: SweepArm) -> int:
     """Returns the epochs of the longest run."""
     return max(len(run.epoch_train_accuracy) for run in arm.runs)
 

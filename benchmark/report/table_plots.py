@@ -23,22 +23,22 @@ from benchmark.report.style import (
     LETTER,
     LIGHT,
     LINEAR,
-    SHOWN,
+    SHOWN_RATIO,
     STYLE,
     TYPE,
     Effect,
     Extent,
     Gallery,
-    Look,
+    MatplotlibOptions,
     Picture,
+    axis_limits,
     canvas,
-    ends,
     further,
-    is_wide,
-    look,
+    is_logarithmic,
+    line_style,
     write_names,
 )
-from benchmark.report.text import control_name, digits_of, in_numbers, number, subtitle, tick, title
+from benchmark.report.text import control_name, digits_of, in_numbers, numeral, plot_title, subtitle, tick
 from benchmark.store.records import Finished, RunRecord
 
 Curve = Literal["epoch_train_loss", "epoch_train_accuracy", "validation_accuracy"]  # of a run, by epoch
@@ -72,7 +72,7 @@ def forest(table: Table) -> Figure:
     places = [sum(heights[:at]) + heights[at] / 2 for at in range(len(rows))]  # of each row, inches from the top
     left = 0.25 + LETTER * max(len(line) for label in labels for line in label.split("\n"))
     columns = (1.95, 0.55, 1.1)  # effect, runs, verdict
-    heading, edges = f"{title(table)}: effect on test accuracy", (left, sum(columns), 0.86, 0.62)
+    heading, edges = f"{plot_title(table)}: effect on test accuracy", (left, sum(columns), 0.86, 0.62)
     figure, (axes,) = canvas(heading, subtitle(table), [PANEL], sum(heights), edges)
     axes.set_ylim(sum(heights), 0)
     axes.set_yticks(places, labels, color=LIGHT["ink"], fontsize=TYPE)
@@ -82,18 +82,18 @@ def forest(table: Table) -> Figure:
     set_scale(axes, rows, margin)
     axes.axvspan(-margin, margin, color=LIGHT["band"], linewidth=0, zorder=0)
     axes.axvline(0, color=LIGHT["ink"], linewidth=1, zorder=1)
-    mark(axes, rows, places)
+    draw_intervals(axes, rows, places)
     write_columns(axes, rows, places, columns, digits_of(margin))
     same = f" ({', '.join(table.study.same)})" if table.study.same else ""
-    scale = f"linear within ±{number(LINEAR * margin)}, logarithmic beyond" if is_wide(rows, margin) else ""
+    scale = f"linear within ±{numeral(LINEAR * margin)}, logarithmic beyond" if is_logarithmic(rows, margin) else ""
     axes.set_xlabel(f"points against the baseline{same}\n{scale}".strip(), linespacing=1.4)
     return figure
 
 
 def set_scale(axes: Axes, rows: Sequence[Extent], margin: float) -> None:
     """Limits, ticks and grid of the effect axis."""
-    low, high = ends(rows, margin)
-    if is_wide(rows, margin):
+    low, high = axis_limits(rows, margin)
+    if is_logarithmic(rows, margin):
         axes.set_xscale("symlog", linthresh=LINEAR * margin, linscale=0.8)
         axes.set_xlim(further(low, LINEAR * margin), further(high, LINEAR * margin))
         axes.xaxis.set_major_locator(FixedLocator(wide_ticks(axes, margin)))
@@ -123,7 +123,7 @@ def wide_ticks(axes: Axes, margin: float) -> list[float]:
     return sorted(ticks)
 
 
-def mark(axes: Axes, rows: Sequence[Effect], places: Sequence[float]) -> None:
+def draw_intervals(axes: Axes, rows: Sequence[Effect], places: Sequence[float]) -> None:
     """Draws intervals as lines and effects as points."""
     shown = [(row, place) for row, place in zip(rows, places, strict=True) if row.effect is not None]
     for row, place in shown:
@@ -147,7 +147,7 @@ def write_columns(
 ) -> None:
     """Writes effect, runs and verdict at the right of the panel."""
     effect, runs, verdict = (1 + (0.15 + at) / PANEL for at in (0.0, columns[0] + 0.2, columns[0] + columns[1]))
-    header: Look = {
+    header: MatplotlibOptions = {
         "transform": axes.transAxes,
         "va": "bottom",
         "color": LIGHT["muted"],
@@ -188,9 +188,9 @@ def curves(table: Table) -> Figure | None:
     lines = sum(1 + name.count("\n") for name in names.values())
     right = 0.45 + LETTER * max(len(line) for name in names.values() for line in name.split("\n"))
     height = max(2.9, 0.17 * lines)
-    heading, edges = f"{title(table)}: learning curves", (0.45, right, 0.88, 0.5)
+    heading, edges = f"{plot_title(table)}: learning curves", (0.45, right, 0.88, 0.5)
     figure, axes = canvas(heading, subtitle(table), [2.9] * len(panels), height, edges)
-    looks = {arm: look(at) for at, arm in enumerate(runs)}
+    looks = {arm: line_style(at) for at, arm in enumerate(runs)}
     low, high = (limit(frames[-2:]) for limit in (lowest, highest))
     for panel, frame, (field, heading) in zip(axes, frames, panels, strict=True):
         plot_lines(panel, frame, looks)
@@ -206,7 +206,7 @@ def curves(table: Table) -> Figure | None:
 def loss_ends(frame: pd.DataFrame, classes: int) -> tuple[float, float]:
     """Returns the lowest and the highest loss to show: what is much worse than guessing leaves the panel."""
     low = lowest([frame])
-    return low, max(low, min(highest([frame]), SHOWN * log(classes)))
+    return low, max(low, min(highest([frame]), SHOWN_RATIO * log(classes)))
 
 
 def by_size(table: Table) -> Figure | None:
@@ -220,7 +220,7 @@ def by_size(table: Table) -> Figure | None:
     ways = {way: sizes for way, sizes in ways.items() if len(sizes) > 2 and sizes[1]}
     if not ways:
         return None
-    heading, edges = f"{title(table)}: accuracy of copies that decide together", (0.62, 1.7, 0.86, 0.62)
+    heading, edges = f"{plot_title(table)}: accuracy of copies that decide together", (0.62, 1.7, 0.86, 0.62)
     figure, (axes,) = canvas(heading, subtitle(table), [4.2], 2.6, edges)
     for at, (way, sizes) in enumerate(ways.items()):
         places = sorted(sizes)
@@ -230,7 +230,7 @@ def by_size(table: Table) -> Figure | None:
         axes.annotate(way, (places[-1], means[-1]), (8, 0), textcoords="offset points", va="center", color=colour)
     axes.set_xscale("log")
     axes.set_xticks(sorted({size for sizes in ways.values() for size in sizes}))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: numeral(value)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set(xlabel="networks, 1: the baseline", ylabel="accuracy, %")
     axes.grid(axis="y", linewidth=0.6)

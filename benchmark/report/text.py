@@ -6,10 +6,10 @@ from benchmark.evidence.tables import Table
 from benchmark.report.titles import title as table_title
 from benchmark.store.records import TableRecord
 
-LONGEST = 80  # letters of a slug: file systems allow 255 for a name made of several
+LONGEST_SLUG = 80  # letters of a slug: file systems allow 255 for a name made of several
 
 
-def title(table: Table) -> str:
+def plot_title(table: Table) -> str:
     """Returns what a plot is of: the table's title with its context."""
     return table_title(table.study)
 
@@ -29,7 +29,7 @@ def where(study: TableRecord) -> str:
 def slug(text: str) -> str:
     """Returns small letters, digits and single dashes, at most LONGEST: a name for files and for places on a page."""
     kept = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in text.lower())
-    return "-".join(kept.split())[:LONGEST].strip("-")
+    return "-".join(kept.split())[:LONGEST_SLUG].strip("-")
 
 
 def control_name(table: Table) -> str:
@@ -48,14 +48,14 @@ def digits_of(margin: float) -> int:
     return 1 if margin >= 1 else 2
 
 
-def number(value: float) -> str:
+def numeral(value: float) -> str:
     """Returns a number without trailing zeros."""
     return f"{value:g}".replace("-", "\N{MINUS SIGN}")
 
 
 def tick(value: float) -> str:
     """Returns a number of an axis, with its sign."""
-    return f"+{number(value)}" if value > 0 else number(value)
+    return f"+{numeral(value)}" if value > 0 else numeral(value)
 
 
 def in_numbers(effect: float | None, low: float | None, high: float | None, digits: int) -> str:

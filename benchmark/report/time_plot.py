@@ -14,12 +14,24 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from benchmark.evidence.tables import Row
 from benchmark.report.shortlists import Candidate
-from benchmark.report.style import LIGHT, LINEAR, STYLE, TYPE, Gallery, Look, Picture, canvas, ends, further, is_wide
+from benchmark.report.style import (
+    LIGHT,
+    LINEAR,
+    STYLE,
+    TYPE,
+    Gallery,
+    MatplotlibOptions,
+    Picture,
+    axis_limits,
+    canvas,
+    further,
+    is_logarithmic,
+)
 from benchmark.report.table_plots import SHAPES
-from benchmark.report.text import number, slug, tick, where
+from benchmark.report.text import numeral, slug, tick, where
 
 ACROSS, UP = 6.6, 3.9  # inches, the panel
-ANSWERS = ("helps", "hurts", "equivalent")  # verdicts that say something of the effect
+ANSWERED = ("helps", "hurts", "equivalent")  # verdicts that say something of the effect
 SMALL = TYPE - 1.5  # points, its names
 NAME_LETTER, NAME_LINE = 0.062, 0.125  # inches, of a name in it
 TIMES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 7.0, 10.0, 20.0, 50.0, 100.0)  # ticks of step times
@@ -58,8 +70,8 @@ def against_time(found: Sequence[Candidate]) -> Figure:
     for line in (axes.axhline(0), axes.axvline(1)):
         line.set(color=LIGHT["ink"], linewidth=1, zorder=1)
     for row in rows:
-        answered = row.verdict in ANSWERS
-        (at, effect), colour = place(row), LIGHT[row.verdict]
+        answered = row.verdict in ANSWERED
+        (at, effect), colour = position(row), LIGHT[row.verdict]
         if row.ci_low is not None and row.ci_high is not None:
             width, depth = (1.4, 1.0) if answered else (0.7, 0.45)
             axes.vlines(at, row.ci_low, row.ci_high, color=colour, linewidth=width, alpha=depth, zorder=2)
@@ -68,7 +80,7 @@ def against_time(found: Sequence[Candidate]) -> Figure:
         axes.scatter(at, effect, size, fill, marker=SHAPES[row.verdict], linewidth=0.6, edgecolor=edge, zorder=3)
     write_labels(axes, found)
     axes.set_xlabel("training time over the baseline's, logarithmic")
-    scale = f"; logarithmic beyond ±{number(LINEAR * margin)}" if is_wide(rows, margin) else ""
+    scale = f"; logarithmic beyond ±{numeral(LINEAR * margin)}" if is_logarithmic(rows, margin) else ""
     axes.set_ylabel(f"points against the baseline{scale}")
     return figure
 
@@ -81,9 +93,9 @@ def set_scales(axes: Axes, rows: Sequence[Row], margin: float) -> None:
     axes.xaxis.set_major_locator(
         FixedLocator([each for each in TIMES if np.prod(np.subtract(axes.get_xlim(), each)) < 0])
     )
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"×{number(value)}"))  # noqa: RUF001  times
-    low, high = ends(rows, margin)
-    if is_wide(rows, margin):
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"×{numeral(value)}"))  # noqa: RUF001  times
+    low, high = axis_limits(rows, margin)
+    if is_logarithmic(rows, margin):
         axes.set_yscale("symlog", linthresh=LINEAR * margin, linscale=0.8)
         sizes = [margin, LINEAR * margin, *(size for size in (5, 10, 20, 50, 100) if size > 1.2 * LINEAR * margin)]
         axes.yaxis.set_major_locator(FixedLocator([0.0, *(side * size for size in sizes for side in (-1, 1))]))
@@ -100,7 +112,7 @@ def set_scales(axes: Axes, rows: Sequence[Row], margin: float) -> None:
 
 def write_labels(axes: Axes, found: Sequence[Candidate]) -> None:
     """Writes the names of what has an answer, each near its point where nothing else is: first what helps."""
-    answered = [each for each in found if each.row.verdict in ANSWERS]
+    answered = [each for each in found if each.row.verdict in ANSWERED]
     named = sorted(answered, key=lambda each: (bool(each.price), -(each.row.effect or 0.0)))
     rows = [each.row for each in named]
     points = inches(axes, rows)
@@ -116,7 +128,7 @@ def write_labels(axes: Axes, found: Sequence[Candidate]) -> None:
         near = left if left > x else right if right < x else min(max(x, left), right)
         if max(abs(near - x), abs(middle - y)) > 0.14:
             axes.plot([x / ACROSS, near / ACROSS], [y / UP, middle / UP], transform=axes.transAxes, **leader(row))
-        style: Look = {
+        style: MatplotlibOptions = {
             "fontsize": SMALL,
             "va": "center_baseline",
             "color": LIGHT[row.verdict],
@@ -127,7 +139,7 @@ def write_labels(axes: Axes, found: Sequence[Candidate]) -> None:
         axes.text(at / ACROSS, middle / UP, text, ha=side, transform=axes.transAxes, zorder=4, **style)
 
 
-def leader(row: Row) -> Look:
+def leader(row: Row) -> MatplotlibOptions:
     """Returns how the line from a point to its name is drawn."""
     return {
         "color": LIGHT[row.verdict],
@@ -138,7 +150,7 @@ def leader(row: Row) -> Look:
     }
 
 
-def place(row: Row) -> tuple[float, float]:
+def position(row: Row) -> tuple[float, float]:
     """Returns where a row is: training time over the baseline's, and effect in points."""
     return row.time_ratio or 1.0, row.effect or 0.0
 
@@ -147,7 +159,7 @@ def inches(axes: Axes, rows: Sequence[Row]) -> Places:
     """Returns where points are within the panel."""
     if not rows:
         return np.empty((0, 2))
-    places = (axes.transScale + axes.transLimits).transform([place(row) for row in rows])
+    places = (axes.transScale + axes.transLimits).transform([position(row) for row in rows])
     return np.asarray(places * (ACROSS, UP), dtype=np.float64)
 
 

@@ -11,12 +11,12 @@ from benchmark.budgets import BUDGETS
 from benchmark.claim import Claim
 from benchmark.evidence.tables import Row, Table
 from benchmark.report.cells import Cell, Line, ordered
-from benchmark.report.counts import machine, unique
+from benchmark.report.counts import distinct, machine
 from benchmark.report.shortlists import Candidate, time
-from benchmark.report.view import Ablation
+from benchmark.report.view import AblationView
 from benchmark.store.records import Finished, TableRecord
 
-PARTS = {  # of Wei 2015, http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html
+ARTICLE_PARTS = {  # of Wei 2015, http://lamda.nju.edu.cn/weixs/project/CNNTricks/CNNTricks.html
     "1": "data augmentation",
     "2": "pre-processing",
     "3": "initialisation",
@@ -52,7 +52,7 @@ class Variant:
     also: list[str]  # what else is known of it, in words
 
 
-def every(found: Sequence[Candidate], named: Mapping[str, Table], ablations: Iterable[Ablation]) -> list[Variant]:
+def every(found: Sequence[Candidate], named: Mapping[str, Table], ablations: Iterable[AblationView]) -> list[Variant]:
     """Returns the variants that have runs, each recipe once, by merit: verdict, main baseline first, then effect."""
     lines = {
         (section.name, line.variant): (line, ablation.sources)
@@ -89,7 +89,7 @@ def variant(each: Candidate, table: Table, line: Line, sources: list[str]) -> Va
         seeds=seeds,
         missing=sorted(set(range(each.arm.seeds)) - set(seeds)),
         mixed=is_mixed([*runs, *table.control]),
-        command=command(replace(study, context=table.names[0].context), line.variant),
+        command=run_command(replace(study, context=table.names[0].context), line.variant),
         also=also(each.row),
     )
 
@@ -111,15 +111,15 @@ def also(row: Row) -> list[str]:
 def part(claims: Sequence[Claim]) -> str:
     """Returns the part of the article that the first of its statements among the claims is from: 5 of S5.2."""
     numbers = [str(claim.part) for claim in claims if claim.part is not None]
-    return f"{numbers[0]} {PARTS.get(numbers[0], '')}".strip() if numbers else AFTER
+    return f"{numbers[0]} {ARTICLE_PARTS.get(numbers[0], '')}".strip() if numbers else AFTER
 
 
 def is_mixed(runs: Iterable[Finished]) -> bool:
     """Returns whether runs come from several kinds of machine or software."""
-    return len(unique(machine(run) for run in runs)) > 1
+    return len(distinct(machine(run) for run in runs)) > 1
 
 
-def command(study: TableRecord, variant: str) -> str:
+def run_command(study: TableRecord, variant: str) -> str:
     """Returns the command that trains a variant; of a design of several tricks, its table."""
     start = ["--budget", study.budget] if study.budget in BUDGETS else ["--base", f"{study.budget}.py"]
     words = ["python", "-m", "benchmark", "run", "--data", study.data, *start]

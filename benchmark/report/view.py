@@ -10,29 +10,29 @@ from math import floor, log10
 
 from benchmark.evidence.diagnosis import Finding
 from benchmark.evidence.factors import Factors, factors
-from benchmark.evidence.judgements import Judgement, counted, judgements
+from benchmark.evidence.judgements import Judgement, count_words, judgements
 from benchmark.evidence.published import order
-from benchmark.evidence.sweeps import Arm, Sweep
-from benchmark.evidence.tables import Decision, Table, decisions, ladder
+from benchmark.evidence.sweeps import Sweep, SweepArm
+from benchmark.evidence.tables import Decision, Table, decisions, lengths_ladder
 from benchmark.evidence.worth import falls
 from benchmark.report import published, titles
 from benchmark.report.cells import NOTHING, Line, baseline, line, times
 from benchmark.report.counts import (
-    Counts,
+    RunCounts,
     changed_since,
     commits,
-    counts,
+    count_runs,
+    distinct,
     machine,
     members_of,
     moment,
     records_of,
     software,
-    unique,
 )
 from benchmark.report.factor_table import FactorTable, shown
 from benchmark.report.legend import legend
-from benchmark.report.style import LINEAR, Picture, is_wide
-from benchmark.report.text import control_name, digits_of, in_numbers, number, signed
+from benchmark.report.style import LINEAR, Picture, is_logarithmic
+from benchmark.report.text import control_name, digits_of, in_numbers, numeral, signed
 from benchmark.store.records import Calibration, FailedRecord, RunRecord
 from benchmark.store.store import Store
 
@@ -85,7 +85,7 @@ class Diagnosed:
 
 
 @dataclass(frozen=True)
-class Ablation:
+class AblationView:
     """The tables of one ablation."""
 
     name: str
@@ -103,7 +103,7 @@ class Overview:
     data: list[tuple[str, str, float]]  # name, why it was chosen, accuracy of guessing
     budgets: list[str]
     margins: list[str]
-    counts: Counts
+    counts: RunCounts
     machines: list[tuple[str, int]]  # with their runs
     mixed: bool
     commits: list[str]  # which code made the runs, with their number
@@ -116,7 +116,7 @@ class Overview:
     claims: dict[str, int]
     trial: list[tuple[Section, Judgement, str]]  # every claim, in the order of the article
     crossed: list[Factors]
-    ablations: list[Ablation]  # those that have runs
+    ablations: list[AblationView]  # those that have runs
     untrained: list[str]  # titles of tables without any run
     legend: list[tuple[str, str]]
 
@@ -141,8 +141,8 @@ def overview(
     crossed = factors(named.values())
     trained = {name: table for name, table in named.items() if any(table.arms.values())}
     ablations = grouped(trained, drawn, swept, crossed, several)
-    data = unique((study.data, study.data_choice, 100 / study.classes) for study in studies)
-    margins = unique(number(study.margin) for study in studies)
+    data = distinct((study.data, study.data_choice, 100 / study.classes) for study in studies)
+    margins = distinct(numeral(study.margin) for study in studies)
     sections = [section for ablation in ablations for section in ablation.sections]
     records = store.records.values()
     used = [record for record in records_of(named.values()) if isinstance(record, RunRecord)]
@@ -150,9 +150,9 @@ def overview(
     times = [(record.started, record.finished) for record in used] or [("", "")]
     return Overview(
         data=data,
-        budgets=unique(study.budget for study in studies),
+        budgets=distinct(study.budget for study in studies),
         margins=margins,
-        counts=counts(records, named.values(), used),
+        counts=count_runs(records, named.values(), used),
         machines=list(Counter(map(machine, used)).items()),
         mixed=len(set(map(machine, used))) > 1,
         commits=commits(used),
@@ -162,7 +162,7 @@ def overview(
         last=moment(max(finished for _, finished in times)),
         honest=store.calibration(),
         verdicts=dict(Counter(row.verdict for table in named.values() for row in table.rows)),
-        claims=counted([claim for section in sections for claim, _ in section.claims]),
+        claims=count_words([claim for section in sections for claim, _ in section.claims]),
         trial=on_trial(sections),
         crossed=crossed,
         ablations=ablations,
@@ -177,17 +177,17 @@ def grouped(
     swept: dict[str, Sweep],
     crossed: list[Factors],
     several: bool,
-) -> list[Ablation]:
+) -> list[AblationView]:
     """Returns the tables by ablation, in the order of planning."""
     tables_of: dict[str, list[str]] = {}
     for name, table in named.items():
         tables_of.setdefault(table.study.ablation, []).append(name)
     return [
-        Ablation(
+        AblationView(
             name=ablation,
             title=titles.of_ablation(ablation),
             question=named[names[-1]].study.question,
-            sources=unique(link for name in names for link in named[name].study.sources),
+            sources=distinct(link for name in names for link in named[name].study.sources),
             factors=[shown(each, several) for each in crossed if each.ablation == ablation],
             sections=[section(name, named[name], drawn.get(name, {}), swept.get(name), several) for name in names],
         )
@@ -199,14 +199,14 @@ def section(name: str, table: Table, plots: dict[str, Picture], sweep: Sweep | N
     """Returns one table, ready to be shown."""
     margin = table.study.margin
     digits = digits_of(margin)
-    machines = unique(map(machine, records_of([table])))
+    machines = distinct(map(machine, records_of([table])))
     judged = judgements(table)
     return Section(
         name=name,
         title=titles.title(table.study, several),
         control=control_name(table),
-        margin=number(margin),
-        wide=number(LINEAR * margin) if is_wide(table.rows, margin) else "",
+        margin=numeral(margin),
+        wide=numeral(LINEAR * margin) if is_logarithmic(table.rows, margin) else "",
         lines=[
             baseline(table, digits),
             *(line(row, table.study.arm(row.variant), table, digits) for row in table.rows if row.n),
@@ -216,7 +216,7 @@ def section(name: str, table: Table, plots: dict[str, Picture], sweep: Sweep | N
         missing=table.missing,
         mixed=machines if len(machines) > 1 else [],
         looks=len(table.study.interims),
-        lengths=falls(ladder(table)),
+        lengths=falls(lengths_ladder(table)),
         plots=plots,
         claims=[(each, with_unit(each, digits)) for each in judged],
         ensembles=[ensemble(each, digits) for each in decisions(table)],
@@ -239,7 +239,7 @@ def ensemble(made: Decision, digits: int) -> dict[str, str]:
 
     return {
         "ensemble": made.variant,
-        "networks": number(made.members or 0),
+        "networks": numeral(made.members or 0),
         "made": str(made.n),
         "accuracy, %": text(made.accuracy, digits),
         "gain over its members": gained(made.gain),
@@ -253,7 +253,7 @@ def ensemble(made: Decision, digits: int) -> dict[str, str]:
     }
 
 
-def diagnosed(arm: Arm, finding: Finding, count: int) -> Diagnosed:
+def diagnosed(arm: SweepArm, finding: Finding, count: int) -> Diagnosed:
     """Returns the line of one value of a sweep."""
     return Diagnosed(arm.variant, finding.word, f"{count} of {len(arm.runs)}", finding.numbers, finding.remedy)
 

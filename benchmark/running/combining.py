@@ -51,7 +51,7 @@ def combine(planned: Planned, store: Store, data: DataSet, about: About) -> list
     return sentences
 
 
-def check(planned: Planned, store: Store) -> None:
+def check_ensembles(planned: Planned, store: Store) -> None:
     """Raises UsageError if there is nothing to combine."""
     if not any(planned.values()):
         raise UsageError("these ablations have no ensembles; `list` names them, --only chooses")
@@ -69,7 +69,7 @@ def record(
     started = timestamp()
     ensemble, runs = combination.ensemble, combination.runs
     found = finished(runs, records)
-    accuracies = [validated(member, run) for member, run in zip(ensemble.members, found, strict=True)]
+    accuracies = [validation_accuracy_of(member, run) for member, run in zip(ensemble.members, found, strict=True)]
     chosen = list(ensemble.choose(accuracies))
     best = max(range(len(chosen)), key=lambda place: accuracies[chosen[place]])
     kept = [answers(ensemble.members[place], found[place], store) for place in chosen]
@@ -120,7 +120,7 @@ def finished(runs: Sequence[Run], records: Mapping[str, Record]) -> list[RunReco
     return [there[run.key] for run in runs]
 
 
-def validated(member: Member, run: RunRecord) -> float:
+def validation_accuracy_of(member: Member, run: RunRecord) -> float:
     """Returns a member's accuracy on the validation images at its time, 0 to 1."""
     return run.validation_accuracy[member.recipe.epoch(member.at) - 1]
 

@@ -60,7 +60,7 @@ def in_turns(variant: Callable[[], float], control: Callable[[], float], rounds:
     return Turns(tuple(here), tuple(there))
 
 
-def entry(variant: Recipe, control: Recipe, found: Cost, device: str) -> CostRecord:
+def cost_record(variant: Recipe, control: Recipe, found: Cost, device: str) -> CostRecord:
     """Returns what a store keeps of a measurement."""
     return CostRecord(
         recipe=describe(variant),

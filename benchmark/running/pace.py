@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.data.load import load
 from benchmark.data.splits import DataSet
-from benchmark.engine.machine import settle
+from benchmark.engine.machine import prepare_device
 from benchmark.engine.network import assembled
 from benchmark.recipe import Recipe
 from benchmark.running.cost import step_seconds
@@ -43,7 +43,7 @@ def image_seconds(recipe: Recipe, data: str, folder: Path, device: str) -> float
 
 def image_seconds_here(recipe: Recipe, data: str, folder: Path, device: str) -> float:
     """As `image_seconds`, in this process, which it settles as a worker is."""
-    settle(device)
+    prepare_device(device)
     images = load(data, folder)
     batch = min(recipe.batch_size, len(images.train.labels))
     return step_seconds(recipe, images, torch.device(device), steps=1) / batch

@@ -21,7 +21,7 @@ GAIN = 0.05  # of throughput that one more worker must bring
 # Of the GPU's memory that may be in use: a trick may take more than the baseline that is measured, and where there is
 # little left cuDNN turns to algorithms that need less, which add in another order.
 MEMORY = 0.8
-EPOCHS = 8  # of a probe: 2 seconds or so
+PROBE_EPOCHS = 8  # of a probe: 2 seconds or so
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def packing(measure: Callable[[int], Probe], most: int) -> list[Probe]:
 @contextmanager
 def crew(processes: Processes, recipe: Recipe, data: DataSet) -> Iterator[Callable[[int], Probe]]:
     """A `measure` for `packing`, on the first device of `processes`; its workers stay from probe to probe."""
-    probe = replace(recipe, epochs=EPOCHS)
+    probe = replace(recipe, epochs=PROBE_EPOCHS)
     images = min(recipe.images or len(data.train.labels), len(data.train.labels))
 
     def seconds(n: int, seed: int) -> list[float]:
@@ -61,7 +61,7 @@ def crew(processes: Processes, recipe: Recipe, data: DataSet) -> Iterator[Callab
     def measure(n: int) -> Probe:
         seconds(n, 0)  # the newest starts up and warms up
         spent = seconds(n, 1)
-        rate = sum(EPOCHS * images / each for each in spent) if len(spent) == n else 0.0
+        rate = sum(PROBE_EPOCHS * images / each for each in spent) if len(spent) == n else 0.0
         return Probe(n, rate, memory_in_use(processes.devices[0]))
 
     try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchmark.evidence.tables import Table, tables
-from benchmark.planning.grid import Grid, lacking, starts
+from benchmark.planning.grid import Grid, runs_to_train, starts
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.requests import Stages, stages_of
 from benchmark.planning.resolving import Need, needs, news, promising_first
@@ -32,7 +32,7 @@ class Session:
 
     def complete(self, grid: Grid) -> Ended:
         """Trains the rounds, and ahead of a round what its runs start from; runs whose start failed are left."""
-        self.observer.expect(lacking(grid, self.results))
+        self.observer.expect(runs_to_train(grid, self.results))
         trained, failed, interrupted = 0, list[FailedRecord](), False
         for part in parts(grid, self.results):
             ended = complete(
@@ -41,7 +41,7 @@ class Session:
             trained, failed, interrupted = trained + ended.trained, failed + ended.failed, ended.interrupted
             if interrupted or time.monotonic() >= self.deadline:
                 break
-        return Ended(trained, failed, len(lacking(grid, self.results)) - len(failed), interrupted)
+        return Ended(trained, failed, len(runs_to_train(grid, self.results)) - len(failed), interrupted)
 
     def startable(self, rounds: Sequence[Sequence[Run]], grid: Grid) -> list[list[Run]]:
         """Returns the rounds without the runs whose start is not there: its training failed."""

@@ -21,7 +21,7 @@ from safetensors.torch import load as load_weights
 
 from benchmark.data.load import load
 from benchmark.engine.capture import CaptureError, line_of
-from benchmark.engine.machine import check_gpu, environment, is_broken, settle
+from benchmark.engine.machine import check_gpu, environment, is_broken, prepare_device
 from benchmark.engine.network import Weights, forget_captured
 from benchmark.engine.training import Result
 from benchmark.errors import UsageError
@@ -88,7 +88,7 @@ def work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     live_with_parent()
     try:
-        settle(device)
+        prepare_device(device)
         if device.startswith("cuda"):
             check_gpu(device)
         loaded(name, folder)

@@ -16,7 +16,7 @@ from benchmark.claim import CONTROL
 from benchmark.errors import UsageError
 
 EVERYTHING = "all"
-DESIGNS = ("leave-one-out", "pairs", "ladder")  # of several tricks, whose tables are planned in another way
+DESIGN_NAMES = ("leave-one-out", "pairs", "ladder")  # of several tricks, whose tables are planned in another way
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def picks(text: str, tables: Sequence[Named], further: Collection[str] = ()) -> 
 
     Raises UsageError for an empty text, and for a name that is not there, with the nearest names.
     """
-    known = {plain(name): Pick(name) for name in further} | names_of(tables)
+    known = {canonical_name(name): Pick(name) for name in further} | row_names_of(tables)
     words = split(text, known)
     if not words:
         raise UsageError(
@@ -59,13 +59,13 @@ def picks(text: str, tables: Sequence[Named], further: Collection[str] = ()) -> 
         )
     found = []
     for word in words:
-        if plain(word) not in known:
+        if canonical_name(word) not in known:
             raise mistaken(word, tables)
-        found.append(known[plain(word)])
+        found.append(known[canonical_name(word)])
     return found
 
 
-def names_of(tables: Sequence[Named]) -> dict[str, Pick]:
+def row_names_of(tables: Sequence[Named]) -> dict[str, Pick]:
     """Returns what each name that may be given stands for, by its plain form."""
     found: dict[str, Pick] = {}
     for table in tables:
@@ -74,11 +74,11 @@ def names_of(tables: Sequence[Named]) -> dict[str, Pick]:
         named |= {f"{of}: {row}": Pick(of, None, row) for row in rows}
         if table.context:
             named |= {f"{table.name}: {row}": Pick(of, table.context, row) for row in rows}
-        found |= {plain(text): pick for text, pick in named.items()}
+        found |= {canonical_name(text): pick for text, pick in named.items()}
     return found
 
 
-def plain(name: str) -> str:
+def canonical_name(name: str) -> str:
     """Returns a name without what makes no difference between names: case, underscores, spaces about marks."""
     small = " ".join(name.casefold().replace("_", " ").split())
     return re.sub(r"\s*([:(),])\s*", r"\1", small)
@@ -88,7 +88,7 @@ def split(text: str, known: Collection[str]) -> list[str]:
     """Returns the names in a text, those with commas in them whole; a piece that begins no known name by itself."""
     pieces, names = text.split(","), list[str]()
     while pieces:
-        ends = (n for n in range(len(pieces), 1, -1) if plain(",".join(pieces[:n])) in known)
+        ends = (n for n in range(len(pieces), 1, -1) if canonical_name(",".join(pieces[:n])) in known)
         end = next(ends, 1)
         names.append(",".join(pieces[:end]).strip())
         pieces = pieces[end:]
@@ -99,15 +99,25 @@ def mistaken(name: str, tables: Sequence[Named]) -> UsageError:
     """Returns the error for a name that is not there: what it may have meant, or what there is."""
     head, colon, variant = (part.strip() for part in name.partition(":"))
     design = head.partition("(")[0].strip()
-    if design in DESIGNS:
+    if design in DESIGN_NAMES:
         return UsageError(f"{name!r} is of several tricks; train it with --design {design} and a --trick for each")
     named = {each for table in tables for each in (table.ablation, table.name)}
     if colon:
-        rows = {row for each in tables if plain(head) in map(plain, (each.ablation, each.name)) for row in each.rows}
+        rows = {
+            row
+            for each in tables
+            if canonical_name(head) in map(canonical_name, (each.ablation, each.name))
+            for row in each.rows
+        }
         if rows:
             return UsageError(f"unknown variant {variant!r} of {head}; {hint(variant, rows)}")
         return UsageError(f"unknown table {head!r} in {name!r}; {hint(head, named)}")
-    alike = {f"{table.ablation}: {row}" for table in tables for row in table.rows if plain(row) == plain(name)}
+    alike = {
+        f"{table.ablation}: {row}"
+        for table in tables
+        for row in table.rows
+        if canonical_name(row) == canonical_name(name)
+    }
     if alike:
         return UsageError(f"{name!r} is a variant; did you mean {' or '.join(sorted(alike)[:3])}?")
     return UsageError(f"unknown ablation {name!r}; {hint(name, named)}")
@@ -115,8 +125,8 @@ def mistaken(name: str, tables: Sequence[Named]) -> UsageError:
 
 def hint(name: str, known: Collection[str]) -> str:
     """Returns the nearest of the `known` names, or all of them if none is near, as the end of a sentence."""
-    by_plain = {plain(each): each for each in sorted(known, reverse=True)}
-    near = difflib.get_close_matches(plain(name), list(by_plain), n=3, cutoff=0.5)
+    by_plain = {canonical_name(each): each for each in sorted(known, reverse=True)}
+    near = difflib.get_close_matches(canonical_name(name), list(by_plain), n=3, cutoff=0.5)
     if near:
         return f"did you mean {' or '.join(by_plain[each] for each in near)}?"
     return f"there are: {', '.join(sorted(known))}"

@@ -8,7 +8,7 @@ from benchmark.claim import CONTROL
 
 Json = dict[str, Any]  # an object of a file, whose values may be of any kind until they are checked
 
-DESIGNS = ("pairs", "leave-one-out")  # in schema 1 the name of the ablation was all that told a design
+DESIGNS_OF_SCHEMA_1 = ("pairs", "leave-one-out")  # in schema 1 the name of the ablation was all that told a design
 
 
 def upgraded_table(old: Json) -> Json:
@@ -19,7 +19,7 @@ def upgraded_table(old: Json) -> Json:
     control, claims = old["control"], [upgraded_claim(claim) for claim in old["claims"]]
     moved = ("control", "claims", "arms", "looks")
     return {name: value for name, value in old.items() if name not in moved} | {
-        "design": old["ablation"] if old["ablation"] in DESIGNS else "add-one",
+        "design": old["ablation"] if old["ablation"] in DESIGNS_OF_SCHEMA_1 else "add-one",
         "tricks": tricks_of(old),
         "control": {"variant": CONTROL, "recipe": control["recipe"], "seeds": control["seeds"]},
         "same": control["same"],

@@ -23,7 +23,7 @@ from benchmark.baseline import baseline
 from benchmark.claim import CONTROL
 from benchmark.data.splits import DataSet
 from benchmark.engine.training import train
-from benchmark.planning.discovery import discover, names, read
+from benchmark.planning.discovery import discover, module_names, read_module
 from benchmark.planning.identity import describe
 from benchmark.planning.rounds import combinations, plan
 from benchmark.planning.studies import Study, studies
@@ -53,7 +53,7 @@ def arms(base: Recipe) -> list[object]:
     return list(named.values())
 
 
-@pytest.fixture(params=names())
+@pytest.fixture(params=module_names())
 def module(request: pytest.FixtureRequest) -> ModuleType:
     return importlib.import_module(f"ablations.{request.param}")
 
@@ -63,7 +63,7 @@ def test_every_module_is_an_ablation() -> None:
 
 
 def test_asks_a_question_and_cites_its_sources(module: ModuleType) -> None:
-    ablation = read(module)
+    ablation = read_module(module)
     assert ablation.question.endswith("?")
     assert ablation.sources
 
@@ -146,7 +146,7 @@ def test_claims_by_number_are_the_articles_statements_and_all_of_them() -> None:
 
 def test_the_table_of_other_libraries_names_modules_that_there_are() -> None:
     named = {name for row in rows("composer.md") for name in re.findall(r"`(\w+)`", row[-1])}
-    assert named <= set(names())
+    assert named <= set(module_names())
     composers = rows("composer.md")[1:29]
     assert (composers[0][0], composers[-1][0]) == ("Alibi", "WeightStandardization")
     assert all(re.search(r"`\w+`|none", row[1]) for row in composers)
@@ -190,4 +190,4 @@ def test_switched_off_is_the_baseline(table: Study) -> None:
 
 def test_is_imported_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert names()
+    assert module_names()

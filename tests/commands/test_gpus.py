@@ -10,7 +10,7 @@ import torch
 from builders import CPU, record
 
 from benchmark.commands import cost
-from benchmark.commands.options import settle
+from benchmark.commands.options import settle_request
 from benchmark.commands.run import on_other_gpus
 from benchmark.commands.say import opening
 from benchmark.engine import machine
@@ -33,7 +33,7 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asked(folder: Path, device: str) -> Request:
-    return settle("toy", folder, "auto", None, None, "1", device, 3)
+    return settle_request("toy", folder, "auto", None, None, "1", device, 3)
 
 
 @pytest.mark.usefixtures("two_gpus", "toy")

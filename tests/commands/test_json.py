@@ -12,7 +12,7 @@ import pytest
 from builders import fill, record, toy
 from jsonschema import Draft202012Validator, ValidationError
 
-from benchmark.commands.answers import ANSWERS
+from benchmark.commands.answers import ANSWER_TYPES
 from benchmark.commands.app import COMMANDS, main
 from benchmark.evidence.tables import COLUMNS
 from benchmark.running.cost import Turns
@@ -93,8 +93,8 @@ def test_an_answer_is_one_object_and_fits_its_schema(
 
 def test_every_command_that_answers_has_a_schema() -> None:
     """The others write a store, which is their answer."""
-    assert set(COMMANDS) - set(ANSWERS) == {"run", "combine", "folds", "merge", "migrate"}
-    assert {path.stem for path in (SCHEMAS / "commands").iterdir()} == set(ANSWERS)
+    assert set(COMMANDS) - set(ANSWER_TYPES) == {"run", "combine", "folds", "merge", "migrate"}
+    assert {path.stem for path in (SCHEMAS / "commands").iterdir()} == set(ANSWER_TYPES)
 
 
 @pytest.mark.parametrize("folder", sorted(REFERENCES.iterdir()), ids=lambda path: path.name)

@@ -15,8 +15,8 @@ from rich.console import Console
 
 from benchmark.commands import live
 from benchmark.commands.console import Ascii, console, is_plain, letters
-from benchmark.commands.live import Clock, Rewriter, Watch, about
-from benchmark.commands.results import groups, line, result, summary, time_ratio
+from benchmark.commands.live import Clock, Rewriter, Watch, time_left
+from benchmark.commands.results import groups, result, result_line, summary_table, time_ratio
 from benchmark.evidence.tables import tables
 from benchmark.planning.discovery import Ablation, unadapted
 from benchmark.planning.grid import Grid
@@ -157,7 +157,7 @@ def test_the_time_left_is_that_of_the_runs_that_were_seen(monkeypatch: pytest.Mo
     [(2, "about 5 s left"), (52, "about 50 s left"), (600, "about 10 min left"), (9000, "about 2.5 h left")],
 )
 def test_time_is_told_no_more_exactly_than_it_is_known(seconds: float, text: str) -> None:
-    assert about(seconds) == text
+    assert time_left(seconds) == text
 
 
 def test_the_table_has_three_groups_and_leaves_out_what_has_no_run(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_the_table_has_three_groups_and_leaves_out_what_has_no_run(tmp_path: Pat
         "open": [],
     }
     screen = io.StringIO()
-    Console(file=screen, width=100).print(summary(found, "results"))
+    Console(file=screen, width=100).print(summary_table(found, "results"))
     assert "tricks: tanh" not in screen.getvalue()
     assert time_ratio([], table.control) is None
 
@@ -190,7 +190,7 @@ def test_there_is_colour_on_a_terminal_and_none_where_it_is_not_wanted(
             store.add(run("baseline", seed))
             store.add(run("flip", seed))
     (table,) = tables(store)
-    text = line(result(table, table.rows[0]))
+    text = result_line(result(table, table.rows[0]))
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     coloured, plain = io.StringIO(), io.StringIO()

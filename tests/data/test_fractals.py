@@ -106,7 +106,7 @@ def test_half_of_the_images_are_reflected() -> None:
     n = 1_000
     x = np.broadcast_to([0.0, 0.1, 0.2, 1.0], (1, n, 4))
     y = np.broadcast_to([0.5, 0.0, 1.0, 0.5], (1, n, 4))
-    u, v = fractals.place(x, y, Random(0))
+    u, v = fractals.place_in_image(x, y, Random(0))
     across, up = u[0, :, 3] - u[0, :, 0], v[0, :, 2] - v[0, :, 1]
     assert 450 < (across > 0).sum() < 550
     assert (up > 0).all()
@@ -116,7 +116,7 @@ def test_classes_differ_in_shape() -> None:
     classes = fractals.find_classes(Random(fractals.SEED))
     tables = np.stack([fractals.tabulate(maps) for maps in classes])
     x, y, last = fractals.play(classes, tables, Random(0))
-    shapes = fractals.count(fractals.fit(x) * 31, fractals.fit(y) * 31, last).sum(axis=1) > 0
+    shapes = fractals.count(fractals.fit_to_unit(x) * 31, fractals.fit_to_unit(y) * 31, last).sum(axis=1) > 0
     assert all(0.15 < shape.mean() < 0.65 for shape in shapes)
     for one, other in itertools.combinations(shapes, 2):
         for seen in (other, other[:, ::-1]):

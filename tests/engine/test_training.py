@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 from benchmark.baseline import Crop, InTurn, flip
 from benchmark.data.splits import DataSet
 from benchmark.engine.machine import has_fast_bf16
-from benchmark.engine.network import build, fitted, number, pixels, resident
+from benchmark.engine.network import build, fitted, pixels, resident, stream_seed
 from benchmark.engine.optimiser import blend, parameter_groups
 from benchmark.engine.training import Result, augmented, train
 from benchmark.networks import VGG
@@ -110,7 +110,7 @@ def test_a_step_is_the_textbook_step(toy: DataSet) -> None:
     recipe = replace(TINY, augment=unchanged, epochs=1, batch_size=216, learning_rate=0.1, schedule=half)
     network = build(recipe, 0, toy, CPU)
     before = {name: p.detach().clone() for name, p in network.module.named_parameters()}
-    order = torch.randperm(216, generator=torch.Generator().manual_seed(number(0, "order")))
+    order = torch.randperm(216, generator=torch.Generator().manual_seed(stream_seed(0, "order")))
     images = pixels(toy.train.images.permute(0, 3, 1, 2)[order])
     network.module.train()
     F.cross_entropy(network(images), toy.train.labels[order]).backward()

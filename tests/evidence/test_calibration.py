@@ -12,7 +12,7 @@ from builders import fill, record
 from scipy.stats import ttest_ind_from_stats
 
 from benchmark.errors import UsageError
-from benchmark.evidence.calibration import calibrated, planted, rate, splits
+from benchmark.evidence.calibration import calibrated, count_rate, planted, splits
 from benchmark.evidence.power import smallest_effect
 from benchmark.report import write
 from benchmark.store.store import CALIBRATION
@@ -40,7 +40,7 @@ def test_planted_arms_differ_from_the_control_by_their_effect() -> None:
 
 def test_a_rate_has_exact_bounds() -> None:
     """0 of 20: the upper bound p solves (1 - p)^20 = 0.025."""
-    found = rate("never", [False] * 20, "")
+    found = count_rate("never", [False] * 20, "")
     assert (found.share, found.low) == (0, 0)
     assert found.high == pytest.approx(1 - 0.025 ** (1 / 20))
 

@@ -11,7 +11,7 @@ from scipy.stats import brunnermunzel, mannwhitneyu, multivariate_normal, norm, 
 from statsmodels.stats.multitest import multipletests
 
 from benchmark.evidence.comparison import (
-    GUESSING,
+    BASELINE_GUESSES,
     NO_SPREAD,
     TOO_FEW,
     UNSEEN,
@@ -196,7 +196,7 @@ def test_where_the_control_guesses_or_the_images_are_too_few_there_is_no_verdict
     assert (guesses(guessing, 10.0), guesses(trained, 10.0)) == (True, False)
     assert guesses([65.0, 65.0, 10.0], 10.0)  # not surely better: two of three are no proof
     (verdict,) = compare([(trained, guessing)], 1.0, scale=Scale(chance=10.0))
-    assert (verdict.word, verdict.reason, isnan(verdict.p)) == ("no verdict", GUESSING, True)
+    assert (verdict.word, verdict.reason, isnan(verdict.p)) == ("no verdict", BASELINE_GUESSES, True)
     (verdict,) = compare([(trained, LOW)], 1.0, scale=Scale(chance=10.0, step=12.5))
     assert verdict.word == "no verdict"
     assert "one test image is worth 12.5 points" in verdict.reason

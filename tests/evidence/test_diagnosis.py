@@ -18,18 +18,18 @@ from benchmark.evidence.curves import band, last_epoch, levels
 from benchmark.evidence.diagnosis import (
     REMEDIES,
     batch,
-    chance,
+    chance_accuracy,
     climb,
     diagnose,
     early_rise,
-    fit,
     half_way,
+    judge_fit,
+    judge_rate,
     late_fall,
     learnt,
-    rate,
 )
 from benchmark.evidence.log import Log
-from benchmark.evidence.sweeps import Arm, outcomes, sweep
+from benchmark.evidence.sweeps import SweepArm, outcomes, sweep
 from benchmark.evidence.tables import tables
 from benchmark.report.sweep_plots import extremes, running
 from benchmark.store.files import Arrays
@@ -57,21 +57,21 @@ def curve(word: str, noise: float = 0.1) -> list[float]:
 @pytest.mark.parametrize("word", CURVES)
 def test_the_shape_of_the_loss_tells_the_learning_rate(word: str) -> None:
     for losses in (curve(word), levels(curve(word))):
-        found = rate(losses)
+        found = judge_rate(losses)
         assert found
         assert (found.word, found.remedy) == (word, REMEDIES[word])
 
 
 def test_a_loss_that_leaves_the_finite_numbers() -> None:
     for broken in (nan, inf):
-        found = rate([2.3, 2.4, 9.0, broken, 2.0])
+        found = judge_rate([2.3, 2.4, 9.0, broken, 2.0])
         assert found
         assert (found.word, found.numbers) == ("too high", "the loss left the finite numbers at loss 4 of 5")
 
 
 def test_a_loss_that_does_not_move() -> None:
     for known, word in ((False, "nothing learned"), (None, "nothing learned"), (True, "cannot tell")):
-        found = rate([2.3] * STEPS, learnt=known)
+        found = judge_rate([2.3] * STEPS, learnt=known)
         assert found
         assert found.word == word
 
@@ -92,8 +92,8 @@ def test_chance_is_a_word_of_its_own() -> None:
     assert diagnose(Log(curve("too high"), classes=10))["learning rate"].word == "too high"
     assert (learnt(Log(curve("good"), classes=10)), learnt(Log(curve("good")))) == (True, None)
     assert learnt(Log(curve("good"), validation_accuracy=[0.56])) is True
-    assert chance(10) == pytest.approx(0.15)
-    assert (chance(2), chance(100)) == (0.55, 0.015)
+    assert chance_accuracy(10) == pytest.approx(0.15)
+    assert (chance_accuracy(2), chance_accuracy(100)) == (0.55, 0.015)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_losses_that_are_zero_negative_or_huge(losses: list[float], word: str) -
 
 
 def test_a_rate_of_which_the_schedule_is_not_known_is_not_judged() -> None:
-    found = rate(curve("good"), constant=None)
+    found = judge_rate(curve("good"), constant=None)
     assert found
     assert found.word == "cannot tell"
     assert "good, if the rate falls to zero" in found.numbers
@@ -132,8 +132,8 @@ def test_early_rise_and_late_fall_by_hand() -> None:
     assert early_rise(losses) == pytest.approx((1 + 2 + 3 + 3 + 1) / 5)
     assert [early_rise(each) for each in ([1.0] * 99, [0.0] * 100, [1.0, nan, *losses], [1e308] * 200)] == [None] * 4
     assert late_fall([9.0] * 8 + [3.0, 2.0, 4.0] + [9.0] * 7 + [1.0, 2.0]) == pytest.approx((3 - 1.5) / 1.5)
-    risen = rate(curve("good"), rise=1.2)
-    stalled = rate([2.0 + (at < 200) for at in range(700)], constant=True)
+    risen = judge_rate(curve("good"), rise=1.2)
+    stalled = judge_rate([2.0 + (at < 200) for at in range(700)], constant=True)
     assert (risen and risen.word, stalled and stalled.word) == ("high", "high")
 
 
@@ -161,8 +161,8 @@ def test_running_mean_and_extremes_by_hand() -> None:
 
 
 def test_what_a_loss_does_not_tell() -> None:
-    assert rate([]) is None
-    found = rate(curve("good"), constant=True)
+    assert judge_rate([]) is None
+    found = judge_rate(curve("good"), constant=True)
     assert found
     assert found.word == "cannot tell"
     assert batch(None) is None
@@ -207,14 +207,14 @@ def test_a_wide_band_is_a_small_batch() -> None:
     [(0.99, 0.65, "over-fitting"), (0.40, 0.39, "under-fitting"), (0.95, 0.93, "neither"), (0.73, 0.65, "neither")],
 )
 def test_fit(train: float, validation: float, word: str) -> None:
-    assert fit(train, validation).word == word
+    assert judge_fit(train, validation).word == word
 
 
 def test_the_outcome_of_a_sweep_says_what_its_rates_are() -> None:
     accuracies = {0.001: 0.34, 0.03: 0.60, 0.1: 0.64, 0.3: 0.65, 1.0: 0.63, 3.0: 0.5, 10.0: 0.1}
-    arms = [Arm(f"{value}", value, [record("x", 0, accuracy)], [None]) for value, accuracy in accuracies.items()]
+    arms = [SweepArm(f"{value}", value, [record("x", 0, accuracy)], [None]) for value, accuracy in accuracies.items()]
     assert outcomes(arms, 10) == ["low", "low", "good", "good", "good", "high", "too high"]
-    diverged = Arm("30", 30.0, [record("x", 0, None)], [None])
+    diverged = SweepArm("30", 30.0, [record("x", 0, None)], [None])
     assert outcomes([*arms, diverged], 10)[-1] == "too high"
 
 

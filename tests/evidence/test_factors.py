@@ -12,7 +12,7 @@ from scipy.stats import t
 
 from benchmark import report
 from benchmark.claim import Claim, NotBetter
-from benchmark.evidence.factors import Cell, Factors, factors
+from benchmark.evidence.factors import FactorCell, Factors, factors
 from benchmark.evidence.tables import tables
 from benchmark.store.records import ArmRecord, TableRecord
 from benchmark.store.store import Store
@@ -83,7 +83,7 @@ def crossed(store: Store) -> Factors:
 
 
 @pytest.fixture(scope="module")
-def cells(crossed: Factors) -> dict[tuple[str, str], Cell]:
+def cells(crossed: Factors) -> dict[tuple[str, str], FactorCell]:
     return {(cell.context, cell.kind): cell for cell in crossed.cells}
 
 
@@ -94,7 +94,7 @@ def test_contexts_are_the_rows_and_kinds_the_columns(crossed: Factors) -> None:
     ]
 
 
-def test_the_best_way_has_its_margins_with_welchs_intervals(cells: dict[tuple[str, str], Cell]) -> None:
+def test_the_best_way_has_its_margins_with_welchs_intervals(cells: dict[tuple[str, str], FactorCell]) -> None:
     """Two runs of variance 2 on each side: error sqrt(2/2 + 2/2), 2 degrees of freedom, t = 4.302653.
 
     Over the control t = 7.648804, since the best was chosen of three ways (Bonferroni).
@@ -111,7 +111,7 @@ def test_the_best_way_has_its_margins_with_welchs_intervals(cells: dict[tuple[st
     assert (cell.source, cell.advised, cell.behind, cell.missing) == ("S4.5", "linear", None, 0)
 
 
-def test_runs_without_spread_are_lifted_to_the_median_of_the_table(cells: dict[tuple[str, str], Cell]) -> None:
+def test_runs_without_spread_are_lifted_to_the_median_of_the_table(cells: dict[tuple[str, str], FactorCell]) -> None:
     """Which is 2: error sqrt(2/2 + 2/2), with the 2 degrees of both samples on each side 4 together, t = 2.776445."""
     cell = cells[MUCH, "similar"]
     assert cell.best == "all"
@@ -123,7 +123,9 @@ def test_runs_without_spread_are_lifted_to_the_median_of_the_table(cells: dict[t
     assert cell.second.resolved
 
 
-def test_a_single_run_resolves_nothing_and_what_is_missing_is_counted(cells: dict[tuple[str, str], Cell]) -> None:
+def test_a_single_run_resolves_nothing_and_what_is_missing_is_counted(
+    cells: dict[tuple[str, str], FactorCell],
+) -> None:
     cell = cells[LITTLE, "different"]
     assert (cell.best, cell.n, cell.second, cell.advised, cell.behind) == ("all", 1, None, "linear", None)
     assert cell.control is not None
@@ -131,7 +133,7 @@ def test_a_single_run_resolves_nothing_and_what_is_missing_is_counted(cells: dic
     assert cell.missing == 5
 
 
-def test_what_diverged_guesses_and_is_compared_where_it_was_advised(cells: dict[tuple[str, str], Cell]) -> None:
+def test_what_diverged_guesses_and_is_compared_where_it_was_advised(cells: dict[tuple[str, str], FactorCell]) -> None:
     """Against runs without spread, lifted to a variance of 2: 1 and 2 degrees of freedom, 8/3 together; 2 choices."""
     cell = cells[MUCH, "different"]
     assert (cell.best, cell.advised) == ("linear", "all")

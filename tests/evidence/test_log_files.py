@@ -12,7 +12,7 @@ from builders import BOTH
 
 from benchmark.errors import UsageError
 from benchmark.evidence.log_columns import Columns, Meaning, meaning
-from benchmark.evidence.log_files import Reading, read
+from benchmark.evidence.log_files import Reading, read_log
 
 STEPS = 200
 LOSSES = [round(0.4 + 2.2 * math.exp(-step / 60), 4) for step in range(STEPS)]
@@ -29,7 +29,7 @@ def reading(tmp_path: Path) -> Read:
     def of(text: str | bytes, name: str = "log.csv", **given: str) -> Reading:
         path = tmp_path / name
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read(path, Columns(**{part: (column,) for part, column in given.items()}))
+        return read_log(path, Columns(**{part: (column,) for part, column in given.items()}))
 
     return of
 
@@ -321,7 +321,7 @@ def test_what_is_no_text_and_what_is_not_there(reading: Read, tmp_path: Path) ->
     with pytest.raises(UsageError, match="is no CSV file"):
         reading(b"\x89PNG\r\n\xff\xfe\x00\x01")
     with pytest.raises(UsageError, match=r"cannot read .*No such file"):
-        read(tmp_path / "none.csv")
+        read_log(tmp_path / "none.csv")
 
 
 def test_a_long_log(reading: Read) -> None:

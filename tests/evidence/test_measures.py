@@ -12,7 +12,7 @@ from builders import record, study
 from benchmark.commands.measures import write_measures
 from benchmark.data.load import load
 from benchmark.errors import UsageError
-from benchmark.evidence.measures import MEASURES, chosen, guesses, in_words, measured, scores
+from benchmark.evidence.measures import MEASURES, in_words, majority_answers, measure_run, measured, parse_measures
 from benchmark.store.store import Store
 
 LABELS = np.array([0, 0, 0, 0, 0, 0, 1, 1, 3, 3])  # of class 2 there is no image
@@ -20,7 +20,7 @@ ANSWERS = np.array([0, 0, 0, 0, 0, 1, 1, 2, 0, 0])
 
 
 def test_the_measures_of_a_run_by_hand() -> None:
-    found = scores(ANSWERS, LABELS, ["a", "b", "c", "d"], MEASURES)
+    found = measure_run(ANSWERS, LABELS, ["a", "b", "c", "d"], MEASURES)
     assert found["accuracy"] == pytest.approx(60)
     assert found["recall of a"] == pytest.approx(100 * 5 / 6)
     assert (found["recall of b"], found["recall of d"]) == (50, 0)
@@ -28,11 +28,11 @@ def test_the_measures_of_a_run_by_hand() -> None:
     assert found["balanced-accuracy"] == pytest.approx(100 * (5 / 6 + 1 / 2 + 0) / 3)
     # precision of a 5/7, so F1 = 2 * 5 / (7 + 6); of b 1/2, F1 1/2; of d 0
     assert found["macro-f1"] == pytest.approx(100 * (10 / 13 + 1 / 2 + 0) / 3)
-    assert list(scores(ANSWERS, LABELS, ["a", "b", "c", "d"], ["macro-f1"])) == ["macro-f1"]
+    assert list(measure_run(ANSWERS, LABELS, ["a", "b", "c", "d"], ["macro-f1"])) == ["macro-f1"]
 
 
 def test_a_run_that_diverged_answers_with_the_largest_class() -> None:
-    assert guesses(LABELS).tolist() == [0] * 10
+    assert majority_answers(LABELS).tolist() == [0] * 10
 
 
 def test_lines_are_compared_as_accuracies_are() -> None:
@@ -56,10 +56,10 @@ def test_lines_are_compared_as_accuracies_are() -> None:
 
 
 def test_measures_that_there_are() -> None:
-    assert chosen(" Balanced_Accuracy,per-class,") == ["balanced-accuracy", "per-class"]
-    assert chosen("") == []
+    assert parse_measures(" Balanced_Accuracy,per-class,") == ["balanced-accuracy", "per-class"]
+    assert parse_measures("") == []
     with pytest.raises(UsageError, match=r"unknown measure 'f1'.*macro-f1"):
-        chosen("f1")
+        parse_measures("f1")
 
 
 def test_from_a_store_to_tables(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from builders import record, study
 from scipy.stats import kendalltau
 
 from benchmark.claim import Better, Claim, Fails, More, Published
-from benchmark.evidence.judgements import MEASURES, epochs_to_75, judgements
+from benchmark.evidence.judgements import CLAIM_MEASURES, epochs_to_75, judgements
 from benchmark.evidence.published import beside, fate, order, tells
 from benchmark.evidence.tables import Table, tables
 from benchmark.store.store import Store
@@ -136,4 +136,4 @@ def test_spreads_are_compared_by_distances_from_the_median(tmp_path: Path) -> No
     assert judged.word == "supported"
     assert judged.effect == pytest.approx(8 * 0.3)  # of 0.05, 0.15, ... 0.55, twice each
     assert judged.unit == "points"
-    assert MEASURES["spread"].unit == "points"
+    assert CLAIM_MEASURES["spread"].unit == "points"

@@ -16,8 +16,8 @@ from benchmark.commands.app import main
 from benchmark.errors import UsageError
 from benchmark.evidence.acceptance import accept
 from benchmark.evidence.matching import matched
-from benchmark.evidence.regression import Comparison, compared
-from benchmark.evidence.regression_text import escaped, summary
+from benchmark.evidence.regression import Regression, compare_stores
+from benchmark.evidence.regression_text import escaped, regression_markdown
 from benchmark.evidence.tables import tables
 from benchmark.store.records import CostRecord, RunRecord
 from benchmark.store.store import Store
@@ -70,13 +70,13 @@ def cost(name: str, ratio: float, low: float, high: float) -> CostRecord:
     )
 
 
-def resolved(found: Comparison) -> list[tuple[str, str]]:
+def resolved(found: Regression) -> list[tuple[str, str]]:
     return [(change.variant, change.word) for change in found.resolved]
 
 
 def test_a_store_against_itself_has_not_changed(tmp_path: Path) -> None:
     store = made(tmp_path / "a", 0)
-    found = compared(store, store)
+    found = compare_stores(store, store)
     assert resolved(found) == []
     assert [change.variant for change in found.changes] == ["baseline", *TRICKS]
     assert all(change.before == change.after for change in found.changes)
@@ -85,15 +85,15 @@ def test_a_store_against_itself_has_not_changed(tmp_path: Path) -> None:
 def test_the_same_numbers_again_are_no_change_however_few_the_runs(tmp_path: Path) -> None:
     before, after = (made(tmp_path / name, 0, runs=2, spread=3.0) for name in "ab")
     runs = list(before.records)
-    found = compared(before, after)
+    found = compare_stores(before, after)
     assert {change.word for change in found.changes} == {"unchanged"}
     assert found.again == (len(runs), len(runs))
-    assert f"{len(runs)} of the {len(runs)} runs that both have gave the same numbers." in summary(found)
+    assert f"{len(runs)} of the {len(runs)} runs that both have gave the same numbers." in regression_markdown(found)
     flip = next(run for run in after.finished if (run.recipe, run.seed) == ("-flip", 0))
     assert isinstance(flip, RunRecord)
     with after.writing():
         after.add(replace(flip, test_accuracy=(flip.test_accuracy or 0.0) + 0.0001))
-    found = compared(before, Store(after.folder, 1))
+    found = compare_stores(before, Store(after.folder, 1))
     assert found.again == (len(runs) - 1, len(runs))
     assert [change.variant for change in found.changes if change.word != "unchanged"] == ["flip"]
 
@@ -101,40 +101,40 @@ def test_the_same_numbers_again_are_no_change_however_few_the_runs(tmp_path: Pat
 def test_other_seeds_of_the_same_code_have_not_changed(tmp_path: Path) -> None:
     """At most one false alarm in 20, at a family-wise level of 5 %."""
     reference = made(tmp_path / "reference", 1000)
-    alarms = [bool(compared(reference, made(tmp_path / str(seed), seed)).resolved) for seed in range(20)]
+    alarms = [bool(compare_stores(reference, made(tmp_path / str(seed), seed)).resolved) for seed in range(20)]
     assert sum(alarms) <= 1
 
 
 def test_a_trick_broken_in_silence_is_named(tmp_path: Path) -> None:
     reference = made(tmp_path / "reference", 0)
     broken = made(tmp_path / "broken", 1, TRICKS | {"tanh": 0.0})
-    assert resolved(compared(reference, broken)) == [("tanh", "better")]
+    assert resolved(compare_stores(reference, broken)) == [("tanh", "better")]
     lost = made(tmp_path / "lost", 2, TRICKS | {"flip": 0.0})
-    assert resolved(compared(reference, lost)) == [("flip", "worse")]
+    assert resolved(compare_stores(reference, lost)) == [("flip", "worse")]
 
 
 def test_a_trick_that_became_the_baseline_is_worth_nothing_now(tmp_path: Path) -> None:
     reference = made(tmp_path / "reference", 0)
-    found = compared(reference, made(tmp_path / "now", 1, same=("flip",)))
+    found = compare_stores(reference, made(tmp_path / "now", 1, same=("flip",)))
     assert resolved(found) == [("flip", "worse")]
     assert next(change.after for change in found.changes if change.variant == "flip") == 0
 
 
 def test_a_baseline_that_moved_with_all_its_variants_is_one_change(tmp_path: Path) -> None:
-    found = compared(made(tmp_path / "reference", 0), made(tmp_path / "now", 1, baseline=60.0))
+    found = compare_stores(made(tmp_path / "reference", 0), made(tmp_path / "now", 1, baseline=60.0))
     assert resolved(found) == [("baseline", "worse")]
 
 
 def test_surely_unchanged_and_unknown_are_told_apart(tmp_path: Path) -> None:
-    sharp = compared(made(tmp_path / "a", 0, spread=0.1), made(tmp_path / "b", 1, spread=0.1))
+    sharp = compare_stores(made(tmp_path / "a", 0, spread=0.1), made(tmp_path / "b", 1, spread=0.1))
     assert {change.word for change in sharp.changes} == {"unchanged"}
-    blunt = compared(made(tmp_path / "c", 0, spread=3.0), made(tmp_path / "d", 1, spread=3.0))
+    blunt = compare_stores(made(tmp_path / "c", 0, spread=3.0), made(tmp_path / "d", 1, spread=3.0))
     assert {change.word for change in blunt.changes} == {"unresolved"}
 
 
 def test_the_change_of_an_effect_by_hand(tmp_path: Path) -> None:
     before, after = made(tmp_path / "a", 0), made(tmp_path / "b", 1)
-    change = next(change for change in compared(before, after).changes if change.variant == "flip")
+    change = next(change for change in compare_stores(before, after).changes if change.variant == "flip")
 
     def mean(store: Store, name: str) -> float:
         return 100 * float(np.mean([run.test_accuracy for run in store.finished if run.recipe == f"-{name}"]))
@@ -148,18 +148,18 @@ def test_the_change_of_an_effect_by_hand(tmp_path: Path) -> None:
 
 def test_what_has_no_runs_is_listed_and_not_judged(tmp_path: Path) -> None:
     some = {name: worth for name, worth in TRICKS.items() if name != "EMA"}
-    found = compared(made(tmp_path / "a", 0), made(tmp_path / "b", 1, some))
+    found = compare_stores(made(tmp_path / "a", 0), made(tmp_path / "b", 1, some))
     assert found.matching.lacking == []  # nobody asked for it
     assert found.matching.others == 1
-    assert "1 further rows of the reference were not asked for." in summary(found)
-    asked = compared(made(tmp_path / "c", 0), Store(tmp_path / "b", 1), only="tricks: EMA, tricks: flip")
+    assert "1 further rows of the reference were not asked for." in regression_markdown(found)
+    asked = compare_stores(made(tmp_path / "c", 0), Store(tmp_path / "b", 1), only="tricks: EMA, tricks: flip")
     assert asked.matching.untrained == ["tricks: EMA"]
     assert {change.variant for change in asked.changes} == {"baseline", "flip"}
-    head, _, first = summary(asked).split("\n")[:3]
+    head, _, first = regression_markdown(asked).split("\n")[:3]
     assert head.startswith("### Effects")
     assert first == "**Compared with nothing: not trained.** The store has no runs of"
     with pytest.raises(UsageError, match="unknown variant 'EMMA' of tricks; did you mean EMA"):
-        compared(Store(tmp_path / "a", 1), Store(tmp_path / "b", 1), only="tricks: EMMA")
+        compare_stores(Store(tmp_path / "a", 1), Store(tmp_path / "b", 1), only="tricks: EMMA")
 
 
 def test_rows_are_matched_by_recipe_first_and_by_name_second(tmp_path: Path) -> None:
@@ -171,13 +171,13 @@ def test_rows_are_matched_by_recipe_first_and_by_name_second(tmp_path: Path) -> 
     runs = [changed(run, recipe="new EMA") if run.recipe == "-EMA" else run for run in renamed.records.values()]
     with renamed.writing():
         renamed.replace(runs, [replace(table, arms=recoded)], [])
-    found = compared(reference, renamed)
+    found = compare_stores(reference, renamed)
     assert [(pair.variant, pair.now) for pair in found.matching.pairs if pair.variant != pair.now] == [
         ("flip", "mirror")
     ]
     assert [pair.variant for pair in found.matching.pairs if pair.recoded] == ["EMA"]
     assert found.matching.lacking == []
-    assert "Compared by name, since their code changed:\n\n- tricks: EMA\n" in summary(found)
+    assert "Compared by name, since their code changed:\n\n- tricks: EMA\n" in regression_markdown(found)
 
 
 def test_renamed_and_untrained_are_told_apart(tmp_path: Path) -> None:
@@ -200,12 +200,12 @@ def test_runs_that_gave_other_numbers_are_named_with_the_commits_of_both_sides(t
     other = replace(flip, test_accuracy=0.5, environment=ENVIRONMENT | {"git_commit": "0123456789abcdef"})
     with after.writing():
         after.replace([other if run is flip else run for run in runs], after.tables(), [])
-    found = compared(before, after)
+    found = compare_stores(before, after)
     then = 100 * (flip.test_accuracy or 0.0)
     assert found.differing == [f"tricks: flip, seed 1: {then:.2f} % then, 50.00 % now"]
     assert found.commits == ([], ["012345678"])
-    assert "now: torch 2.14.1 on A by commit 012345678" in summary(found)
-    assert "These gave others:\n\n- tricks: flip, seed 1:" in summary(found)
+    assert "now: torch 2.14.1 on A by commit 012345678" in regression_markdown(found)
+    assert "These gave others:\n\n- tricks: flip, seed 1:" in regression_markdown(found)
 
 
 def test_names_are_shown_as_they_are_in_markdown() -> None:
@@ -215,14 +215,14 @@ def test_names_are_shown_as_they_are_in_markdown() -> None:
 def test_the_same_numbers_again_are_no_change_only_where_there_are_no_other_runs(tmp_path: Path) -> None:
     """Five old runs kept and more that are ten points lower: the new ones count."""
     reference = made(tmp_path / "a", 0)
-    assert {change.word for change in compared(reference, made(tmp_path / "b", 0)).changes} == {"unchanged"}
+    assert {change.word for change in compare_stores(reference, made(tmp_path / "b", 0)).changes} == {"unchanged"}
     store = made(tmp_path / "c", 0)
     old = [run for run in store.finished if isinstance(run, RunRecord) and run.recipe == "-flip"]
     with store.writing():
         for number, run in enumerate(old * 3):
             lower = (run.test_accuracy or 0.0) - 0.1 + number / 1000
             store.add(changed(run, seed=50 + number, test_accuracy=lower))
-    found = compared(reference, Store(store.folder, 1))
+    found = compare_stores(reference, Store(store.folder, 1))
     assert resolved(found) == [("flip", "worse")]
 
 
@@ -231,20 +231,20 @@ def test_some_of_the_references_runs_with_the_same_numbers_are_repeated(tmp_path
     first = [run for run in reference.finished if run.seed < 2]
     with few.writing():
         few.replace(first, few.tables(), [])
-    found = compared(reference, few)
+    found = compare_stores(reference, few)
     assert {change.word for change in found.changes} == {"repeated"}
-    assert f"0 changed, 0 unchanged, {len(found.changes)} repeated, 0 unresolved" in summary(found)
+    assert f"0 changed, 0 unchanged, {len(found.changes)} repeated, 0 unresolved" in regression_markdown(found)
     flip = next(run for run in few.finished if (run.recipe, run.seed) == ("-flip", 0))
     assert isinstance(flip, RunRecord)
     with few.writing():
         few.add(replace(flip, test_accuracy=(flip.test_accuracy or 0.0) + 0.0001))
-    words = {change.variant: change.word for change in compared(reference, Store(few.folder, 1)).changes}
+    words = {change.variant: change.word for change in compare_stores(reference, Store(few.folder, 1)).changes}
     assert words.pop("flip") == "unresolved"
     assert set(words.values()) == {"repeated"}
 
 
 def test_single_runs_compare_to_nothing_sure(tmp_path: Path) -> None:
-    found = compared(made(tmp_path / "a", 0, runs=1), made(tmp_path / "b", 1, runs=1))
+    found = compare_stores(made(tmp_path / "a", 0, runs=1), made(tmp_path / "b", 1, runs=1))
     by_name = {change.variant: change for change in found.changes}
     assert (by_name["flip"].p, by_name["flip"].word) == (None, "unresolved")
     assert by_name["baseline"].p is None  # two runs are no more than none
@@ -253,11 +253,15 @@ def test_single_runs_compare_to_nothing_sure(tmp_path: Path) -> None:
 def test_costs_are_compared_by_their_ranges(tmp_path: Path) -> None:
     before = made(tmp_path / "a", 0, costs={"flip": (1.0, 0.9, 1.1), "EMA": (1.2, 1.1, 1.3), "tanh": (2.0, 1.9, 2.1)})
     after = made(tmp_path / "b", 0, costs={"flip": (1.5, 1.4, 1.6), "EMA": (1.28, 1.2, 1.4), "tanh": (2.0, 1.9, 2.1)})
-    assert [(c.variant, c.before, c.after) for c in compared(before, after).costs] == [("tricks: flip", 1.0, 1.5)]
+    assert [(c.variant, c.before, c.after) for c in compare_stores(before, after).costs] == [
+        ("tricks: flip", 1.0, 1.5)
+    ]
 
 
 def test_the_summary_is_a_table_for_a_pull_request(tmp_path: Path) -> None:
-    text = summary(compared(made(tmp_path / "a", 0), made(tmp_path / "b", 1, TRICKS | {"tanh": 0.0})))
+    text = regression_markdown(
+        compare_stores(made(tmp_path / "a", 0), made(tmp_path / "b", 1, TRICKS | {"tanh": 0.0}))
+    )
     assert re.search(r"Smallest change likely to be seen with these runs: \d\.\d points\.", text)
     assert text.startswith("### Effects: 1 changed")
     assert "| tricks: tanh | -" in text
@@ -269,8 +273,8 @@ def test_accepting_makes_the_store_the_reference_and_notes_its_effects(tmp_path:
     reference, history = made(tmp_path / "a", 0), tmp_path / "history.csv"
     for seed in (1, 2):
         store = made(tmp_path / f"now {seed}", seed, TRICKS | {"tanh": 0.0}, costs={"flip": (1.0, 0.9, 1.1)})
-        accept(store, reference.folder, compared(reference, store), history, "abc")
-    assert resolved(compared(Store(tmp_path / "a", 1), store)) == []
+        accept(store, reference.folder, compare_stores(reference, store), history, "abc")
+    assert resolved(compare_stores(Store(tmp_path / "a", 1), store)) == []
     assert (tmp_path / "a" / "costs.json").exists()
     assert json.loads((tmp_path / "a" / "accepted.json").read_text())["commit"] == "abc"
     noted = pd.read_csv(history, keep_default_na=False)
@@ -291,7 +295,7 @@ def test_accepting_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("benchmark.evidence.acceptance.replace_file", full)
     with pytest.raises(UsageError, match="No space left on device"):
-        accept(store, reference.folder, compared(reference, store), history, "abc")
+        accept(store, reference.folder, compare_stores(reference, store), history, "abc")
     assert {path.name: path.read_bytes() for path in reference.folder.iterdir() if path.is_file()} == before
     assert (reference.folder / "report" / "index.md").read_text() == "kept"
     assert not history.exists()

@@ -74,7 +74,7 @@ def test_reports_show_one_and_know_both_names(found: list[Table]) -> None:
         (context, arm) for context in ("few", "many = all") for arm in ARMS
     ]
     for name in ("transfer (many): slow", "transfer (all): slow"):
-        ((one,),) = shortlists.chosen(named, [name])
+        ((one,),) = shortlists.choose_rows(named, [name])
         assert one.row.context == "many = all"
     shown = view.grouped(named, {}, {}, [], several=False)
     commands = [each.command for each in variants.every(shortlists.candidates(named), named, shown)]

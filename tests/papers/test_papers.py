@@ -20,7 +20,7 @@ from benchmark.commands import papers as command
 from benchmark.data.splits import DataSet
 from benchmark.engine.training import train
 from benchmark.planning.contract import PAPERS
-from benchmark.planning.discovery import discover, names, read
+from benchmark.planning.discovery import discover, module_names, read_module
 from benchmark.planning.identity import UNMARKED, describe, module_mark
 from benchmark.planning.studies import Study, studies
 from benchmark.recipe import Published, Recipe
@@ -49,13 +49,13 @@ def arms() -> list[Any]:
     return list(found.values())
 
 
-@pytest.fixture(params=names(PAPERS))
+@pytest.fixture(params=module_names(PAPERS))
 def module(request: pytest.FixtureRequest) -> ModuleType:
     return importlib.import_module(f"papers.{request.param}")
 
 
 def test_asks_a_question_cites_a_source_and_says_how_it_differs(module: ModuleType) -> None:
-    paper = read(module)
+    paper = read_module(module)
     assert paper.question.endswith("?")
     assert paper.sources
     assert "Differs:" in paper.remarks

@@ -20,7 +20,7 @@ from benchmark.errors import UsageError
 from benchmark.networks import VGG
 from benchmark.planning import grid
 from benchmark.planning.checkpoints import checkpoint, weights_of, with_weights
-from benchmark.planning.discovery import chosen, discover
+from benchmark.planning.discovery import choose_ablations, discover
 from benchmark.planning.identity import Run
 from benchmark.planning.studies import Study, studies
 from benchmark.recipe import Recipe, absent
@@ -42,7 +42,7 @@ def saved(folder: Path, name: str, recipe: Recipe = TINY) -> Path:
 
 
 def tables(*names: str, base: Recipe = TINY) -> list[Study]:
-    return studies(chosen(discover()[0], (), names), base)[0]
+    return studies(choose_ablations(discover()[0], (), names), base)[0]
 
 
 def test_the_same_content_under_another_name_is_the_same_run(tmp_path: Path) -> None:

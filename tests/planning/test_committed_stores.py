@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.baseline import baseline
-from benchmark.planning.designs import DESIGNS, tricks
+from benchmark.planning.designs import DESIGNS, find_tricks
 from benchmark.planning.grid import found_for
 from benchmark.planning.identity import Combination, Run, describe
 from benchmark.planning.rounds import origin
@@ -38,7 +38,7 @@ def planned(table: TableRecord) -> Study:
     assert not broken
     base = baseline(table.data, table.budget, "bf16" if "bf16" in table.control.recipe else "fp32")
     if table.tricks:
-        chosen = tricks([trick.replace(": ", ":", 1) for trick in table.tricks], found)
+        chosen = find_tricks([trick.replace(": ", ":", 1) for trick in table.tricks], found)
         return DESIGNS[table.design](chosen, base)
     (ablation,) = (each for each in found if each.name == table.ablation)
     return study(ablation, table.context, ablation.contexts[table.context](base), base)

@@ -16,7 +16,7 @@ from benchmark.errors import UsageError
 from benchmark.evidence.comparison import contrast
 from benchmark.evidence.judgements import judgements
 from benchmark.evidence.tables import table
-from benchmark.planning.designs import Trick, ladder, leave_one_out, pairs, together, tricks
+from benchmark.planning.designs import Trick, find_tricks, ladder_table, leave_one_out, pairs_table, together
 from benchmark.planning.discovery import Ablation, discover, unadapted, with_original
 from benchmark.planning.identity import changes, describe
 from benchmark.recipe import Recipe
@@ -84,7 +84,7 @@ def test_leave_one_out_drops_each_in_turn() -> None:
 
 
 def test_pairs_have_each_alone_and_each_two() -> None:
-    study = pairs([RATE, DECAY, FLIPS], TINY)
+    study = pairs_table([RATE, DECAY, FLIPS], TINY)
     assert study.base == TINY
     assert set(study.arms) == {
         "rate: high",
@@ -108,9 +108,9 @@ def test_pairs_have_each_alone_and_each_two() -> None:
 )
 def test_tricks_that_are_not_there(asked: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        tricks(asked, KNOWN)
+        find_tricks(asked, KNOWN)
     with pytest.raises(UsageError, match=r"unknown variant 'hihg' of rate; did you mean high"):
-        together(TINY, tricks(["rate:hihg", "decay:none"], KNOWN))
+        together(TINY, find_tricks(["rate:hihg", "decay:none"], KNOWN))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_tricks_that_are_not_there(asked: list[str], message: str) -> None:
 )
 def test_the_interaction_is_what_the_sum_of_both_lacks(both: list[float], word: str, interaction: float) -> None:
     """Baseline 70, one trick 72, the other 74: together 76 if they add up."""
-    study = pairs([RATE, DECAY], TINY)
+    study = pairs_table([RATE, DECAY], TINY)
     scores = {"": [70.0, 70.2, 69.8], "rate: high": [72.0, 72.2, 71.8], "decay: none": [74.0, 74.2, 73.8]}
     scores["rate: high + decay: none"] = both
     planned = builders.study(
@@ -189,7 +189,7 @@ def test_two_tricks_in_time_go_together() -> None:
 
 
 def test_a_ladder_puts_each_trick_on_those_below() -> None:
-    study = ladder([RATE, DECAY, FLIPS], TINY)
+    study = ladder_table([RATE, DECAY, FLIPS], TINY)
     assert study.base == TINY
     assert study.arms == {
         "1. + rate: high": together(TINY, [RATE]),

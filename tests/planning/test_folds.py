@@ -23,7 +23,7 @@ from benchmark.data.splits import DataSet, Split, folded
 from benchmark.engine.training import train
 from benchmark.planning import grid
 from benchmark.planning.discovery import Ablation, with_original
-from benchmark.planning.folds import Validated, candidates, in_words, on_fold, rounds, validated
+from benchmark.planning.folds import Validated, fold_candidates, in_words, on_fold, rounds, validate_table
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.studies import Study
 from benchmark.recipe import Checkpoint, Ensemble, Member, Recipe
@@ -122,7 +122,7 @@ def records(toy: DataSet, scores: Mapping[str, list[float | None]]) -> dict[str,
 
 
 def lines(toy: DataSet, scores: Mapping[str, list[float | None]]) -> dict[str, Validated]:
-    return {each.variant: each for each in validated(table(ARMS), 3, toy, "quick", records(toy, scores))}
+    return {each.variant: each for each in validate_table(table(ARMS), 3, toy, "quick", records(toy, scores))}
 
 
 def test_the_best_is_told_from_the_rest_fold_by_fold(toy: DataSet) -> None:
@@ -161,7 +161,7 @@ def test_each_distinct_run_comes_once_the_first_fold_first(toy: DataSet) -> None
         "two": Ensemble((Member(TINY), Member(TINY, 1)), combine=len),  # type: ignore[arg-type]  # never called
     }
     planned = table(ARMS | others)
-    assert list(candidates(planned)) == [CONTROL, "low", "high", "wild", "mine"]
+    assert list(fold_candidates(planned)) == [CONTROL, "low", "high", "wild", "mine"]
     found = rounds([planned, planned], 3, "f")
     assert [{(run.recipe.fold, run.seed) for run in each} for each in found] == [{((k, 3), k)} for k in range(3)]
     assert [len(each) for each in found] == [5] * 3

@@ -16,7 +16,7 @@ from conftest import TINY
 import ablations
 from benchmark.claim import CONTROL
 from benchmark.errors import UsageError
-from benchmark.planning.discovery import chosen, discover
+from benchmark.planning.discovery import choose_ablations, discover
 from benchmark.planning.identity import Run, describe, module_mark
 from benchmark.planning.rounds import expected_seconds, longest_first, pairs, plan
 from benchmark.planning.studies import studies
@@ -59,7 +59,7 @@ def test_a_new_file_is_found_and_planned(extra: Path) -> None:
     (extra / "extra_rate.py").write_text(GOOD)
     found, broken = discover()
     assert broken == {}
-    (ablation,) = chosen(found, broken, ["extra_rate"])
+    (ablation,) = choose_ablations(found, broken, ["extra_rate"])
     assert ablation.sources == ("https://example.org/paper",)
     (table,), failing = studies([ablation], TINY)
     assert failing == {}
@@ -130,7 +130,7 @@ def test_code_that_an_ablation_imports_from_beside_it_is_part_of_its_mark(extra:
 def test_an_unknown_ablation_is_told_with_the_nearest() -> None:
     found, broken = discover()
     with pytest.raises(UsageError, match=r"unknown ablation 'activations'; did you mean activation"):
-        chosen(found, broken, ["activations"])
+        choose_ablations(found, broken, ["activations"])
 
 
 @pytest.mark.parametrize("seeds", [1, 3, 5])

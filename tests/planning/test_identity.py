@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from benchmark.claim import CONTROL
 from benchmark.ensembles import mean_probability
-from benchmark.planning.identity import Run, changes, describe, mark, module_mark
+from benchmark.planning.identity import Run, changes, code_mark, describe, module_mark
 from benchmark.recipe import Ensemble, Member, Recipe
 
 SOURCE = '"""Why?"""\nfrom benchmark.recipe import Recipe\nSLOPE = 0.25\ndef variants(base): return {}\n'
@@ -73,7 +73,7 @@ def test_parts_without_a_stable_text_are_refused(part: object) -> None:
     ],
 )
 def test_mark_follows_the_code_of_parts_alone(old: str, new: str, same: bool) -> None:
-    assert (mark(SOURCE.replace(old, new)) == mark(SOURCE)) is same
+    assert (code_mark(SOURCE.replace(old, new)) == code_mark(SOURCE)) is same
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 from benchmark.baseline import baseline
 from benchmark.data.splits import DataSet
 from benchmark.engine.training import train
-from benchmark.planning.designs import together, trick
+from benchmark.planning.designs import find_trick, together
 from benchmark.planning.discovery import discover
 from benchmark.planning.identity import describe
 
@@ -29,7 +29,7 @@ BEST = (
     "warm_up: 40 %",
 )
 ABLATIONS, BROKEN = discover()
-TRICKS = {name: trick(*name.split(": "), ABLATIONS) for name in BEST}
+TRICKS = {name: find_trick(*name.split(": "), ABLATIONS) for name in BEST}
 PAIRS = list(combinations(BEST, 2))
 QUICK = baseline("toy", "quick", "fp32")
 SHORT = replace(QUICK, epochs=1, images=2 * QUICK.batch_size, validation_images=None)  # two steps

@@ -10,7 +10,7 @@ from pathlib import Path
 from builders import record
 from conftest import TINY
 
-from benchmark.planning.grid import Grid, lacking
+from benchmark.planning.grid import Grid, runs_to_train
 from benchmark.planning.identity import Run, describe
 from benchmark.running.executor import Outcome
 from benchmark.running.session import Session, parts
@@ -47,10 +47,10 @@ def with_runs(folder: Path, *runs: Run) -> Store:
 
 
 def test_weights_are_made_again_only_where_something_is_still_to_start_from_them(tmp_path: Path) -> None:
-    assert lacking(GRID, with_runs(tmp_path / "nothing")) == [OLD, *TUNED]
-    assert lacking(GRID, with_runs(tmp_path / "all but the start", *TUNED)) == [OLD]
-    assert lacking(GRID, with_runs(tmp_path / "one is missing", OLD, TUNED[0])) == [OLD, TUNED[1]]
-    assert lacking(GRID, with_runs(tmp_path / "all", OLD, *TUNED)) == []
+    assert runs_to_train(GRID, with_runs(tmp_path / "nothing")) == [OLD, *TUNED]
+    assert runs_to_train(GRID, with_runs(tmp_path / "all but the start", *TUNED)) == [OLD]
+    assert runs_to_train(GRID, with_runs(tmp_path / "one is missing", OLD, TUNED[0])) == [OLD, TUNED[1]]
+    assert runs_to_train(GRID, with_runs(tmp_path / "all", OLD, *TUNED)) == []
 
 
 def test_what_starts_from_a_failed_run_is_left(tmp_path: Path) -> None:

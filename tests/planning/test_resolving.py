@@ -19,7 +19,16 @@ from benchmark.claim import CONTROL
 from benchmark.evidence.comparison import Scale
 from benchmark.evidence.interim import LONGEST
 from benchmark.evidence.tables import Table, tables
-from benchmark.planning.resolving import Look, Need, look, needs, news, next_seeds, promising_first, targets
+from benchmark.planning.resolving import (
+    Look,
+    Need,
+    counts_at_interim,
+    needs,
+    news,
+    next_seeds,
+    promising_first,
+    targets,
+)
 from benchmark.store.records import EnsembleOf
 from benchmark.store.store import Store
 
@@ -91,12 +100,12 @@ def test_the_control_grows_with_the_rows_that_are_open(tmp_path: Path) -> None:
 
 def test_a_look_sees_arms_that_have_the_runs_they_wait_for(tmp_path: Path) -> None:
     table = made(tmp_path, [])
-    assert look(table) == FIRST | {"two of them": 0}
+    assert counts_at_interim(table) == FIRST | {"two of them": 0}
     assert news(table)
     assert not news(made(tmp_path / "seen"))
     waiting = replace(table.study, arms=tuple(replace(each, seeds=5) for each in table.study.arms))
     half = replace(table, study=waiting)
-    assert look(half)["small"] == 0  # two of its five runs are still to come
+    assert counts_at_interim(half)["small"] == 0  # two of its five runs are still to come
     assert not news(replace(half, study=replace(waiting, interims=({**FIRST, "small": 2},))))
 
 

@@ -15,7 +15,7 @@ from benchmark.planning.identity import describe
 from benchmark.planning.rounds import by_variant
 from benchmark.planning.selection import selected, the_tour
 from benchmark.planning.studies import Study, studies, toured
-from benchmark.planning.study_record import joined
+from benchmark.planning.study_record import join_plans
 from benchmark.recipe import Recipe
 from benchmark.store.records import TableRecord
 
@@ -134,7 +134,7 @@ def test_a_table_planned_in_part_keeps_the_arms_that_were_planned_before() -> No
     whole = claimed(["flip", "tanh", "EMA"])
     part = claimed(["tanh"], control=arm("baseline", "-baseline", seeds=3, changes={}), trained={"-tanh": 3})
     before = claimed(["EMA", "lost"], trained={"-EMA": 4, "-baseline": 5, "-lost": 4})
-    found = joined(part, whole, before)
+    found = join_plans(part, whole, before)
     assert [each.variant for each in found.arms] == ["tanh", "EMA"]  # in today's order; one is no more
     assert found.control.seeds == 5
     assert found.trained["-EMA"] == 4
@@ -145,5 +145,5 @@ def test_a_table_planned_in_part_keeps_the_arms_that_were_planned_before() -> No
 def test_an_arm_that_has_another_recipe_by_now_is_not_kept() -> None:
     whole = claimed(["flip", "tanh"])
     before = replace(claimed(["flip"]), arms=(arm("flip", "another recipe"),))
-    assert [each.variant for each in joined(claimed(["tanh"]), whole, before).arms] == ["tanh"]
-    assert joined(claimed(["tanh"]), whole, replace(claimed(["flip"]), fingerprint="g")) == claimed(["tanh"])
+    assert [each.variant for each in join_plans(claimed(["tanh"]), whole, before).arms] == ["tanh"]
+    assert join_plans(claimed(["tanh"]), whole, replace(claimed(["flip"]), fingerprint="g")) == claimed(["tanh"])

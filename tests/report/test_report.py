@@ -18,7 +18,7 @@ from builders import CPU, EFFECTS, SOURCE, Page, failed, fill, record, study
 from benchmark import recipe, report
 from benchmark.claim import CONTROL, Alike, Better, Claim, Fails, Holds, Measure, More, NotBetter
 from benchmark.errors import UsageError
-from benchmark.evidence.judgements import MEASURES, Judgement, judgements
+from benchmark.evidence.judgements import CLAIM_MEASURES, Judgement, judgements
 from benchmark.evidence.tables import COLUMNS, Table, table, tables
 from benchmark.report import style
 from benchmark.report.view import parts_of
@@ -164,14 +164,14 @@ def test_what_is_amiss_is_marked(troubled: Path) -> None:
 
 def test_one_huge_effect_leaves_the_others_legible(whole: tuple[Store, Path]) -> None:
     small, huge = tables(whole[0])
-    assert (style.is_wide(small.rows, 1.0), style.is_wide(huge.rows, 1.0)) == (False, True)
+    assert (style.is_logarithmic(small.rows, 1.0), style.is_logarithmic(huge.rows, 1.0)) == (False, True)
     assert "logarithmic beyond" not in (whole[1] / "plots" / "activation.svg").read_text(encoding="utf-8")
     assert "logarithmic beyond" in (whole[1] / "plots" / "initialisation-batch-norm.svg").read_text(encoding="utf-8")
 
 
 def test_names_at_the_ends_of_lines_keep_apart() -> None:
     values, rooms = [1.0, 5.0, 5.1, 5.2, 9.9, 10.0], [1.0, 1.0, 2.0, 1.0, 1.0, 1.0]
-    places = style.spread(values, rooms, 0.0, 10.0)
+    places = style.spread_labels(values, rooms, 0.0, 10.0)
     gaps = [after - before for before, after in pairwise(places)]
     assert all(gap >= (a + b) / 2 - 1e-9 for gap, (a, b) in zip(gaps, pairwise(rooms), strict=True))
     assert places[0] == 1.0
@@ -180,9 +180,9 @@ def test_names_at_the_ends_of_lines_keep_apart() -> None:
 
 def test_file_names_tell_tables_apart() -> None:
     plans = [study("a", "", ["x"]), study("a", "No norm!", ["x"]), study("a", "no-norm", ["x"])]
-    assert report.names(plans) == ["a", "a-no-norm", "a-no-norm--2"]
+    assert report.file_names(plans) == ["a", "a-no-norm", "a-no-norm--2"]
     plans = [study("a", "", ["x"]), study("a", "", ["x"], budget="small")]
-    assert report.names(plans) == ["a-cifar10-quick", "a-cifar10-small"]
+    assert report.file_names(plans) == ["a-cifar10-quick", "a-cifar10-small"]
 
 
 def test_an_empty_store_is_the_users_to_fill(tmp_path: Path) -> None:
@@ -313,10 +313,10 @@ def test_every_measure_of_a_claim_is_worked_out() -> None:
     made_of_runs = ensemble(run, disagreement=0.25, error_correlation=0.5, gain=0.02, calibration_error=0.01)
     worked_out = {
         name: [value for each in (run, made_of_runs) if (value := measure.of(each)) is not None]
-        for name, measure in MEASURES.items()
+        for name, measure in CLAIM_MEASURES.items()
     }
     assert set(worked_out) == set(get_args(Measure))
-    assert {name: len(values) for name, values in worked_out.items()} == dict.fromkeys(MEASURES, 1) | {
+    assert {name: len(values) for name, values in worked_out.items()} == dict.fromkeys(CLAIM_MEASURES, 1) | {
         "test loss": 2,
         "spread": 2,
     }

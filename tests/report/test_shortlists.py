@@ -124,11 +124,11 @@ def test_rows_of_the_main_table_are_chosen_by_name(tmp_path: Path) -> None:
     def variants(groups: list[list[Candidate]]) -> list[list[str]]:
         return [[each.row.variant for each in group] for group in groups]
 
-    assert variants(shortlists.chosen(found, [])) == [["better"], ["long", "wide"], ["worse"], ["vague"]]
-    assert variants(shortlists.chosen(found, ["TRICK_A:bad", "trick_d (weak): bad"])) == [["bad", "bad"]]
+    assert variants(shortlists.choose_rows(found, [])) == [["better"], ["long", "wide"], ["worse"], ["vague"]]
+    assert variants(shortlists.choose_rows(found, ["TRICK_A:bad", "trick_d (weak): bad"])) == [["bad", "bad"]]
     with pytest.raises(UsageError, match=r"unknown row.*did you mean trick_a: better"):
-        shortlists.chosen(found, ["trick_a: bettr"])
-    text = exports.main_table(shortlists.chosen(found, []))
+        shortlists.choose_rows(found, ["trick_a: bettr"])
+    text = exports.main_table(shortlists.choose_rows(found, []))
     assert text.count("\\midrule") == 4
     assert "Trick a: better & 5 & 67.0 & +7.0" in text
 

@@ -83,16 +83,16 @@ def test_the_part_of_the_article_is_that_of_the_first_statement(names: list[str]
 
 
 def test_the_command_trains_the_variant_again() -> None:
-    assert variants.command(study("sam", "", ["x"]), "x") == (
+    assert variants.run_command(study("sam", "", ["x"]), "x") == (
         "python -m benchmark run --data cifar10 --budget quick --only 'sam: x' --seeds 4"
     )
     designed = "python -m benchmark run --data cifar10 --budget quick --design {} {} --seeds 4"
     asked = " ".join(f"--trick '{trick}'" for trick in TRICKS)
-    assert variants.command(pairs().study, "x") == designed.format("pairs", asked)
+    assert variants.run_command(pairs().study, "x") == designed.format("pairs", asked)
     arms = ["all", *(f"without {trick}" for trick in TRICKS), "none"]
     design = "leave-one-out"
     dropped = study(design, ", ".join(TRICKS), arms, design=design, tricks=tuple(TRICKS))
-    assert variants.command(dropped, "x") == designed.format("leave-one-out", asked)
+    assert variants.run_command(dropped, "x") == designed.format("leave-one-out", asked)
 
 
 def test_interactions_are_drawn_with_what_the_runs_do_not_say(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_what_is_no_history_is_refused(make: Callable[[Path], Any], says: str, t
     ],
 )
 def test_what_several_places_say_together(verdicts: list[str], ps: list[tuple[float, float]], word: str) -> None:
-    assert elsewhere.word(verdicts, ps) == word
+    assert elsewhere.joint_word(verdicts, ps) == word
 
 
 def test_contexts_with_equal_recipes_are_one_place(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_contexts_with_equal_recipes_are_one_place(tmp_path: Path) -> None:
         for name in ("baseline", "tanh"):
             for seed in range(4):
                 store.add(record(f"-{name}", seed, 0.6 + 0.001 * seed))
-    assert elsewhere.tricks(tables(store)) == []
+    assert elsewhere.tricks_elsewhere(tables(store)) == []
 
 
 def test_the_same_trick_is_shown_side_by_side(tmp_path: Path) -> None:
@@ -235,9 +235,9 @@ def test_the_same_trick_is_shown_side_by_side(tmp_path: Path) -> None:
                 for seed in range(4):
                     accuracy = 0.6 + (effect + 0.1 * seed) / 100
                     store.add(record(f"-{name}", seed, accuracy, data=data, fingerprint=data))
-    (found,) = elsewhere.tricks(tables(store))
+    (found,) = elsewhere.tricks_elsewhere(tables(store))
     assert (found.name, found.word) == ("activation: tanh", "changes sign")
     assert [(place.name, place.verdict) for place in found.places] == [("cifar10", "hurts"), ("cifar100", "helps")]
     text = (report.write(store, tmp_path / "report").parent / "index.md").read_text()
     assert "**changes sign**" in text
-    assert elsewhere.tricks(tables(store)[:1]) == []
+    assert elsewhere.tricks_elsewhere(tables(store)[:1]) == []

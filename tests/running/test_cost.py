@@ -18,7 +18,7 @@ from benchmark.engine.training import Curves, fit
 from benchmark.errors import UsageError
 from benchmark.evidence.tables import table
 from benchmark.running import cost
-from benchmark.running.cost import ROUNDS, STEPS, Turns, entry, in_turns, step_seconds, step_turns, stepper
+from benchmark.running.cost import ROUNDS, STEPS, Turns, cost_record, in_turns, step_seconds, step_turns, stepper
 from benchmark.store.records import CostRecord, Record
 from benchmark.store.store import Store
 
@@ -139,7 +139,7 @@ def test_a_measurement_replaces_that_of_its_pair_and_keeps_the_others(tmp_path: 
 
 def test_what_a_store_keeps_of_a_measurement(tmp_path: Path) -> None:
     found = Turns(variant=(2.0,), control=(1.0, 1.0)).cost()
-    kept = entry(SLOW, TINY, found, "cpu")
+    kept = cost_record(SLOW, TINY, found, "cpu")
     assert kept.recipe != kept.control
     assert (kept.ratio, kept.step_ms, kept.environment["device"]) == (2, 2000, "cpu")
     Store(tmp_path, 1).save_cost(kept)

@@ -14,7 +14,7 @@ from conftest import TINY
 import ablations
 from benchmark.data.splits import DataSet
 from benchmark.engine.training import Result, train
-from benchmark.planning.discovery import chosen, discover
+from benchmark.planning.discovery import choose_ablations, discover
 from benchmark.planning.identity import Run, module_mark
 from benchmark.planning.rounds import plan
 from benchmark.planning.studies import studies
@@ -80,7 +80,7 @@ def extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def planned(toy: DataSet) -> tuple[Run, Run]:
     """The control's run and the variant's, as a command plans them."""
     forget()
-    tables, failing = studies(chosen(*discover(), ["extra_half"]), TINY)
+    tables, failing = studies(choose_ablations(*discover(), ["extra_half"]), TINY)
     assert failing == {}
     (control, variant), *_ = plan(tables, 1, toy.fingerprint)
     return control, variant

@@ -42,7 +42,7 @@ from benchmark.planning.rounds import combinations, origins, plan
 from benchmark.planning.studies import Study, Wanted, old_data
 from benchmark.planning.study_record import as_record
 from benchmark.recipe import Arm, Ensemble, Labels, Member, Recipe, Scores
-from benchmark.running.combining import check, combine, record
+from benchmark.running.combining import check_ensembles, combine, record
 from benchmark.running.execution import keep
 from benchmark.running.executor import Outcome
 from benchmark.store.records import EnsembleOf, EnsembleRecord, Facts, Record, RunRecord, timestamp
@@ -324,7 +324,7 @@ def test_what_reads_a_store_knows_ensembles(toy: DataSet, tmp_path: Path) -> Non
     with store.writing():
         store.save_tables([as_record(votes, asked, toy)])
         assert combine(combinations([votes], 2, toy.fingerprint), store, toy, ABOUT) == []
-    found = regression.compared(store, store)
+    found = regression.compare_stores(store, store)
     assert [(change.variant, change.word == "better") for change in found.changes] == [
         (CONTROL, False),
         ("two", False),
@@ -341,11 +341,11 @@ def test_what_reads_a_store_knows_ensembles(toy: DataSet, tmp_path: Path) -> Non
 def test_nothing_to_combine_is_an_error(tmp_path: Path) -> None:
     store = Store(tmp_path, 1)
     with pytest.raises(UsageError, match="these ablations have no ensembles"):
-        check({}, store)
+        check_ensembles({}, store)
     with pytest.raises(
         UsageError, match="holds none of the 6 runs that these ensembles are made of; `run` trains them"
     ):
-        check(combinations([study(two=copies(TINY, 2))], 3, "f"), store)
+        check_ensembles(combinations([study(two=copies(TINY, 2))], 3, "f"), store)
 
 
 # --- in a report

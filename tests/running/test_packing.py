@@ -23,7 +23,7 @@ from benchmark.planning import grid
 from benchmark.planning.identity import Run
 from benchmark.planning.requests import Request
 from benchmark.recipe import Recipe
-from benchmark.running.packing import EPOCHS, Probe, crew, packing
+from benchmark.running.packing import PROBE_EPOCHS, Probe, crew, packing
 from benchmark.running.workers import Processes
 
 
@@ -65,7 +65,7 @@ def test_a_worker_that_fails_counts_for_all(toy: DataSet, folder: Path, monkeypa
     started_anew = get_context("spawn")  # so that it sees FULL
     processes = Processes(["cpu"], "toy", folder, training=in_what_is_left, context=started_anew)
     with crew(processes, TINY, toy) as measure:
-        assert measure(1).rate > EPOCHS * len(toy.train.labels) / 60  # a run takes less than a minute
+        assert measure(1).rate > PROBE_EPOCHS * len(toy.train.labels) / 60  # a run takes less than a minute
         monkeypatch.setenv("FULL", "1")
         assert measure(2) == Probe(2, 0.0, 0.0)
 
