@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from html.parser import HTMLParser
@@ -10,6 +11,7 @@ from random import Random
 from typing import Any, TypeVar
 
 import torch
+from jsonschema import Draft202012Validator
 from torch import Tensor
 
 from benchmark.claim import Better, Claim
@@ -31,6 +33,7 @@ from benchmark.store.records import (
 )
 from benchmark.store.store import Store
 
+SCHEMAS = Path(__file__).resolve().parents[1] / "docs" / "schemas"
 AnyRecord = TypeVar("AnyRecord", RunRecord, EnsembleRecord, FailedRecord)
 ABOUT = About("toy", "", "quick")
 SOURCE = "https://arxiv.org/abs/1505.00853"
@@ -169,6 +172,13 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data if self.open and self.open[-1] not in ("style", "script") else ""
+
+
+def validator(name: str) -> Draft202012Validator:
+    """What refuses JSON that does not fit a schema of docs/schemas/."""
+    schema = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
 
 
 def toy(folder: Path, store: Path, *more: object) -> list[str]:

@@ -18,6 +18,7 @@ from benchmark.evidence.measures import Measured
 from benchmark.evidence.own import Against, OwnRow
 from benchmark.evidence.regression import CostChange, EffectChange
 from benchmark.evidence.tables import Row
+from benchmark.evidence.verified import Verified
 from benchmark.store.records import CostRecord, Rate
 
 
@@ -171,6 +172,19 @@ class RegressAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VerifyAnswer:
+    """What `verify` answers."""
+
+    store: str  # folder
+    stored: int  # runs with measurements, of the rows that were asked for
+    tolerance: float  # points
+    runs: tuple[Verified, ...]  # that were trained again
+    unplanned: tuple[Verified, ...]  # that no table plans any more
+    left: int  # runs that were to be trained again and were not: interrupted, or what they start from failed
+    counts: dict[str, int]  # runs by word
+
+
+@dataclass(frozen=True, kw_only=True)
 class CalibrateAnswer:
     """What `calibrate` answers."""
 
@@ -197,6 +211,7 @@ ANSWER_TYPES: dict[str, type] = {
     "judge": JudgeAnswer,
     "check": CheckAnswer,
     "regress": RegressAnswer,
+    "verify": VerifyAnswer,
     "calibrate": CalibrateAnswer,
     "diagnose": DiagnoseAnswer,
 }

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
+from benchmark.commands.answers import VerifyAnswer, show_answer
 from benchmark.commands.options import DataDir, DeviceName, Jobs, opened, settle_request
-from benchmark.commands.say import say
+from benchmark.commands.say import AsJson, say
 from benchmark.errors import UsageError
+from benchmark.evidence.verified import Verification, Verified
 from benchmark.planning.stored import chosen, today
-from benchmark.running.verification import Verification, Verified, usual_difference, verify
+from benchmark.running.verification import usual_difference, verify
 from benchmark.running.workers import Processes
 from benchmark.store.records import RunRecord, TableRecord
 from benchmark.store.store import Store
@@ -39,7 +39,7 @@ def command(
     data_dir: DataDir = Path("data"),
     device: DeviceName = "auto",
     jobs: Jobs = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train stored runs again and compare: bit-equal, within tolerance, different, or no longer planned.
 
@@ -58,7 +58,16 @@ def command(
     if not as_json:
         say(f"{len(drawn)} of {len(asked)} runs are trained again, on {device}")
     found = trained_again(results, tables, drawn, limit, data_dir, device, jobs, quiet=as_json)
-    say(json.dumps(asdict(found) | {"counts": found.counts}, indent=1) if as_json else in_words(found))
+    answer = VerifyAnswer(
+        store=found.store,
+        stored=found.stored,
+        tolerance=found.tolerance,
+        runs=found.runs,
+        unplanned=found.unplanned,
+        left=found.left,
+        counts={str(word): count for word, count in found.counts.items()},
+    )
+    show_answer(answer, as_json, lambda: in_words(found))
     if found.left:
         raise typer.Exit(130)
     if found.counts.get("different"):

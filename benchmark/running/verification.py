@@ -7,14 +7,13 @@ be as near as two runs of one recipe are to each other.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
-from typing import Literal
 
 from benchmark.evidence.spread import typical
+from benchmark.evidence.verified import Verification, Verified, Word
 from benchmark.planning.grid import Grid
 from benchmark.planning.identity import Run
 from benchmark.planning.stored import Today
@@ -30,38 +29,7 @@ from benchmark.store.store import DIGITS, Store
 
 # What decides how numbers are rounded; what only one of two records knows is not compared.
 HARDWARE = ("device", "cpu", "cpu_capability", "capability", "threads", "torch", "cuda", "cudnn")
-WIDE = 3.0  # standard deviations of the difference of two runs
-Word = Literal["bit-equal", "within tolerance", "different", "no longer planned"]
-
-
-@dataclass(frozen=True)
-class Verified:
-    """What became of one stored run."""
-
-    key: str
-    name: str  # of the row that it stands in
-    seed: int
-    word: Word
-    detail: str  # what differs, or what was not compared; empty if all is the same
-    accuracy: float | None  # stored, 0 to 1: on the test images, of a fold on those left out
-    again: float | None  # the same now
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What `verify` found."""
-
-    store: str
-    stored: int  # runs with measurements, of the rows that were asked for
-    tolerance: float  # points
-    runs: tuple[Verified, ...]  # that were trained again
-    unplanned: tuple[Verified, ...]  # that no table plans any more
-    left: int  # runs that were to be trained again and were not: interrupted, or what they start from failed
-
-    @property
-    def counts(self) -> dict[Word, int]:
-        """Returns the runs by word."""
-        return dict(Counter(run.word for run in (*self.runs, *self.unplanned)))
+DEVIATIONS = 3.0  # standard deviations of the difference of two runs
 
 
 @dataclass(frozen=True)
@@ -167,4 +135,4 @@ def usual_difference(records: Sequence[RunRecord]) -> float:
         if (found := accuracy(record)) is not None:
             samples.setdefault((record.fingerprint, record.recipe), []).append(100 * found)
     variance = typical(samples.values())
-    return WIDE * sqrt(2 * variance) if variance else 1.0
+    return DEVIATIONS * sqrt(2 * variance) if variance else 1.0

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import fill, record, toy
-from jsonschema import Draft202012Validator, ValidationError
+from builders import SCHEMAS, fill, record, toy, validator
+from jsonschema import ValidationError
 
 from benchmark.commands.answers import ANSWER_TYPES
 from benchmark.commands.app import COMMANDS, main
@@ -18,18 +18,11 @@ from benchmark.evidence.tables import COLUMNS
 from benchmark.running.cost import Turns
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMAS = ROOT / "docs" / "schemas"
 REFERENCES = ROOT / "results" / "reference"
 RUNS = "variant,seed,accuracy\n" + "".join(
     f"{name},{seed},{base + seed / 10}\n" for name, base in (("baseline", 90), ("mixup", 91)) for seed in range(4)
 )
 LOG = "step,loss\n" + "".join(f"{step},{2.3 - step / 100}\n" for step in range(100))
-
-
-def validator(name: str) -> Draft202012Validator:
-    schema = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +86,7 @@ def test_an_answer_is_one_object_and_fits_its_schema(
 
 def test_every_command_that_answers_has_a_schema() -> None:
     """The others write a store, which is their answer."""
-    assert set(COMMANDS) - set(ANSWER_TYPES) == {"run", "combine", "folds", "merge", "migrate"}
+    assert set(COMMANDS) - set(ANSWER_TYPES) == {"run", "combine", "folds", "merge", "migrate", "papers"}
     assert {path.stem for path in (SCHEMAS / "commands").iterdir()} == set(ANSWER_TYPES)
 
 

@@ -9,19 +9,20 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from builders import Inline, record
+from builders import Inline, record, validator
 from conftest import TINY
 
 from benchmark.commands import verify as verify_command
 from benchmark.data.load import load
 from benchmark.data.splits import DataSet
+from benchmark.evidence.verified import Verified
 from benchmark.planning.folds import on_fold
 from benchmark.planning.grid import planned
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.requests import Request
 from benchmark.planning.stored import Today
 from benchmark.running.execution import complete
-from benchmark.running.verification import Verified, compared, usual_difference, verify
+from benchmark.running.verification import compared, usual_difference, verify
 from benchmark.store.records import About, RunRecord
 from benchmark.store.store import Store
 
@@ -117,6 +118,7 @@ def test_the_command(toy: DataSet, folder: Path, tmp_path: Path, tricks: Any, mo
     code, said = tricks(*given, "--json")
     assert code == 0
     found = json.loads(said)
+    validator("commands/verify").validate(found)
     assert found["counts"] == {"bit-equal": 2}
     assert {run["name"] for run in found["runs"]} == {"label_smoothing: baseline", "label_smoothing: 0.1"}
     code, said = tricks(*given, "--sample", 1, "--only", "label_smoothing: 0.1")
