@@ -30,7 +30,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from benchmark.baseline import baseline
 from benchmark.data.load import load
@@ -49,6 +48,7 @@ from benchmark.running.packing import crew, packing
 from benchmark.running.preload import preload
 from benchmark.running.workers import Processes
 from benchmark.store.files import replace_file
+from speed.faulty_layers import asking, dropping, poisoning
 
 Found = dict[str, Any]
 
@@ -99,32 +99,6 @@ def tests(check: Check) -> Found:
     asked = [sys.executable, "-m", "pytest", "-m", "gpu", "tests", "-q", "--durations=10", *chosen]
     done = subprocess.run(asked, capture_output=True, text=True, timeout=900)
     return {"exit_code": done.returncode, "said": done.stdout[-4000:]}
-
-
-class Asking(nn.Module):
-    """A layer that waits for the device."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * float(x.mean().item() < 1e9)
-
-
-class Poisoning(nn.Module):
-    """A layer that reads memory that is not its own: the GPU does nothing more for its process."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + x.flatten().index_select(0, torch.full((1,), 2**40, device=x.device)).sum()
-
-
-def asking(channels: int) -> nn.Module:
-    return Asking()
-
-
-def poisoning(channels: int) -> nn.Module:
-    return Poisoning()
-
-
-def dropping(channels: int) -> nn.Module:
-    return nn.Dropout(0.3)
 
 
 def failures(check: Check) -> Found:
