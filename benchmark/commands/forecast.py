@@ -32,8 +32,8 @@ def forecast(
 ) -> Forecast | None:
     """Returns how much computing is left and how long it takes; None if nothing is left to train.
 
-    `image_flops` are those of an image of the baseline; `image_seconds` measures its seconds, where no stored run
-    has the recipe of one that is left.
+    `image_flops` are those of an image, of the baseline or on average; `image_seconds` measures its seconds, where no
+    stored run has the recipe of one that is left.
     """
     if not left:
         return None
@@ -61,7 +61,7 @@ def sentences(found: Forecast | None) -> list[str]:
         return ["expected: nothing is left to train"]
     size = f"{found.pflop:,.0f}" if found.pflop > 10 else f"{found.pflop:.2g}"
     said = [
-        f"about {size} PFLOP: {found.images:,} images at the baseline's {found.flops_per_image / 1e9:.2g} GFLOP",
+        f"about {size} PFLOP: {found.images:,} images at {found.flops_per_image / 1e9:.2g} GFLOP each",
         f"expected: {duration(found.seconds)} ({found.source})",
     ]
     if found.h100_seconds is not None:

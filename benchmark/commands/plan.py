@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
+from benchmark.budgets import BUDGETS
 from benchmark.claim import CONTROL
 from benchmark.commands.answers import PlanAnswer, PlannedTable, show_answer
 from benchmark.commands.forecast import forecast, sentences
@@ -31,11 +32,13 @@ from benchmark.commands.options import (
 )
 from benchmark.commands.say import AsJson, leave_out, opening, say
 from benchmark.data.load import load
+from benchmark.planning.contract import PAPERS
 from benchmark.planning.grid import base_of, check_names, planned, runs_to_train
+from benchmark.planning.identity import Run
 from benchmark.planning.outlook import no_verdicts
-from benchmark.planning.requests import ADD_ONE, stages_of
+from benchmark.planning.requests import ADD_ONE, Request, stages_of
 from benchmark.planning.shards import shard as shard_of
-from benchmark.running.pace import image_flops, image_seconds
+from benchmark.running.pace import image_flops, image_seconds, mean_image_flops
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
 
@@ -73,7 +76,8 @@ def command(
     results = Store(asked.store, ENGINE)
     grid = planned(asked, only, design, trick or (), weights, stages_of(stored := results.tables()), stored)
     grid = part.part_of(grid) if part else grid
-    left, recipe = runs_to_train(grid, results), base_of(asked)
+    left = runs_to_train(grid, results)
+    flops, seconds = image_cost(asked, left)
     answer = PlanAnswer(
         data=asked.data,
         data_choice=asked.data_choice,
@@ -95,14 +99,27 @@ def command(
             asked,
             left,
             results,
-            image_flops(recipe, load(asked.data, asked.data_dir)),
-            partial(image_seconds, recipe, asked.data, asked.data_dir, asked.devices[0]),
+            flops,
+            seconds,
         ),
         notes=(*grid.unavailable, *no_verdicts(grid.studies, seeds)),
         left_out=grid.broken,
     )
     show_answer(answer, as_json, lambda: in_words(answer))
     leave_out(grid.broken, as_json)
+
+
+def image_cost(asked: Request, left: Sequence[Run]) -> tuple[float, Callable[[], float]]:
+    """Returns the operations of an image of the runs that are left, and how to measure its seconds, from one step.
+
+    Of the catalogue, an image of the baseline stands for all; papers' networks are as many as papers.
+    """
+    data = load(asked.data, asked.data_dir)
+    own = BUDGETS[asked.budget].package == PAPERS and left
+    recipe = left[0].recipe if own else base_of(asked)
+    one = image_flops(recipe, data)
+    mean = mean_image_flops(left, data) if own else one
+    return mean, lambda: mean / one * image_seconds(recipe, asked.data, asked.data_dir, asked.devices[0])
 
 
 def in_words(answer: PlanAnswer) -> str:

@@ -63,7 +63,8 @@ def planned(
     unfit = dict[str, str]()
     if asked.base:  # what does not fit a user's network is no failure
         tables, unfit = fitting(tables, base_of(asked))
-        loaded = {name for name in left_out if name not in found_for(asked.budget)[1]}
+        broken = found_for(asked.budget)[1]
+        loaded = [name for name in left_out if name not in broken]
         unfit |= {name: left_out.pop(name) for name in loaded}
     start = checkpoint(weights) if weights else None
     data = load(asked.data, asked.data_dir)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,6 +15,8 @@ from benchmark.data.load import load
 from benchmark.data.splits import DataSet
 from benchmark.engine.machine import prepare_device
 from benchmark.engine.network import assembled
+from benchmark.planning.identity import Run, describe
+from benchmark.planning.rounds import images_seen
 from benchmark.recipe import Recipe
 from benchmark.running.cost import step_seconds
 from benchmark.running.preload import preload
@@ -29,6 +32,14 @@ def image_flops(recipe: Recipe, data: DataSet) -> float:
         scores = assembled(recipe, len(data.classes), [])(torch.empty(2, 3, side, side))
         F.cross_entropy(scores, torch.zeros(2, dtype=torch.long)).backward()
     return float(counter.get_total_flops()) / 2
+
+
+def mean_image_flops(runs: Sequence[Run], data: DataSet) -> float:
+    """Returns the operations of an image, averaged over the images of runs whose networks differ; needs a run."""
+    recipes = {describe(run.recipe): run.recipe for run in runs}
+    each = {text: image_flops(recipe, data) for text, recipe in recipes.items()}
+    seen = [(images_seen(run.recipe), each[describe(run.recipe)]) for run in runs]
+    return sum(images * flops for images, flops in seen) / sum(images for images, _ in seen)
 
 
 def image_seconds(recipe: Recipe, data: str, folder: Path, device: str) -> float:

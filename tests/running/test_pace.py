@@ -13,9 +13,11 @@ from benchmark.commands.forecast import A_GPU, expected, forecast, sentences
 from benchmark.data.splits import DataSet
 from benchmark.engine.evaluation import step_flops
 from benchmark.engine.network import build, first, resident
+from benchmark.networks import Chain, Filter, Flat, Halve, Units
 from benchmark.planning.identity import Run
 from benchmark.planning.requests import Request
-from benchmark.running.pace import image_flops, image_seconds
+from benchmark.recipe import absent
+from benchmark.running.pace import image_flops, image_seconds, mean_image_flops
 from benchmark.store.store import Store
 
 CPU = torch.device("cpu")
@@ -24,6 +26,18 @@ CPU = torch.device("cpu")
 def test_operations_are_those_that_a_run_counts(toy: DataSet) -> None:
     batch = first(resident(toy, CPU)[0], 32)
     assert image_flops(TINY, toy) == step_flops(build(TINY, 0, toy, CPU), batch) / 32
+
+
+def test_operations_of_several_networks_are_averaged_over_images(toy: DataSet) -> None:
+    """A LeNet by hand: 352,800 and 240,000 products of the convolutions, 58,080 and 4 * 84 behind them; each thrice,
+    and the first only twice, as pixels have no gradient."""
+    chain = Chain((Filter(6, 5), Halve(), Filter(16, 5), Halve(), Flat(), Units(120), Units(84)))
+    lenet = replace(TINY, network=chain, norm=absent, images=100, epochs=1)
+    flops = 2 * (2 * 352_800 + 3 * (240_000 + 58_080 + 336))
+    assert image_flops(lenet, toy) == flops
+    longer = replace(TINY, images=100, epochs=3)
+    found = mean_image_flops([Run(lenet, 0, "f"), Run(longer, 0, "f"), Run(longer, 1, "f")], toy)
+    assert found == pytest.approx((flops + 6 * image_flops(TINY, toy)) / 7)
 
 
 def test_a_step_is_timed_in_a_process_of_its_own(toy: DataSet, folder: Path) -> None:
@@ -43,7 +57,7 @@ def test_without_runs_a_measured_step_tells_and_a_gpu_is_assumed(tmp_path: Path)
     """1.8 million images of 0.8 GFLOP are 1.44 PFLOP: on two workers of 0.4 TFLOP/s half an hour."""
     found = forecast(asking(tmp_path, "cpu", "cpu"), RUNS, Store(tmp_path, 1), 0.8e9, lambda: 0.002)
     assert sentences(found) == [
-        "about 1.4 PFLOP: 1,800,000 images at the baseline's 0.8 GFLOP",
+        "about 1.4 PFLOP: 1,800,000 images at 0.8 GFLOP each",
         "expected: 30 min 0 s (from one step of the baseline: 0.4 TFLOP/s a worker, without evaluation)",
         "on one H100: 0 min 15 s, assumed that it does the 94 TFLOP/s that airbench94 does on an A100; not measured",
     ]
@@ -53,7 +67,7 @@ def test_without_runs_a_measured_step_tells_and_a_gpu_is_assumed(tmp_path: Path)
 def test_much_computing_is_said_in_whole_numbers(tmp_path: Path) -> None:
     runs = [Run(replace(TINY, images=None, epochs=10), seed, "f") for seed in range(1700)]
     (size, *_) = sentences(forecast(asking(tmp_path, "cuda:0"), runs, Store(tmp_path, 1), 0.8e9, lambda: 1e-5))
-    assert size == "about 612 PFLOP: 765,000,000 images at the baseline's 0.8 GFLOP"
+    assert size == "about 612 PFLOP: 765,000,000 images at 0.8 GFLOP each"
 
 
 def test_on_a_gpu_nothing_is_assumed_of_another(tmp_path: Path) -> None:
