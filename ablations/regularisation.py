@@ -6,8 +6,8 @@ https://doi.org/10.1111/j.1467-9868.2005.00503.x. Max norm: after each step the 
 scaled down to |w|_2 <= c, Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html, whose table 9 has
 L2 behind L2 + L1 behind max norm on MNIST. L1 and max norm stand in place of the baseline's L2, not on top of it.
 Under batch norm a convolution gives the same whatever the scale of its weights: a bound there only keeps the steps
-from becoming small beside the weights (van Laarhoven 2017, https://arxiv.org/abs/1706.05350); the head is bounded as
-in the papers. Measured where over-fitting shows: without augmentation, and on a tenth of the images.
+from becoming small relative to the weights (van Laarhoven 2017, https://arxiv.org/abs/1706.05350); the head is bounded
+as in the papers. Measured where over-fitting shows: without augmentation, and on a tenth of the images.
 """
 
 from collections.abc import Sequence

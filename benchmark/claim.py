@@ -11,7 +11,7 @@ CONTROL = "baseline"  # the name of the arm that every other arm of a table is c
 GUESSING = "guessing"  # stands in claims for a network that knows nothing: accuracy 1 / classes
 
 
-# What a claim may be about beside the test accuracy; evidence/judgements.py takes them from a run's record.
+# What a claim may be about besides the test accuracy; evidence/judgements.py takes them from a run's record.
 Measure = Literal[
     "train accuracy",  # after the last epoch, without augmentation
     "train loss",  # of the last epoch's batches, as they were trained on

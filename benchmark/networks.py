@@ -148,7 +148,7 @@ class Chain:
 
 
 class PaddedShortcut(nn.Module):
-    """Every second pixel, and channels of zeros beside the old ones: option A of He et al. 2016."""
+    """Every second pixel, and channels of zeros next to the old ones: option A of He et al. 2016."""
 
     def __init__(self, stride: int, more: int) -> None:
         super().__init__()

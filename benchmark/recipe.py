@@ -370,7 +370,7 @@ class Ensemble:
         return taken
 
     def contents(self) -> dict[str, object]:
-        """Returns what readers are told of it: how many members of how many recipes, and how they decide."""
+        """Returns a summary for readers: how many members of how many recipes, and how they decide."""
         chosen = {} if self.choose is everyone else {"choose": self.choose}
         recipes = {member.recipe for member in self.members}
         return {"members": len(self.members), "recipes": len(recipes), "combine": self.combine, **chosen}

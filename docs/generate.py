@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmark.commands.app import COMMANDS, Commands
+from benchmark.commands.app import AS_IT_STANDS, COMMANDS, EXAMPLES, Commands
 from benchmark.store import records
 from docs.schemas import schemas
 
@@ -67,11 +67,8 @@ def option_rows(command: Any) -> Iterator[str]:
 
 def example_block(text: str) -> str:
     """Returns a command's help with its examples as a block of code."""
-    words, found, examples = text.partition("Example")
-    if not found:
-        return words
-    lines = re.split(r"(?=python -m benchmark)", examples.partition(":")[2])
-    return words.rstrip() + "\n\n```\n" + "\n".join(" ".join(line.split()) for line in lines if line.strip()) + "\n```"
+    words, found, examples = text.partition(f"{AS_IT_STANDS}\n{EXAMPLES}\n")
+    return words.rstrip() + f"\n\n```\n{textwrap.dedent(examples)}\n```" if found else words
 
 
 def options() -> str:

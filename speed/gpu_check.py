@@ -86,11 +86,11 @@ class Check:
 
 def machine(check: Check) -> Found:
     """Returns the software and the device."""
-    told = {"torch_build": torch.__config__.show(), "environment": environment(check.device)}
+    known = {"torch_build": torch.__config__.show(), "environment": environment(check.device)}
     if not captures(check.place):
-        return told
+        return known
     smi = subprocess.run(["nvidia-smi", "-q"], capture_output=True, text=True, timeout=60)
-    return told | {"architectures": torch.cuda.get_arch_list(), "nvidia_smi": smi.stdout[:8000]}
+    return known | {"architectures": torch.cuda.get_arch_list(), "nvidia_smi": smi.stdout[:8000]}
 
 
 def tests(check: Check) -> Found:
@@ -252,7 +252,7 @@ def packed(check: Check, recipe: Recipe) -> list[Found]:
 
 
 def sharing(check: Check) -> Found:
-    """Workers beside each other on one GPU, without NVIDIA's MPS and with it."""
+    """Several workers on one GPU, without NVIDIA's MPS and with it."""
     recipes = {"quick": check.small, "budget": replace(check.fits, images=8192 if not check.reduced else 512)}
     found: Found = {"without MPS": {name: packed(check, recipe) for name, recipe in recipes.items()}}
     control = shutil.which("nvidia-cuda-mps-control")

@@ -1,4 +1,4 @@
-"""How well effects are told as lengths of training, on a ladder whose course is known.
+"""How well effects are expressed as lengths of training, on a ladder whose course is known.
 
     python -m speed.lengths [--reports 1000]
 

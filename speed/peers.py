@@ -1,4 +1,4 @@
-"""Training throughput beside the usual ways to train, in one run: the same network, batch, augmentation and images.
+"""Training throughput against the usual ways to train, in one run: the same network, batch, augmentation and images.
 
     python -m speed.peers --data-dir data --repeats 5 [--budget quick|small] [--json FILE]
 

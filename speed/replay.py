@@ -1,4 +1,4 @@
-"""Times that were measured in turns, handed to pytest-benchmark, which by itself measures one thing after another."""
+"""Hands times that were measured alternately to pytest-benchmark, which measures one thing after another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often tests beside the verdicts are wrong: the best of several ways, changes of costs, and the chance to win.
+"""How often tests besides the verdicts are wrong: the best of several ways, changes of costs, and the chance to win.
 
     python -m speed.side_tests [--repeats 2000]
 

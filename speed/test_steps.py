@@ -1,4 +1,4 @@
-"""Seconds of a training step of each variant; beside it, in turns, its control: their ratio goes into the report."""
+"""Seconds of a step of each variant and, measured alternately, of its control; their ratio goes into the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training loop beside the bare forward, backward and step on one batch, in turns."""
+"""The training loop against the bare forward, backward and step on one batch, measured alternately."""
 
 from __future__ import annotations
 

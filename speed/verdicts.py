@@ -403,8 +403,8 @@ def print_coverage(tables: int) -> None:
                 scores = made(kind, tables // 4, np.zeros(variants), most, draw, correlation)
                 found = judged(scores[:, :-1, :seeds], scores[:, -1])
                 shares.append(float((np.abs(found.mean) <= found.half).mean()))
-            told = ", ".join(f"{share:.1%}" for share in shares)
-            print(f"{KINDS[kind]}, correlation {correlation}: mean {np.mean(shares):.1%} ({told})")
+            parts = ", ".join(f"{share:.1%}" for share in shares)
+            print(f"{KINDS[kind]}, correlation {correlation}: mean {np.mean(shares):.1%} ({parts})")
 
 
 def print_resolve(tables: int, most: int) -> None:

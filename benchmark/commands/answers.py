@@ -120,7 +120,7 @@ class ReportAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """Results of yours beside earlier ones, as --against asks for."""
+    """Results of yours compared with earlier ones, as --against asks for."""
 
     verdict: str  # the worst news of all variants
     variants: tuple[Against, ...]
@@ -165,7 +165,7 @@ class RegressAnswer:
     recoded: tuple[str, ...]  # rows compared by their names, since their code changed
     shared_runs: int  # runs that both sides have
     same_runs: int  # those of them that gave the same numbers
-    differing: tuple[str, ...]  # those that gave others, in words
+    differing: tuple[str, ...]  # those that gave other numbers, in words
     environments: tuple[tuple[str, ...], tuple[str, ...]]
     commits: tuple[tuple[str, ...], tuple[str, ...]]
     accepted: bool  # whether the store is the reference now

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import gc
+import inspect
 import os
+import re
 import signal
 from importlib import import_module
 from importlib.metadata import version
@@ -39,6 +41,9 @@ COMMANDS = (
     "migrate",
 )
 
+AS_IT_STANDS = "\b"  # click keeps the lines of the paragraph after it
+EXAMPLES = "Examples:"
+
 
 class Commands(TyperGroup):
     """The commands by name. `--help` reads their docstrings from the files, since importing them takes seconds."""
@@ -52,13 +57,22 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-        single.command(cmd_name)(import_module(f"benchmark.commands.{cmd_name}").command)
+        command = import_module(f"benchmark.commands.{cmd_name}").command
+        single.command(cmd_name, help=laid_out(command.__doc__))(command)
         return typer.main.get_command(single)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Writes the list of commands, each with the first paragraph of its help."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_summary(name)) for name in COMMANDS])
+
+
+def laid_out(docstring: str) -> str:
+    """Returns a command's help with each example on a line of its own, where click would join them to a paragraph."""
+    text, found, examples = inspect.cleandoc(docstring).partition("Example")
+    lines = [" ".join(each.split()) for each in re.split(r"(?=python -m benchmark)", examples.partition(":")[2])]
+    block = "\n".join(f"  {line}" for line in lines if line)
+    return f"{text.rstrip()}\n\n{AS_IT_STANDS}\n{EXAMPLES}\n{block}" if found else text
 
 
 def help_summary(name: str) -> str:

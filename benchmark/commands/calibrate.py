@@ -39,7 +39,9 @@ def command(
     results = Store(store, ENGINE)
     found = max(tables(results), key=lambda table: len(table.control), default=None)
     if found is None or len(found.control) < LEAST_POOL:
-        raise UsageError(f"{store} has no recipe with {LEAST_POOL} runs to draw apart; `run --seeds` trains more")
+        raise UsageError(
+            f"{store} has no recipe with {LEAST_POOL} runs, which the simulation needs; `run --seeds` trains more"
+        )
     pool, margin = points(found.control, found.study), found.study.margin
     made_of = f"{simulations} tables of 10 arms of 5 runs, made of {len(pool)} runs of the baseline"
     if not as_json:

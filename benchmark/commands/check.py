@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 def command(
     store: Annotated[Path, typer.Argument(help="Folder of the results.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the report. [STORE/report]")] = None,
-    numbers: Annotated[bool, typer.Option("--numbers", help="Compare numbers only, no pages and pictures.")] = False,
+    numbers: Annotated[
+        bool, typer.Option("--numbers", help="Compare files of numbers only, without drawing pages and pictures.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check a store: every record, its checksum and key; and whether its report is what the records give today.
+    """Check a store: every record, its checksum and key, and whether its report agrees with the records.
 
     Exit code 1 if any file is stale. Example: python -m benchmark check results/reference/cifar10-catalogue
     """

@@ -50,7 +50,7 @@ def command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what the curves of one training tell of its learning rate, batch and fit, and draw them.
+    """Diagnose one training from its curves: learning rate, batch size and fit; and draw them.
 
     Examples: python -m benchmark diagnose log.csv --out /tmp/diagnosis
     python -m benchmark diagnose metrics.csv --loss train_nll --classes 10 --schedule falling

@@ -50,7 +50,7 @@ def command(
     jobs_per_gpu: JobsPerGpu = "1",
     device: DeviceName = "auto",
 ) -> None:
-    """Choose among the variants by cross-validation on the training images; the test images are not looked at.
+    """Choose among the variants by cross-validation on the training images; the test images are not used.
 
     Example: python -m benchmark folds --only learning_rate --folds 5
     """

@@ -21,21 +21,33 @@ def command(
     results: Annotated[Path, typer.Argument(help="CSV, TSV, JSON lines or Parquet: a row for each run.")],
     control: Annotated[str | None, typer.Option("--control", help="The variant to compare with. [baseline]")] = None,
     variant: Annotated[
-        str | None, typer.Option("--variant-column", help="[found by its name]", rich_help_panel=COLUMN_PANEL)
+        str | None,
+        typer.Option(
+            "--variant-column", help="Column of the variants. [found by its name]", rich_help_panel=COLUMN_PANEL
+        ),
     ] = None,
     seed: Annotated[
-        str | None, typer.Option("--seed-column", help="[found by its name, or none]", rich_help_panel=COLUMN_PANEL)
+        str | None,
+        typer.Option(
+            "--seed-column", help="Column of the seeds. [found by its name, or none]", rich_help_panel=COLUMN_PANEL
+        ),
     ] = None,
     score: Annotated[
-        str | None, typer.Option("--score-column", help="[found by its name]", rich_help_panel=COLUMN_PANEL)
+        str | None,
+        typer.Option("--score-column", help="Column of the scores. [found by its name]", rich_help_panel=COLUMN_PANEL),
     ] = None,
-    group: Annotated[str, typer.Option("--group", help="Columns that tell tables apart, separated by commas.")] = "",
+    group: Annotated[
+        str, typer.Option("--group", help="Columns whose values make separate tables, separated by commas.")
+    ] = "",
     percent: Annotated[
         bool | None,
         typer.Option("--percent/--no-percent", help="Scores are accuracies, in percent or shares. [by the name]"),
     ] = None,
     lower: Annotated[
-        bool | None, typer.Option("--lower-is-better/--higher-is-better", help="[by the name of the score]")
+        bool | None,
+        typer.Option(
+            "--lower-is-better/--higher-is-better", help="Which direction is good. [by the name of the score]"
+        ),
     ] = None,
     margin: Annotated[
         float | None,
@@ -47,7 +59,8 @@ def command(
 ) -> None:
     """Judge results of your own: verdicts, tables, a plot and a paragraph from a table of variants, seeds and scores.
 
-    With --against one word for each variant of both files; exit code 1 if any is worse.
+    With --against, each variant that both files have is called better, worse, equal within the margin, or not enough
+    runs; the exit code is 1 if any is worse.
     Examples: python -m benchmark judge results.csv --out results/mine
     python -m benchmark judge new.csv --against reference.csv --json
     """

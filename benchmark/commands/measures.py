@@ -1,4 +1,4 @@
-"""Measures beside accuracy for the report: the store's answers against the labels of the test images."""
+"""Measures besides accuracy for the report: the store's answers against the labels of the test images."""
 
 from __future__ import annotations
 

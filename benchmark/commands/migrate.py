@@ -23,7 +23,7 @@ def command(
         bool, typer.Option("--drop-unplanned", help="Leave out runs of recipes that no table plans any more.")
     ] = False,
 ) -> None:
-    """Bring a store that an older version wrote to the schema of today: same numbers, keys as today's code has them.
+    """Bring a store that an older version wrote to today's schema: the same numbers under the keys of today's code.
 
     Example: python -m benchmark migrate results/cifar10-quick
     """

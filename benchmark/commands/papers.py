@@ -63,7 +63,7 @@ def command(
     device: DeviceName = "auto",
     out: Annotated[Path, typer.Option("--out", help="Folder of the page of all papers.")] = RESULTS / "papers",
 ) -> None:
-    """Carry out published tables: train what is missing, then write one page of all, published beside measured.
+    """Repeat published tables: train what is missing, then write one page with published and measured numbers.
 
     Runs that results/reference has are taken from there. Examples: python -m benchmark papers
     python -m benchmark papers --only lenet --fresh --store results/again

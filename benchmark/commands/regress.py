@@ -35,15 +35,15 @@ def command(
     ] = None,
     summary: Annotated[Path | None, typer.Option("--summary", help="Append the Markdown to this file too.")] = None,
     allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Pass, though something was compared with nothing.")
+        bool, typer.Option("--allow-missing", help="Do not fail if the reference lacks something.")
     ] = False,
     accept: Annotated[bool, typer.Option("--accept", help="Make the store the new reference.")] = False,
     history: Annotated[Path, typer.Option("--history", help="Where accepted effects are noted.")] = HISTORY_FILE,
     as_json: AsJson = False,
 ) -> None:
-    """Compare a store's effects with a reference's. Exit code 1 if any surely changed, unless it is accepted.
+    """Compare a store's effects with a reference's. Exit code 1 if any changed significantly, unless it is accepted.
 
-    Exit code 1, too, if something that the store plans, or that --only names, could be compared with nothing. Example:
+    The exit code is 1, too, if the reference lacks something that the store plans or that --only names. Example:
     python -m benchmark regress results/reference/cifar10-catalogue --store results/cifar10-quick
     """
     if accept and only is not None:

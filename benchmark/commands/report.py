@@ -27,7 +27,7 @@ def command(
         typer.Option("--history", help="CSV of past accepted effects, drawn over time. [history.csv next to STORE]"),
     ] = None,
     measure: Annotated[
-        str, typer.Option("--measure", help=f"Others than accuracy, separated by commas: {', '.join(MEASURES)}.")
+        str, typer.Option("--measure", help=f"Measures besides accuracy, separated by commas: {', '.join(MEASURES)}.")
     ] = "",
     pdf: Annotated[bool, typer.Option("--pdf", help="Write each plot as PDF too, for papers.")] = False,
     png: Annotated[bool, typer.Option("--png", help="Write each plot as PNG too.")] = False,
@@ -39,7 +39,9 @@ def command(
     ] = None,
     readme: Annotated[
         Path | None,
-        typer.Option("--readme", help="Only put the short lists between the markers of this Markdown file."),
+        typer.Option(
+            "--readme", help="Write no report; put the short lists between the markers of this Markdown file."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -91,7 +91,9 @@ def command(
     device: DeviceName = "auto",
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the report. [STORE/report]")] = None,
 ) -> None:
-    """Train what the store lacks, then write the report; without a selection, the tour. Again: it goes on.
+    """Train the runs that the store lacks, then write the report. The same command again resumes.
+
+    Without --only, it trains the tour: some 35 variants.
 
     Examples: python -m benchmark run --data cifar10 --budget quick --only activation --seeds 5
     python -m benchmark run --only "whitening: ZCA 1e-1"
@@ -128,7 +130,7 @@ def command(
             say(sentence)
         if jobs_per_gpu == AUTO and not jobs and left and asked.devices[0].startswith("cuda"):
             asked = packed(asked)
-            say(f"so {workers(asked)}")
+            say(f"taking {workers(asked)}")
         terminal = console()
         with (
             Processes(

@@ -64,10 +64,12 @@ def leave(ended: Ended, broken: Mapping[str, str]) -> None:
     if ended.interrupted:
         for sentence in broken.values():
             say(sentence)
-        say(f"stopped; {ended.trained} runs finished and kept, {ended.left} left: the same command goes on from here")
+        say(
+            f"stopped; {ended.trained} runs finished and kept, {ended.left} left: run the same command again to resume"
+        )
         raise typer.Exit(130)
     if ended.left:
-        say(f"{ended.left} runs left: the same command goes on from here")
+        say(f"{ended.left} runs left: run the same command again to resume")
     leave_out(broken)
     if ended.failed:
         raise typer.Exit(1)

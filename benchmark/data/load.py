@@ -101,7 +101,7 @@ def build_cache(name: str, folder: Path, source: Path | None) -> Arrays:
 
 
 def choose(name: str, folder: Path) -> tuple[str, str]:
-    """Returns the set that NAME stands for, and why, in words; only "auto" is a choice: CIFAR-10 if that can be had.
+    """Returns the set that NAME stands for, and why, in words; only "auto" is a choice: CIFAR-10 if it is available.
 
     May download it. Raises UsageError for a name that is neither built in nor found in the folder.
     """

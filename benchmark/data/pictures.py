@@ -101,7 +101,7 @@ def picture_files(folder: Path, seen: Counter[str]) -> list[Path]:
 
 
 def is_left_out(path: Path) -> bool:
-    """Returns whether a file or folder is hidden (._x beside x is a Mac's), or left by a system."""
+    """Returns whether a file or folder is hidden (._x next to x is a Mac's), or left by a system."""
     return path.name.startswith(".") or path.name.lower() in LEFT_BY_SYSTEMS
 
 

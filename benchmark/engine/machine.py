@@ -211,10 +211,10 @@ def driver() -> str:
     """Returns the version of NVIDIA's driver; empty if nvidia-smi does not report it."""
     asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        told = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10).stdout
+        answer = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10).stdout
     except (OSError, subprocess.SubprocessError):
         return ""
-    return told.partition("\n")[0].strip()
+    return answer.partition("\n")[0].strip()
 
 
 def processor() -> str:

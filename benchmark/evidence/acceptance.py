@@ -20,7 +20,7 @@ RECORDS = ("runs.jsonl", "studies.json", "costs.json", "calibration.json")
 def accept(store: Store, reference: Path, comparison: Regression, history: Path, commit: str) -> None:
     """Puts the records of `store` in the place of the reference's and notes its effects in `history`, a CSV.
 
-    All or nothing: both are written beside the old ones first, and put in their places at the end. Other files of the
+    All or nothing: both are written next to the old ones first, and put in their places at the end. Other files of the
     reference, such as its report, are kept. Raises UsageError where the file system refuses to write.
     """
     when = datetime.now(UTC).date().isoformat()

@@ -1,4 +1,4 @@
-"""Is the suite itself honest? How often its verdicts are wrong where the truth is known, from stored runs.
+"""Is the suite itself honest? Estimates how often its verdicts are wrong, from runs whose true difference is known.
 
 Two ways to know the truth. Splits: the runs of one recipe, drawn apart into arms and a control, so that no arm has an
 effect (A/A). Planted: scores drawn with replacement from the runs of one recipe, an effect added to each arm. Both go

@@ -1,7 +1,7 @@
 """Comparison of variants with their control: pure functions on lists of accuracies in points, one per run.
 
 Fixed before the runs: Welch's t, Holm's correction over a table, equivalence by two one-sided tests within a margin
-(Schuirmann 1987, https://doi.org/10.1007/BF01068419). A rank test stands beside Welch's and decides nothing: it shows
+(Schuirmann 1987, https://doi.org/10.1007/BF01068419). A rank test is reported too and decides nothing: it shows
 where variances or shapes differ so badly that means mislead.
 
 Three runs may agree by luck, and Welch's test believes them. So the tests take no sample's variance as smaller than

@@ -41,7 +41,7 @@ REMEDIES = {
     "nothing learned": "try a tenth of the learning rate and ten times as much; check the labels and the inputs",
     "loss of zero": "check the labels (a single class? all masked?), and what the loss is multiplied with",
     "cannot tell": "train with half and with twice the learning rate and compare",
-    "too small": "enlarge the batch (and the learning rate in proportion) if the loss is to be told from its noise",
+    "too small": "enlarge the batch (and the learning rate in proportion) if the loss is to stand out from its noise",
     "large enough": "keep the batch",
     "over-fitting": "regularise more: weight decay, dropout, augmentation, more images",
     "under-fitting": "give the network more capacity, or train it longer",
@@ -136,14 +136,18 @@ def judge_rate(
             return finding_of(
                 "nothing learned", f"{numbers}{'' if learnt is None else ', and the network is at chance'}"
             )
-        return finding_of("cannot tell", f"{numbers}: the network knows something, but did not learn it here")
+        return finding_of(
+            "cannot tell", f"{numbers}: the network is better than chance, but its loss did not fall in this training"
+        )
     if learnt is None:
         remedy = "give the number of classes with --classes"
         return Finding("cannot tell", f"{numbers}, which may be chance: the number of classes is not known", remedy)
     if len(level) < LEVEL_PARTS:
         remedy = "log the loss of each step"
         return Finding(
-            "cannot tell", f"{numbers}: it learns, but its course takes {LEVEL_PARTS} losses or more", remedy
+            "cannot tell",
+            f"{numbers}: it learns, but a verdict on its course takes {LEVEL_PARTS} losses or more",
+            remedy,
         )
     return by_shape(level, numbers, constant, rise)
 
@@ -157,7 +161,7 @@ def by_shape(level: Sequence[float], numbers: str, constant: bool | None, rise: 
     share = half_way(level)
     numbers = f"{numbers}; half-way {share:.0%} of its later fall is done"
     if constant:
-        return finding_of("cannot tell", f"{numbers}, which tells nothing under a constant rate")
+        return finding_of("cannot tell", f"{numbers}, which shows nothing under a constant rate")
     word = "high" if share < STUCK else "low" if share > SLOW else "good"
     if constant is None:
         remedy = "say with --schedule whether the rate falls, or log it in a column learning_rate"
@@ -226,7 +230,9 @@ def fit_of(log: Log) -> Finding | None:
     if losses[-1] > (1 + RISEN) * least:
         return finding_of("over-fitting", numbers)
     remedy = "log the accuracy in training and in validation"
-    return Finding("cannot tell", f"{numbers}: no over-fitting so far, and losses alone tell no more", remedy)
+    return Finding(
+        "cannot tell", f"{numbers}: no over-fitting so far, and losses without accuracies say no more", remedy
+    )
 
 
 def judge_fit(train: float, validation: float) -> Finding:

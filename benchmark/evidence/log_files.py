@@ -1,7 +1,7 @@
 """Reads the log of one training from a table as a tool wrote it: the losses by step, and what was measured by epoch.
 
 Rows of the same epoch are joined, steps that restart in each epoch are counted on, percentages become shares. Whatever
-was taken for something, assumed or left out is told in sentences: see `Reading`.
+was taken for something, assumed or left out is said in sentences: see `Reading`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def read_log(path: Path, given: Columns | None = None, classes: int | None = Non
     columns = find_columns(table.columns, given or Columns(), path)
     if not any(getattr(columns, part) for part in ("loss", *BY_EPOCH)):
         raise UsageError(
-            f"{path} has no columns that tell of a training; name them with --loss, --train-accuracy, "
+            f"{path} has no column that is recognised as loss or accuracy; name one with --loss, --train-accuracy, "
             f"--validation-accuracy or --validation-loss; it has: {', '.join(table.columns)}"
         )
     if not len(table.lines):

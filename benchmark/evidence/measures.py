@@ -1,4 +1,4 @@
-"""Measures beside accuracy, from the answers that runs gave to the test images.
+"""Measures besides accuracy, from the answers that runs gave to the test images.
 
 Where classes have unequal numbers of images, accuracy is mostly that of the largest. The balanced accuracy is the mean
 of the recalls of the classes (Brodersen et al. 2010, https://doi.org/10.1109/ICPR.2010.764); macro F1 the mean of

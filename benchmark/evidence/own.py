@@ -133,8 +133,8 @@ def refuse_single(found: Results) -> None:
     """Raises UsageError where no variant has a second run."""
     if all(len(runs.scores) < 2 for arms in found.groups.values() for runs in arms.values()):
         raise UsageError(
-            f"{found.name} has a single run of each variant, which tells nothing of chance; a verdict takes {LEAST} "
-            "runs of each, with other seeds"
+            f"{found.name} has a single run of each variant, so that the spread of runs is unknown; a verdict takes "
+            f"{LEAST} runs of each, with other seeds"
         )
 
 
@@ -161,7 +161,7 @@ def judge_group(found: Results, key: Group, control: str | None, margin: float) 
     arms, name = found.groups[key], control_of(found, key, control)
     if len(arms) < 2:
         where = f" of {', '.join(key)}" if key else ""
-        raise UsageError(f"{found.name} has no variant{where} beside the control {name!r}; add runs of one")
+        raise UsageError(f"{found.name} has no variant{where} besides the control {name!r}; add runs of one")
     sign = -1.0 if found.lower_is_better else 1.0
     others = [variant for variant in arms if variant != name]
     theirs = [sign * score for score in arms[name].scores]

@@ -1,4 +1,4 @@
-"""A paper's table beside ours: each row's difference, its sign, the order of all rows, and the word for the whole.
+"""A paper's table and ours: each row's difference, its sign, the order of all rows, and the word for the whole.
 
 Levels differ for many reasons (fewer images, a narrower network), so they are shown and not judged. What is judged is
 the sign of each published difference from the table's control, one family of tests, and of each difference of two
@@ -184,7 +184,7 @@ def fate(tables: Sequence[Table]) -> Fate:
     """Returns what became of a paper's claims over its tables.
 
     Reproduced: all of them supported, and of every table the control surely better than guessing, which a claim that
-    something fails needs beside it. Contradicted: any of them.
+    something fails needs besides it. Contradicted: any of them.
     """
     judged = [each.word for table in tables for each in judgements(table)]
     supported = judged.count(SUPPORTED)

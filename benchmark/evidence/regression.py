@@ -1,13 +1,13 @@
 """Has a trick's effect changed since a reference? Differences of differences, on stored runs.
 
 A change of the code, of PyTorch or of the machine may move every accuracy and leave what a trick is worth as it was,
-or break one trick and leave the rest. So effects are compared, beside the baselines themselves. All comparisons are
+or break one trick and leave the rest. So effects are compared, and the baselines themselves too. All comparisons are
 one family (Holm). Where both stores have the very same runs of a variant and of its baseline (the same recipe, code
 and seed, and none besides) and all of them gave the same numbers, nothing has changed, however few they are: trainings
 are deterministic. Where one side has other runs too, the statistics decide; where they leave open what the store's
 own runs, all of them shared, repeat number by number, the row is called repeated: nothing that was trained differs.
 Costs are compared by ratios of step times
-that were measured in turns; their error is how much these ratios scatter from one measurement to another.
+that were measured alternately; their error is how much these ratios scatter from one measurement to another.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class EffectChange:
     high: float | None
     p: float | None  # of no change, corrected over all comparisons
     word: str  # better, worse, unchanged (surely within the margin, or the same numbers again), repeated, unresolved
-    visible: float | None  # the change that would show four times out of five
+    visible: float | None  # the smallest change that is detected with 80 % power
 
     @property
     def name(self) -> str:

@@ -38,9 +38,9 @@ def regression_markdown(comparison: Regression, rows: int = ROWS) -> str:
     ]
     same, both = comparison.again
     if both:
-        lines += ["", f"{same} of the {both} runs that both have gave the same numbers."]
+        lines += ["", f"{same} of the {both} runs that both sides have reproduced exactly."]
         lines += [REPEATED] if counts["repeated"] else []
-        lines += listed("These gave others:", comparison.differing, rows)
+        lines += listed("These gave other numbers:", comparison.differing, rows)
     if sizes := [change.visible for change in comparison.changes if change.visible]:
         lines += ["", f"Smallest change likely to be seen with these runs: {median(sizes):.1f} points."]
     recoded = [pair.before.study.name.row(pair.variant) for pair in comparison.matching.pairs if pair.recoded]
@@ -54,8 +54,8 @@ def lacking_lines(comparison: Regression, rows: int) -> list[str]:
     """Returns the lines about what was asked for and compared with nothing."""
     found = comparison.matching
     return [
-        *listed("**Compared with nothing: not trained.** The store has no runs of", found.untrained, rows),
-        *listed("**Compared with nothing: new or renamed.** The reference has no runs of", found.unknown, rows),
+        *listed("**Not compared, as not trained.** The store has no runs of", found.untrained, rows),
+        *listed("**Not compared, as new or renamed.** The reference has no runs of", found.unknown, rows),
         *listed("Of the same tables, the reference has rows that the store does not plan:", found.gone, rows),
     ]
 

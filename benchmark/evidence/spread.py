@@ -69,7 +69,7 @@ def correlation(samples: Sequence[Scores], seeds: Sequence[Seeds]) -> float:
 
     Mean covariance over mean variance, both over the pairs of samples with seeds in common. It is as uncertain as its
     seeds are few, however many the samples: so it is multiplied by 1 - 1/N for N seeds, and by K / (K + 2) for K
-    samples beside the control. Where spreads differ it is rather too small.
+    samples besides the control. Where spreads differ it is rather too small.
     """
     kept = [n for n, scores in enumerate(samples) if len(scores) > 1 and len(seeds[n]) == len(scores)]
     if len(kept) < 2:

@@ -63,7 +63,9 @@ class Row:
     caution: str  # why there is no verdict, or why not to take it at its word; empty if nothing is known against it
     unseen: int  # runs of the variant since its last interim test; 0 where there are no such tests
     seeds_needed: int | None  # more runs of the variant to resolve a difference of the margin
-    step_ms_ratio: float | None  # time of a training step over the control's: in turns, or else medians of the runs
+    step_ms_ratio: (
+        float | None
+    )  # time of a training step over the control's: measured alternately, or else medians of the runs
     step_in_turns: bool  # whether it was; medians swing with whatever else the machine did
     time_ratio: float | None  # training time over the control's: see `training_time`
     time_measured: bool  # whether it rests on steps measured alternately or on counted operations; else on seconds
@@ -99,7 +101,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Decision:
-    """What an ensemble is beside its accuracy: a line of ensembles.csv. Means over its replicates; None if unknown."""
+    """An ensemble's measures besides accuracy: a line of ensembles.csv. Means over its replicates; None if unknown."""
 
     ablation: str
     context: str
@@ -170,11 +172,11 @@ def in_lengths(table: Table, baseline: Course | None) -> Table:
     if not baseline:
         return table
 
-    def told(row: Row) -> Row:
+    def in_length(row: Row) -> Row:
         found = worth(points(table.arms[row.variant], table.study), baseline)
         return replace(row, worth=found.times, worth_low=found.low, worth_high=found.high)
 
-    return replace(table, rows=[told(row) if row.n > 1 else row for row in table.rows])
+    return replace(table, rows=[in_length(row) if row.n > 1 else row for row in table.rows])
 
 
 def table(

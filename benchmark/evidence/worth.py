@@ -100,7 +100,7 @@ def rises(ladder: Sequence[Rung]) -> bool:
 
 
 def falls(ladder: Sequence[Rung]) -> str:
-    """Returns, as a sentence, where longer training is not better, so that no effect can be told as a length of it.
+    """Returns, as a sentence, where longer training is not better, so that effects cannot be expressed as lengths.
 
     Empty where the ladder rises from rung to rung.
     """
@@ -108,7 +108,7 @@ def falls(ladder: Sequence[Rung]) -> str:
     for (short, few), (long, more) in pairwise(rungs):
         if fmean(more) <= fmean(few):
             return (
-                f"No effect is told as a length of training: of the baseline's trainings, that of ×{long:.3g} the "  # noqa: RUF001  times
+                f"No effect is given as a length of training: of the baseline's trainings, that of ×{long:.3g} the "  # noqa: RUF001  times
                 f"length ({fmean(more):.1f} %, {len(more)} runs) is no better than that of ×{short:.3g} "  # noqa: RUF001  times
                 f"({fmean(few):.1f} %, {len(few)} runs). More seeds of these two may show the order."
             )

@@ -1,6 +1,6 @@
 """Several tricks at once: each dropped from all of them, each pair with its interaction, or each on top of the last.
 
-`run` measures each trick alone, on the baseline. A trick can be worth less, or nothing, beside others.
+`run` measures each trick by itself, on the baseline. A trick can be worth less, or nothing, in company of others.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def together(base: Recipe, several: Sequence[Trick]) -> Recipe:
         others = [other for other in several if other is not trick]
         less = stacked(base, others)
         if changes(less, full).keys() <= BUILT and anatomy(less) == anatomy(full):
-            beside = ", ".join(other.name for other in others)
-            raise UsageError(f"{trick.name} changes nothing together with {beside}; leave it out")
+            company = ", ".join(other.name for other in others)
+            raise UsageError(f"{trick.name} changes nothing together with {company}; leave it out")
     return full
 
 
@@ -118,8 +118,8 @@ def stacked(base: Recipe, several: Sequence[Trick]) -> Recipe:
         after = trick.on(recipe)
         changed = changes(after, recipe)
         if not changed:
-            beside = f" together with {', '.join(owner.values())}" if owner else ""
-            raise UsageError(f"{trick.name} changes nothing{beside}; leave it out")
+            company = f" together with {', '.join(owner.values())}" if owner else ""
+            raise UsageError(f"{trick.name} changes nothing{company}; leave it out")
         for field in changed:
             before, text = getattr(recipe, field), describe(getattr(after, field))
             if field in owner and (isinstance(before, int | float | None) or describe(before) not in text):

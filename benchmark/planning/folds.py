@@ -3,7 +3,7 @@
 Each variant is trained K times, each time on K - 1 parts of the training images (on as many of them as its recipe
 takes) and validated on the part left out; run k has seed k. Nothing is looked at by which the report later judges: the
 test images stay unseen. Variants are compared fold by fold, since a fold is as hard for one as for the other. Folds
-share training images, so the true error is somewhat larger than the one told: Bengio & Grandvalet 2004,
+share training images, so the true error is somewhat larger than the one reported: Bengio & Grandvalet 2004,
 https://www.jmlr.org/papers/v5/grandvalet04a.html. A schedule that looks at validation looks at the part left out.
 """
 

@@ -29,7 +29,7 @@ from benchmark.store.store import Store
 
 @dataclass(frozen=True)
 class Grid:
-    """What there is to do: the tables, their runs in rounds, and the modules that had to be left out."""
+    """A plan: the tables, their runs in rounds, and the modules that had to be left out."""
 
     tables: list[Study]
     before: list[Run]  # those that others start from

@@ -38,7 +38,7 @@ def write(
 ) -> Path:
     """Writes the report into the folder `out` and returns the path of its page.
 
-    `history`: effects of accepted references, as `regress --accept` notes them; else history.csv beside the store.
+    `history`: effects of accepted references, as `regress --accept` notes them; else history.csv next to the store.
     `more`: formats of plots besides SVG, of "png" and "pdf". `rows`: the rows of main.tex by their names; those of
     the short lists if there are none. Raises UsageError if there is nothing to report or a row is not there.
     """

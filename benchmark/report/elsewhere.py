@@ -1,6 +1,6 @@
 """The same trick in several places: under each context, on each data set and budget, side by side.
 
-Whether its effects differ is tested by the difference of the differences, not told from the verdicts: one that is
+Whether its effects differ is tested by the difference of the differences, not read off the verdicts: one that is
 significant and one that is not may well be the same. All pairs of places of all tricks are one family.
 """
 
@@ -90,7 +90,7 @@ def both(one: Found, other: Found) -> bool:
 
 
 def trick_elsewhere(name: str, places: Sequence[Found], ps: Sequence[tuple[float, float]]) -> TrickElsewhere:
-    """Returns one line. Places are told apart by what differs between them."""
+    """Returns one line. Places are named by what differs between them."""
     parts = [(each.row.data, each.row.budget, " = ".join(each.contexts)) for each in places]
     telling = [n for n in range(3) if len({part[n] for part in parts}) > 1]
     shown = [

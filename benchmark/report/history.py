@@ -28,10 +28,10 @@ def read_history(path: Path | None, store: Store) -> pd.DataFrame:
 
     Raises UsageError if there is no such file or it is no history.
     """
-    beside = store.folder.resolve().parent / "history.csv"
-    if path is None and not beside.exists():
+    default = store.folder.resolve().parent / "history.csv"
+    if path is None and not default.exists():
         return pd.DataFrame(columns=HISTORY)
-    path = path or beside
+    path = path or default
     try:
         noted = pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys((*HISTORY[:7], "change"), str))
     except OSError as reason:

@@ -1,4 +1,4 @@
-"""A paper's table beside ours, in words and cells; and the page of all papers, in Markdown."""
+"""A paper's table and ours, in words and cells; and the page of all papers, in Markdown."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Paper:
 
 
 def lines(table: Table) -> list[dict[str, str]]:
-    """Returns a paper's table beside ours, line by line, by the names of the columns; none if none is published."""
+    """Returns a paper's table and ours, line by line, by the names of the columns; none if none is published."""
     digits = digits_of(table.study.margin)
     return [line(each, digits) for each in beside(table)]
 

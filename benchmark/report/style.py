@@ -20,7 +20,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-INKS = {  # name: (on light, on dark); all told apart with any of the common kinds of colour blindness
+INKS = {  # name: (on light, on dark); all distinguishable with any of the common kinds of colour blindness
     "card": ("#ffffff", "#181c22"),
     "ink": ("#1b1f24", "#e6e9ee"),
     "muted": ("#5f6875", "#9aa4b2"),

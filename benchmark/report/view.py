@@ -62,14 +62,14 @@ class Section:
     missing: int
     mixed: list[str]  # the machines, where there are several
     looks: int  # interim tests of this table while runs were added
-    lengths: str  # why no effect is told as a length of training, of the table of lengths; else empty
+    lengths: str  # why no effect is expressed as a length of training, of the table of lengths; else empty
     plots: dict[str, Picture]  # by the names of their files
     claims: list[tuple[Judgement, str]]  # with the difference in numbers
     ensembles: list[dict[str, str]]  # lines of their table, by the names of its columns
     diagnosis: list[Diagnosed]  # of a sweep; else empty
     caption: str  # of the figure of a sweep
     hits: str  # how often the learning rates were diagnosed as they are; else empty
-    published: list[dict[str, str]]  # lines of a paper's table beside ours, by the names of its columns
+    published: list[dict[str, str]]  # lines of a paper's table and ours, by the names of its columns
     order: str  # how far the two agree in order; empty where there is none
 
 

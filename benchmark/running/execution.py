@@ -38,7 +38,7 @@ def complete(
     """Train what `store` lacks of `rounds`, in their order; needs `store.writing()`.
 
     The last round starts with its longest runs, so that no worker waits long for the others at the end. `about` goes
-    into every record. After `deadline`, as of time.monotonic(), no run is started. `observer` is told of each run that
+    into every record. After `deadline`, as of time.monotonic(), no run is started. `observer` hears of each run that
     begins and ends, and of each round that is done. Ctrl-C ends it within seconds; finished runs are kept.
     """
     observer = observer or Observer()

@@ -9,7 +9,7 @@ from benchmark.store.records import Record
 
 
 class Observer:
-    """Is told what happens while runs are trained. This one shows nothing; others override what they need."""
+    """Receives what happens while runs are trained. This one shows nothing; others override what they need."""
 
     def expect(self, runs: Sequence[Run]) -> None:
         """Takes the runs that are going to be trained, before the first of them."""

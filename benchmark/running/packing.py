@@ -1,6 +1,6 @@
 """How many workers a GPU takes: measured, by adding one after the other until that gains nothing.
 
-A single run of a small network leaves most of a GPU idle. Workers beside each other fill it, each with a run of its
+A single run of a small network leaves most of a GPU idle. Several workers on it fill it, each with a run of its
 own; their results are those of one alone.
 """
 

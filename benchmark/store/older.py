@@ -8,7 +8,7 @@ from benchmark.claim import CONTROL
 
 Json = dict[str, Any]  # an object of a file, whose values may be of any kind until they are checked
 
-DESIGNS_OF_SCHEMA_1 = ("pairs", "leave-one-out")  # in schema 1 the name of the ablation was all that told a design
+DESIGNS_OF_SCHEMA_1 = ("pairs", "leave-one-out")  # in schema 1 only the name of the ablation showed a design
 
 
 def upgraded_table(old: Json) -> Json:
@@ -43,7 +43,7 @@ def upgraded_claim(old: Json) -> Json:
 
 
 def tricks_of(old: Json) -> list[str]:
-    """Returns the tricks of a design of schema 1, which its claims or the names of its arms told."""
+    """Returns the tricks of a design of schema 1, which its claims or the names of its arms showed."""
     if old["ablation"] == "pairs":
         return list(dict.fromkeys(claim[side] for side in ("first", "second") for claim in old["claims"]))
     if old["ablation"] == "leave-one-out":

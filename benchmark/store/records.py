@@ -141,7 +141,7 @@ class RunRecord(Header):
     first_deviation: Amount | None = None
     near_zero: Share | None = None
     largest_norm: Amount | None = None
-    digests: dict[str, str] = field(default_factory=dict)  # of the files beside the line: `arrays`, `weights`
+    digests: dict[str, str] = field(default_factory=dict)  # of the files that belong to the line: `arrays`, `weights`
 
     def __post_init__(self) -> None:
         """Raises ValueError where the status and the measurements do not fit together."""

@@ -1,4 +1,4 @@
-"""Results on disk: a line per finished run in runs.jsonl, its arrays beside it, and the tables they belong to.
+"""Results on disk: a line per finished run in runs.jsonl, its arrays in files of their own, and the planned tables.
 
     <store>/runs.jsonl        one JSON object a line, appended; the line is the mark that a run is whole
     <store>/arrays/KEY.npz    loss of every step (float32), test and validation logits (float16 log-probabilities)
@@ -248,7 +248,7 @@ class Store:
         self._save(CALIBRATION, {"made_of": found.made_of, "rates": found.rates})
 
     def save_text(self, name: str, text: str) -> None:
-        """Writes a file beside the results, whole or as it was."""
+        """Writes a file next to the results, whole or not at all."""
         with reporting_write_errors(self.folder):
             replace_file(self.folder / name, text.encode())
 

@@ -31,7 +31,7 @@ MISTAKES = [
     ("run --design pairs --trick activation:gelo --trick muon:Muon", "did you mean GELU"),
     ("run --design pairs --trick actvation:GELU --trick muon:Muon", "unknown ablation 'actvation'; did you mean"),
     ("run --data cifar11", "unknown data set 'cifar11'; did you mean cifar10"),
-    ("run --budget fast", "unknown budget 'fast'; there are: auto, long, quick, small, standard"),
+    ("run --budget fast", "unknown budget 'fast'; there are: auto, full, long, quick, reduced, small, standard"),
     ("run --budget quik", "unknown budget 'quik'; did you mean quick"),
     ("run --device gpu", "unknown device 'gpu'; there are: auto, cpu, cuda"),
     ("run --seeds 0", "--seeds"),

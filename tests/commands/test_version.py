@@ -18,3 +18,17 @@ def test_the_version_is_that_of_the_package() -> None:
 
 def test_completion_of_the_shell_can_be_shown() -> None:
     assert "--show-completion" in CliRunner().invoke(app, ["--help"]).output
+
+
+def test_help_has_each_example_on_a_line_of_its_own() -> None:
+    said = CliRunner().invoke(app, ["judge", "--help"]).output.splitlines()
+    assert said[said.index("  Examples:") + 1 :][:2] == [
+        "    python -m benchmark judge results.csv --out results/mine",
+        "    python -m benchmark judge new.csv --against reference.csv --json",
+    ]
+
+
+def test_help_keeps_its_brackets() -> None:
+    said = " ".join(CliRunner().invoke(app, ["run", "--help"]).output.split())
+    for text in ("[results/DATA-BUDGET]", "[one for each core or GPU]", "[STORE/report]"):
+        assert text in said

@@ -217,7 +217,7 @@ BAD: Sequence[tuple[str, dict[str, object], str]] = [
     (long(scores()) + "mish,9,nan\n", {}, "is no finite number"),
     ("variant,accuracy\nbaseline,90\nmish,91\n", {}, "single run"),
     ("variant,accuracy\nbaseline,90\nbaseline,0.91\nmish,91\n", {}, "shares and percentages"),
-    ("variant,accuracy\nbaseline,90\nbaseline,91\n", {}, "no variant beside the control"),
+    ("variant,accuracy\nbaseline,90\nbaseline,91\n", {}, "no variant besides the control"),
     ("variant,val_accuracy,val_loss\nbaseline,90,1\n", {}, "choose one"),
     (long(scores()), {"group": ("data",)}, "--group"),
 ]

@@ -88,7 +88,9 @@ def test_the_same_numbers_again_are_no_change_however_few_the_runs(tmp_path: Pat
     found = compare_stores(before, after)
     assert {change.word for change in found.changes} == {"unchanged"}
     assert found.again == (len(runs), len(runs))
-    assert f"{len(runs)} of the {len(runs)} runs that both have gave the same numbers." in regression_markdown(found)
+    assert f"{len(runs)} of the {len(runs)} runs that both sides have reproduced exactly." in regression_markdown(
+        found
+    )
     flip = next(run for run in after.finished if (run.recipe, run.seed) == ("-flip", 0))
     assert isinstance(flip, RunRecord)
     with after.writing():
@@ -157,7 +159,7 @@ def test_what_has_no_runs_is_listed_and_not_judged(tmp_path: Path) -> None:
     assert {change.variant for change in asked.changes} == {"baseline", "flip"}
     head, _, first = regression_markdown(asked).split("\n")[:3]
     assert head.startswith("### Effects")
-    assert first == "**Compared with nothing: not trained.** The store has no runs of"
+    assert first == "**Not compared, as not trained.** The store has no runs of"
     with pytest.raises(UsageError, match="unknown variant 'EMMA' of tricks; did you mean EMA"):
         compare_stores(Store(tmp_path / "a", 1), Store(tmp_path / "b", 1), only="tricks: EMMA")
 
@@ -205,7 +207,7 @@ def test_runs_that_gave_other_numbers_are_named_with_the_commits_of_both_sides(t
     assert found.differing == [f"tricks: flip, seed 1: {then:.2f} % then, 50.00 % now"]
     assert found.commits == ([], ["012345678"])
     assert "now: torch 2.14.1 on A by commit 012345678" in regression_markdown(found)
-    assert "These gave others:\n\n- tricks: flip, seed 1:" in regression_markdown(found)
+    assert "These gave other numbers:\n\n- tricks: flip, seed 1:" in regression_markdown(found)
 
 
 def test_names_are_shown_as_they_are_in_markdown() -> None:

@@ -147,4 +147,4 @@ def test_a_flat_ladder_is_named_in_the_report(tmp_path: Path) -> None:
     assert {row.worth for row in table.rows} == {None}
     folder = report.write(store, tmp_path / "report").parent
     for page in ("index.md", "index.html"):
-        assert "No effect is told as a length of training" in (folder / page).read_text()
+        assert "No effect is given as a length of training" in (folder / page).read_text()

@@ -158,7 +158,7 @@ def test_trains_a_table_and_writes_the_page(
     assert "| + L2 | 76.23 |" in page
     assert "--only lenet --seeds 2 --fresh" in page
     report = (tmp_path / "toy-reduced" / "report" / "index.html").read_text()
-    assert "Published beside measured" in report
+    assert "Published and measured" in report
 
 
 def test_an_unknown_table_is_named(tricks: Any) -> None:
