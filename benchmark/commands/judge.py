@@ -53,7 +53,9 @@ def command(
         float | None,
         typer.Option("--margin", help="A difference that does not matter. [0.5 points; none for other scores]"),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for tables, plot and paragraph.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "--store", help="Folder for page, tables, plots and paragraph.")
+    ] = None,
     against: Annotated[Path | None, typer.Option("--against", help="Compare each variant with this file's.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -94,7 +96,8 @@ def command(
 
     def words() -> str:
         verdicts = compared_in_words(compared, found.unit) if compared else verdicts_in_words(judged) if judged else ""
-        return verdicts + (f"\n\n{out}: {', '.join(answer.files)}" if answer.files else "")
+        page = f"\n\npage: {(out / answer.files[0]).resolve().as_uri()}" if out and answer.files else ""
+        return verdicts + page + (f"\n{out}: {', '.join(answer.files)}" if answer.files else "")
 
     show_answer(answer, as_json, words)
     if compared and compared.verdict == "worse":

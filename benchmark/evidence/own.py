@@ -15,7 +15,7 @@ from statistics import fmean, stdev
 import pandas as pd
 
 from benchmark.errors import UsageError
-from benchmark.evidence.comparison import background_of, compare, judge_pairs
+from benchmark.evidence.comparison import Difference, background_of, compare, judge_pairs
 from benchmark.evidence.own_files import CONTROL_NAMES, Arms, Asked, Group, Results, Runs, column_key, results
 from benchmark.evidence.power import LEAST, seeds_needed
 from benchmark.evidence.regression import Side, judged
@@ -56,6 +56,7 @@ class OwnTable:
     arms: Arms
     rows: tuple[OwnRow, ...]
     correlation: float  # of runs with the same seed, shrunk; 0 where none share any
+    differences: tuple[Difference, ...] = ()  # of the rows, higher being better
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,10 @@ def judge_group(found: Results, key: Group, control: str | None, margin: float) 
                 seeds_needed=verdict.seeds_needed or None,
             )
         )
-    return OwnTable(", ".join(key), name, arms, tuple(rows), background_of(pairs, pairs, seeds).correlation)
+    differences = tuple(verdict.difference for verdict in verdicts)
+    return OwnTable(
+        ", ".join(key), name, arms, tuple(rows), background_of(pairs, pairs, seeds).correlation, differences
+    )
 
 
 def seed_numbers(arms: Arms) -> dict[str, list[int]]:

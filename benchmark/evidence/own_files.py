@@ -183,7 +183,9 @@ def parquet(path: Path) -> Source:
     try:
         frame = pd.read_parquet(path)
     except ImportError:
-        raise UsageError(f"{path}: reading Parquet takes pyarrow; pip install pyarrow, or save it as CSV") from None
+        raise UsageError(
+            f"{path}: reading Parquet takes pyarrow; pip install 'tricks-on-trial[parquet]', or save it as CSV"
+        ) from None
     except (OSError, ValueError) as reason:
         raise UsageError(f"{path} is no Parquet file: {reason}; save it anew, or as CSV") from None
     return Source(str(path), frame, [f"row {row}" for row in range(len(frame))])

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from benchmark.evidence.judgements import more_seeds
 from benchmark.evidence.own import Judged, OwnRow, OwnTable, frame_of
 from benchmark.evidence.power import LEAST
+from benchmark.report import spreadsheet
 from benchmark.report.cells import NOTHING, p_value
 from benchmark.report.exports import escaped
 from benchmark.report.markdown import plain_cell
@@ -40,37 +41,41 @@ class Point:
 
 
 def write(judged: Judged, folder: Path) -> list[str]:
-    """Writes all files to a folder; returns their names."""
+    """Writes all files to a folder; returns their names, that of the page first."""
+    from benchmark.report.own_page import distributions, page  # which builds on this module
+
     texts = {"effects.csv": csv(judged), "table.md": markdown(judged), "table.tex": latex(judged)}
     texts["paragraph.md"] = paragraph(judged)
-    names = list(texts)
+    drawn: dict[str, list[str]] = {"forest": [], "runs": []}
+    pictures: list[str] = []
     with reporting_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_bytes(text.encode())
         for table, name in zip(judged.tables, plot_names(judged), strict=True):
-            with sns.axes_style("ticks"), mpl.rc_context(STYLE):
-                figure = forest(judged, table)
-                (folder / f"{name}.svg").write_bytes(svg(figure).encode())
-                figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
-            names += [f"{name}.svg", f"{name}.pdf"]
-    return names
+            for kind, draw in (("forest", forest), ("runs", distributions)):
+                with sns.axes_style("ticks"), mpl.rc_context(STYLE):
+                    figure = draw(judged, table)
+                    drawn[kind].append(svg(figure))
+                    figure.savefig(folder / f"{kind}{name}.pdf", metadata={"CreationDate": None})
+                (folder / f"{kind}{name}.svg").write_bytes(drawn[kind][-1].encode())
+                pictures += [f"{kind}{name}.svg", f"{kind}{name}.pdf"]
+        files = [*texts, *pictures]
+        texts["index.html"] = page(judged, drawn["forest"], drawn["runs"], files)
+        for name, text in texts.items():
+            (folder / name).write_bytes(text.encode("utf-8", "replace"))
+    return ["index.html", *files]
 
 
 def plot_names(judged: Judged) -> list[str]:
-    """Returns the name of each table's plot, without its suffix; no two are alike."""
+    """Returns what the files of each table's plots end in, without the suffix; no two are alike."""
     if len(judged.tables) == 1:
-        return ["forest"]
+        return [""]
     short = [re.sub(r"[^A-Za-z0-9.]+", "-", table.group).strip("-.") for table in judged.tables]
-    return [
-        f"forest-{name}" if name and short.count(name) == 1 else f"forest-{at}"
-        for at, name in enumerate(short, start=1)
-    ]
+    return [f"-{name}" if name and short.count(name) == 1 else f"-{at}" for at, name in enumerate(short, start=1)]
 
 
 def csv(judged: Judged) -> str:
     """Returns the numbers as they are, a line for each variant."""
-    return str(frame_of(judged.rows).to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    return spreadsheet.csv(frame_of(judged.rows))
 
 
 def decimals(judged: Judged) -> int:
@@ -200,10 +205,15 @@ def forest(judged: Judged, table: OwnTable) -> Figure:
     draw_intervals(axes, rows, places[:-1])
     write_columns(axes, rows, places[:-1], columns, decimals(judged))
     scale = f"linear within ±{numeral(LINEAR * margin)}, logarithmic beyond" if is_logarithmic(extents, margin) else ""
+    axes.set_xlabel(f"{better_in_words(judged, table)}\n{scale}".strip(), linespacing=1.4)
+    return figure
+
+
+def better_in_words(judged: Judged, table: OwnTable) -> str:
+    """Returns the name of an axis of effects: their unit, and in which direction they are better."""
     better = "lower is better" if judged.results.lower_is_better else "higher is better"
     unit = f"{judged.results.unit} against" if judged.results.unit else "difference from"
-    axes.set_xlabel(f"{unit} {table.control}; {better}\n{scale}".strip(), linespacing=1.4)
-    return figure
+    return f"{unit} {table.control}; {better}"
 
 
 def paragraph(judged: Judged) -> str:

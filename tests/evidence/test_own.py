@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -11,6 +12,7 @@ from statistics import fmean
 import numpy as np
 import pandas as pd
 import pytest
+from builders import Page
 from scipy import stats
 from typer.testing import CliRunner
 
@@ -20,6 +22,7 @@ from benchmark.errors import UsageError
 from benchmark.evidence.comparison import holm
 from benchmark.evidence.own import against, judge_results
 from benchmark.evidence.own_files import Asked, results
+from benchmark.report.own import write as write_files
 
 SHIFTS = {"baseline": 0.0, "mixup": 1.5, "no cutout": -2.0, "mish": 0.02, "swish": 0.3}
 Write = Callable[..., Path]
@@ -194,15 +197,78 @@ def test_equal_runs_tell_nothing_of_chance(write: Write) -> None:
 
 
 def test_files_are_written(write: Write, tmp_path: Path) -> None:
-    code, output = command(write(long(scores())), "--out", tmp_path / "out")
+    code, output = command(write(long(scores())), "--store", tmp_path / "out")
     assert code == 0
     assert "no cutout" in output
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"effects.csv", "table.md", "table.tex", "paragraph.md", "forest.svg", "forest.pdf"}
+    pictures = {f"{kind}.{end}" for kind in ("forest", "runs") for end in ("svg", "pdf")}
+    assert names == {"index.html", "effects.csv", "table.md", "table.tex", "paragraph.md", *pictures}
     paragraph = (tmp_path / "out" / "paragraph.md").read_text()
     assert "mixup is better than baseline" in paragraph
     frame = pd.read_csv(tmp_path / "out" / "effects.csv")
     assert list(frame["verdict"]) == list(benchmark.judge(write(long(scores())))["verdict"])
+
+
+def test_the_page_has_what_the_file_has_and_nothing_else(write: Write, tmp_path: Path) -> None:
+    lines = long(scores()).splitlines()
+    text = "\n".join([f"{lines[0]},data", *(f"{line},{data}" for data in ("cifar10", "svhn") for line in lines[1:])])
+    judged = judge_results(results(write(text), Asked(group=("data",))))
+    names = write_files(judged, tmp_path / "out")
+    page = Page((tmp_path / "out" / "index.html").read_text())
+    assert names[0] == "index.html"
+    assert len(set(page.ids)) == len(page.ids)
+    assert "script" not in page.tags
+    assert {link for link in page.links if not link.startswith("#")} == set(names[1:])
+    assert all((tmp_path / "out" / name).stat().st_size for name in names)
+    for part in ("cifar10", "svhn", "mixup is better than baseline", "equivalent", "Welch's t-test", "Shaded"):
+        assert part in page.text
+    for unknown in ("curve", "training time", "step time", "PyTorch", "None", "nan"):
+        assert unknown not in page.text
+
+
+def test_hostile_names_are_text_in_page_and_tables(write: Write, tmp_path: Path) -> None:
+    """A name that a page would run, a spreadsheet compute or TeX expand."""
+    names = ["<script>alert(1)</script>", "=HYPERLINK(0)", "\\input{x}", '"><img src=x onerror=alert(1)>']
+    rows = [("variant", "seed", "accuracy")] + [
+        (name, str(seed), str(90 + at + 0.1 * seed))
+        for at, name in enumerate(["baseline", *names])
+        for seed in range(3)
+    ]
+    pd.DataFrame(rows[1:], columns=rows[0]).to_csv(tmp_path / "own.csv", index=False)
+    write_files(judge_results(results(tmp_path / "own.csv", Asked())), tmp_path / "out")
+    page = Page((tmp_path / "out" / "index.html").read_text())
+    assert not page.tags & {"script", "img"}
+    assert all(name in page.text for name in names)
+    variants = list(pd.read_csv(tmp_path / "out" / "effects.csv")["variant"])
+    assert variants[1] == "'=HYPERLINK(0)"
+    assert variants[0] == names[0]
+    assert "\\input" not in (tmp_path / "out" / "table.tex").read_text()
+
+
+@pytest.mark.parametrize("score", ["loss", "accuracy"])
+def test_runs_without_spread_and_scores_without_margin_have_a_page(score: str, write: Write, tmp_path: Path) -> None:
+    text = f"variant,{score}\nbaseline,0.5\nbaseline,0.5\nbaseline,0.5\nmish,0.5\nmish,0.5\nonce,0.4\n"
+    write_files(judge_results(results(write(text), Asked())), tmp_path / "out")
+    page = Page((tmp_path / "out" / "index.html").read_text())
+    assert ("No margin is known" in page.text) == (score == "loss")
+
+
+def test_a_parquet_file(write: Write, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
+    frame = pd.read_csv(write(long(scores())))
+    frame.to_parquet(tmp_path / "own.parquet")
+    pd.testing.assert_frame_equal(benchmark.judge(tmp_path / "own.parquet"), benchmark.judge(write(long(scores()))))
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 no more")
+    with pytest.raises(UsageError, match="is no Parquet file"):
+        benchmark.judge(tmp_path / "bad.parquet")
+
+
+def test_parquet_without_its_reader_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own.parquet").write_bytes(b"PAR1")
+    for name in ("pyarrow", "fastparquet"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UsageError, match=r"pip install 'tricks-on-trial\[parquet\]'"):
+        benchmark.judge(tmp_path / "own.parquet")
 
 
 BAD: Sequence[tuple[str, dict[str, object], str]] = [
