@@ -36,16 +36,22 @@ from benchmark.store.store import Store
 
 CPU = torch.device("cpu")
 OLD = {name: f"print of {name}" for name in ("cifar10", "fractal10", "toy")}  # what a toy set may start or learn from
+MOST = 360  # training images of toy6, the larger of the toy sets
 OTHER = replace(TINY, data="toy6", norm=absent, epochs=1, batch_size=20)  # another data set, without a norm
 ROOMS = ("recipe", "networks", "baseline", "ensembles")
 MAY_IMPORT = {*(f"benchmark.{room}" for room in ROOMS), "torch", "torchvision"}
 
 
 def arms(base: Recipe) -> list[object]:
-    """Each distinct recipe of all ablations, under the last name it has; members of ensembles under that of these."""
+    """Each distinct recipe of all ablations, under the last name it has; members of ensembles under that of these.
+
+    Recipes for more images than the toy sets have take all of them, and are one.
+    """
     tables, _ = studies(discover()[0], base)
     named = {
-        describe(recipe): pytest.param(recipe, id=f"{table.ablation.name} {table.context}: {name}")
+        describe(replace(recipe, images=None) if (recipe.images or 0) >= MOST else recipe): pytest.param(
+            recipe, id=f"{table.ablation.name} {table.context}: {name}"
+        )
         for table in tables
         for name, arm in {CONTROL: table.base, **table.arms}.items()
         for recipe in ([arm] if isinstance(arm, Recipe) else arm.seeds(1))
