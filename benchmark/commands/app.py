@@ -12,6 +12,7 @@ import inspect
 import os
 import re
 import signal
+import sys
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -117,6 +118,8 @@ def stop(number: int, frame: object) -> None:
 
 def main() -> None:
     """Runs the command line. Errors of usage are one sentence, with exit code 2."""
+    if sys.stdout is None:  # it was closed
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for as long as the process lives
     gc.freeze()  # statsmodels collects garbage at every correction: 50 ms each, were torch's objects looked at
     signal.signal(signal.SIGTERM, stop)  # ends as Ctrl-C does, also where that is ignored
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -126,3 +129,19 @@ def main() -> None:
     except UsageError as reason:
         typer.echo(f"error: {reason}", err=True)
         raise SystemExit(2) from None
+    except OSError as reason:
+        if can_print():
+            raise
+        typer.echo(f"error: cannot write to the standard output: {reason.strerror}; finished runs are kept", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter tries again at its end
+        raise SystemExit(2) from None
+
+
+def can_print() -> bool:
+    """Returns whether the standard output takes what is written to it."""
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True

@@ -11,6 +11,7 @@ import sys
 import time
 from functools import lru_cache
 from importlib.metadata import version
+from math import ceil, inf
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,39 @@ NVIDIA = Path("/proc/driver/nvidia")  # there where NVIDIA's driver is loaded
 
 
 def cores() -> int:
-    """Returns how many processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Returns how many processor cores this process may use: no more than its container's share."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, ceil(min(allowed, quota())))
+
+
+def quota(groups: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> float:
+    """Returns the share of processor time that control groups leave this process, in cores; infinite without limits.
+
+    Versions 1 and 2: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu, and cgroup-v1. A limit of a group holds
+    for all groups within it.
+    """
+    shares = [inf]
+    for line in groups.read_text().splitlines() if groups.exists() else ():
+        _, controllers, place = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        for root in {mounted / controllers, mounted / "cpu"} if controllers else {mounted, mounted / "unified"}:
+            inside = root / place.lstrip("/")
+            shares += [share_of(folder) for folder in (inside, *inside.parents) if folder.is_relative_to(root)]
+    return min(shares)
+
+
+def share_of(group: Path) -> float:
+    """Returns the cores that one control group may use; infinite without a limit."""
+    try:
+        if (file := group / "cpu.max").exists():
+            given, period = file.read_text().split()
+        else:
+            given, period = ((group / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        cores = float(given) / float(period)
+    except (OSError, ValueError):  # no such file, or "max"
+        return inf
+    return cores if cores > 0 else inf  # -1: no limit
 
 
 def devices(wanted: str) -> list[str]:

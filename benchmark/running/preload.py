@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import forkserver
+from pathlib import Path
 
 MODULES = ["benchmark.running.worker", "torch._dynamo"]  # a worker imports the second ahead of its first run
+
+
+ADDRESS = 107  # bytes that the name of a socket may have, see unix(7)
+ADDED = len("/pymp-12345678/listener-12345678")  # what multiprocessing adds to the temporary folder
+SHORT = Path("/tmp")
 
 
 def preload() -> None:
@@ -15,6 +24,19 @@ def preload() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it inherits that: this process decides what Ctrl-C means
     try:
         forkserver.set_forkserver_preload(MODULES)
-        forkserver.ensure_running()
+        with short_names():
+            forkserver.ensure_running()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def short_names() -> Iterator[None]:
+    """Has a short temporary folder while sockets get their names, where that of TMPDIR is too long for them."""
+    before = tempfile.tempdir
+    if len(os.fsencode(tempfile.gettempdir())) + ADDED > ADDRESS and SHORT.is_dir():
+        tempfile.tempdir = str(SHORT)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before

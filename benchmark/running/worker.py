@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ from benchmark.running.executor import Outcome
 from benchmark.running.state import state
 from benchmark.store.files import weights_file
 from benchmark.store.keys import digest
-from benchmark.store.records import timestamp
+from benchmark.store.records import later, timestamp
 from benchmark.store.store import DIGITS
 
 LATE = "torch._dynamo"  # which the first optimiser of a process would import, 1.3 s, and which replaces functions
@@ -143,7 +144,7 @@ def outcome_of(
     job: Job, device: str, folder: Path, store: Path | None, training: Training
 ) -> Outcome | Starved | Lost:
     """Trains a run. Whatever a trick raises is recorded, and stops no other run."""
-    run, started = job.run, timestamp()
+    run, started, clock = job.run, timestamp(), time.monotonic()
     result, error = None, ""
     try:
         compare_code(run, job.text)
@@ -159,7 +160,7 @@ def outcome_of(
         error = in_words(reason)
         if is_broken(device):
             return Lost(f"{error} left the GPU unusable for its process")
-    return Outcome(run, result, error, environment(device), started, timestamp())
+    return Outcome(run, result, error, environment(device), started, later(started, time.monotonic() - clock))
 
 
 loaded = lru_cache(maxsize=2)(load)  # a pre-training and what follows it may be of two data sets

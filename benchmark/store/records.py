@@ -8,7 +8,7 @@ nothing is read back out of a recipe's text.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -30,6 +30,11 @@ T = TypeVar("T")
 def timestamp() -> str:
     """Returns the present time in UTC, ISO 8601 with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def later(moment: str, seconds: float) -> str:
+    """Returns the moment so many seconds after another, which no setting of the clock in between changes."""
+    return (datetime.fromisoformat(moment) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
 
 
 @dataclass(frozen=True)
@@ -99,8 +104,9 @@ class Header:
 
     @property
     def seconds(self) -> float:
-        """Returns how long the run took on its worker, evaluation included, in seconds."""
-        return (datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)).total_seconds()
+        """Returns how long the run took on its worker, evaluation included, in seconds; 0 if the clock was set."""
+        spent = datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)
+        return max(0.0, spent.total_seconds())
 
 
 @dataclass(frozen=True, kw_only=True)

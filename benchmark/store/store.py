@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -29,7 +29,6 @@ from zlib import error as ZlibError
 import msgspec
 import numpy as np
 import safetensors.numpy
-from filelock import FileLock, Timeout
 
 from benchmark.errors import UsageError
 from benchmark.store.files import (
@@ -46,6 +45,7 @@ from benchmark.store.files import (
 )
 from benchmark.store.keys import digest
 from benchmark.store.lines import decode, encode, seal, unseal
+from benchmark.store.locks import locked
 from benchmark.store.older import Json, upgraded_table
 from benchmark.store.records import (
     SCHEMA,
@@ -62,6 +62,7 @@ from benchmark.store.records import (
 CALIBRATION = "calibration.json"
 COSTS = "costs.json"
 TABLES = "studies.json"
+COSTS_WAIT = 60.0  # seconds for another process that writes a few entries
 DIGITS = 16  # hexadecimal, of a file's digest
 T = TypeVar("T")
 
@@ -107,34 +108,28 @@ class Store:
 
         Raises UsageError if another process writes here or the folder cannot be written to.
         """
-        with reporting_write_errors(self.folder):
-            make_folder(self.folder / "arrays")
-            lock = FileLock(self.folder / ".lock", timeout=0)
-            try:
-                lock.acquire()
-            except Timeout:
-                raise UsageError(
-                    f"{self.folder} is being written to by another process; wait for it, or give another --store"
-                ) from None
-        try:
+        busy = f"{self.folder} is being written to by another process; wait for it, or give another --store"
+        with ExitStack() as held:
             with reporting_write_errors(self.folder):
+                make_folder(self.folder / "arrays")
+                held.enter_context(locked(self.folder / ".lock", 0, busy))
                 self._read()
                 for folder, name in (("arrays", "*"), ("weights", "*"), (".", "runs.jsonl"), (".", TABLES)):
                     clear(self.folder / folder, name)
                 self.lines.touch()
-                whole = b"".join(self._whole_lines())
-                os.truncate(self.lines, len(whole))
+                size, last = 0, b"\n"
+                for last in self._whole_lines():
+                    size += len(last)
+                os.truncate(self.lines, size)
                 sync_folder(self.folder)
                 self._file = self.lines.open("ab")
-                if whole and not whole.endswith(b"\n"):
+                if not last.endswith(b"\n"):
                     self._file.write(b"\n")
             try:
                 yield
             finally:
                 with reporting_write_errors(self.folder):
                     self._file.close()
-        finally:
-            lock.release()
 
     def add(self, record: Record, arrays: Arrays | None = None, weights: Arrays | None = None) -> Record:
         """Keeps a finished run and returns its record, with the digests of its files.
@@ -230,7 +225,7 @@ class Store:
         """Puts what was measured of a variant and control in the place of what is known of them; needs no lock."""
         with reporting_write_errors(self.folder):
             make_folder(self.folder)
-            with FileLock(self.folder / f".{COSTS}.lock"):
+            with locked(self.folder / f".{COSTS}.lock", COSTS_WAIT, f"{self.folder / COSTS} is being written to"):
                 clear(self.folder, COSTS)
                 merged = {(each.recipe, each.control): each for each in [*self.costs(), measured]}
                 self._save(COSTS, {"costs": list(merged.values())})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from shlex import split
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from builders import fill
 
+ROOT = Path(__file__).resolve().parents[2]
 REFERENCES = "results/reference/cifar10-small or results/reference/cifar10-catalogue"
 MISTAKES = [
     ("run --only activatoin", "unknown ablation 'activatoin'; did you mean activation"),
@@ -89,3 +92,14 @@ def test_names_are_checked_before_data_are_looked_for(tricks: Any, monkeypatch: 
     for command in ("run", "plan", "folds", "cost", "combine"):
         code, said = tricks(command, "--only", "nosuch")
         assert (code, "unknown ablation 'nosuch'" in said) == (2, True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_an_output_that_is_full_or_closed_is_no_traceback() -> None:
+    full = ["sh", "-c", '"$0" -m benchmark --help > /dev/full', sys.executable]
+    done = subprocess.run(full, cwd=ROOT, capture_output=True, text=True)
+    said = "error: cannot write to the standard output: No space left on device; finished runs are kept\n"
+    assert (done.returncode, done.stderr) == (2, said)
+    closed = ["sh", "-c", '"$0" -m benchmark --help >&-', sys.executable]
+    done = subprocess.run(closed, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from math import ceil, inf
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,8 @@ from benchmark.errors import UsageError
 
 SETTLED = """
 import resource, torch
-from benchmark.engine.machine import peak_memory_mb, reset_peak_memory, settle
-settle("cpu")
+from benchmark.engine.machine import peak_memory_mb, prepare_device, reset_peak_memory
+prepare_device("cpu")
 here = torch.device("cpu")
 """
 
@@ -143,7 +144,35 @@ def test_float32_is_float32_on_a_gpu() -> None:
     settings = """
 torch.cuda.set_device = lambda device: None
 before = torch.backends.cudnn.allow_tf32
-settle("cuda:0")
+prepare_device("cuda:0")
 print(10 * before + torch.backends.cudnn.allow_tf32 + torch.backends.cuda.matmul.allow_tf32)
 """
     assert printed(settings) == 10
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "cores"),
+    [
+        ("0::/", {"cpu.max": "150000 100000"}, 1.5),  # version 2, as in a container
+        ("0::/a/b", {"a/cpu.max": "100000 100000", "a/b/cpu.max": "max 100000"}, 1.0),  # a group above has the limit
+        ("0::/docker/gone", {"cpu.max": "200000 100000"}, 2.0),  # the host's path, not to be seen in the container
+        (
+            "4:cpu,cpuacct:/a",
+            {f"cpu,cpuacct/a/cpu.cfs_{n}_us": v for n, v in (("quota", "50000"), ("period", "100000"))},
+            0.5,
+        ),
+        ("1:cpu:/", {f"cpu/cpu.cfs_{n}_us": v for n, v in (("quota", "-1"), ("period", "100000"))}, inf),
+        ("2:cpuset:/a\n0::/", {}, inf),
+    ],
+)
+def test_a_container_has_the_cores_of_its_quota(
+    groups: str, files: dict[str, str], cores: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "groups").write_text(groups)
+    for name, text in files.items():
+        (file := tmp_path / "mounted" / name).parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n")
+    assert machine.quota(tmp_path / "groups", tmp_path / "mounted") == cores
+    monkeypatch.setattr(machine, "quota", lambda: cores)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64), raising=False)
+    assert machine.cores() == (64 if cores == inf else ceil(cores))

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -46,6 +47,7 @@ from benchmark.running.ended import Ended
 from benchmark.running.execution import complete
 from benchmark.running.executor import Outcome
 from benchmark.running.limits import FACTOR, LEAST, OVERTIME, SHORT, UNKNOWN, Limits
+from benchmark.running.preload import short_names
 from benchmark.running.state import state
 from benchmark.running.worker import LONGEST
 from benchmark.running.workers import Processes
@@ -96,7 +98,7 @@ def test_after_the_deadline_nothing_is_tried_again(
 ) -> None:
     """A run is neither done nor failed whose time is over: it is left."""
     if deed is loop:
-        monkeypatch.setattr("benchmark.running.limits.SHORT", 0.1)
+        monkeypatch.setattr("benchmark.running.limits.SHORT", 3.0)
     limits = Limits(deadline=time.monotonic())
     found, faulty = provoked(deed, toy, folder, tmp_path, limits)
     assert sorted(found) == [0, 2, 3]
@@ -239,3 +241,15 @@ def lives(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_workers_start_where_the_name_of_the_temporary_folder_is_too_long_for_a_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("x" * 122)))
+    with short_names():
+        assert tempfile.gettempdir() == "/tmp"
+    assert tempfile.gettempdir().endswith("x" * 122)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with short_names():
+        assert tempfile.gettempdir() == str(tmp_path)
