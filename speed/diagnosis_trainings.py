@@ -31,7 +31,7 @@ from benchmark.baseline import SGD, WarmUpAndDecay, baseline
 from benchmark.data.load import load
 from benchmark.data.splits import DataSet, Split
 from benchmark.engine.training import train
-from benchmark.evidence.diagnosis import chance_accuracy, early_rise, judge_rate, learnt
+from benchmark.evidence.diagnosis import UNSURE, chance_accuracy, early_rise, judge_rate, learnt
 from benchmark.evidence.log import Log
 from benchmark.evidence.sweeps import GOOD
 from benchmark.networks import VGG, GlobalAverage
@@ -231,7 +231,7 @@ def numbers(cell: str) -> list[float]:
 
 def confusion(rows: Sequence[Judged], title: str) -> str:
     """Returns a table in Markdown: what rates are by the outcome against the words, by kind of schedule."""
-    words = ("low", "good", "high", "too high", "nothing learned", "cannot tell")
+    words = ("low", UNSURE, "high", "too high", "nothing learned", "cannot tell")
     lines = [f"| {title} | {' | '.join(words)} |", "|-" * (len(words) + 1) + "|"]
     for kind, constantly in (("falling", False), ("constant", True)):
         for truth in ("low", "good", "high", "at chance"):

@@ -223,6 +223,7 @@ class Ended:
 
     words: Whole  # (tables, variants)
     runs: Whole  # of each table
+    of_control: Whole  # those of them that are the control's
     held: npt.NDArray[np.bool_]  # whether the interval holds the truth
     decided_at: Whole  # the interim test that resolved a row; -1 where none did
 
@@ -244,14 +245,17 @@ def combined_tails(tails: Floats, test: int, planned: Sequence[int], shares: Seq
     return np.where(tails < levels[0], tails / levels[0] * interim.ERRORS[0], np.exp(inside))
 
 
-def in_stages(scores: Floats, effects: Floats, most: int, rule: Rule, first: int = 3) -> Ended:
-    """Returns how `run --resolve` ends on tables whose runs, (tables, variants and control, runs), are all known."""
+def in_stages(scores: Floats, effects: Floats, most: int, rule: Rule, first: int = 3, control: int = 0) -> Ended:
+    """Returns how `run --resolve` ends on tables whose runs, (tables, variants and control, runs), are all known.
+
+    `control`: its runs at first, where a table has more than ceil(first sqrt k).
+    """
     variants = scores.shape[1] - 1
     planned = [n for n in (rule.stages or stages(first, most)) if n <= most]
     total = [spent(n / planned[0]) for n in planned]
     shares = list(rule.shares) or [now - before for before, now in zip([0.0, *total], total, strict=False)]
     runs = np.full((len(scores), variants + 1), planned[0])
-    runs[:, -1] = ceil(planned[0] * sqrt(variants))
+    runs[:, -1] = max(control, ceil(planned[0] * sqrt(variants)))
     apart, near = np.ones((2, len(scores), variants))
     open_ = np.ones((len(scores), variants), dtype=bool)
     at = np.full((len(scores), variants), -1)
@@ -270,7 +274,7 @@ def in_stages(scores: Floats, effects: Floats, most: int, rule: Rule, first: int
         runs[:, :-1][open_] = planned[test + 1]
         left = open_.sum(axis=1)
         runs[:, -1] = np.maximum(runs[:, -1], np.ceil(planned[test + 1] * np.sqrt(left)).astype(np.int64))
-    return Ended(words, runs.sum(axis=1), np.abs(gap - effects) <= half, at)
+    return Ended(words, runs.sum(axis=1), runs[:, -1], np.abs(gap - effects) <= half, at)
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,7 @@ from statistics import fmean
 from benchmark.claim import CONTROL
 from benchmark.errors import UsageError
 from benchmark.evidence.curves import band, last_epoch, levels
-from benchmark.evidence.diagnosis import Finding, batch, chance_accuracy, finding_of, judge_fit, judge_rate
+from benchmark.evidence.diagnosis import UNSURE, Finding, batch, chance_accuracy, finding_of, judge_fit, judge_rate
 from benchmark.evidence.log import Log
 from benchmark.evidence.tables import Table
 from benchmark.store.records import ArmRecord, EnsembleRecord, Facts, FailedRecord, Record, RunRecord
@@ -69,6 +69,7 @@ class Sweep:
         """Runs of the learning rates whose diagnosis is the truth, and all that have one."""
         found = [
             finding.word == self.truth[arm.variant]
+            or (finding.word == UNSURE and self.truth[arm.variant] in ("good", "high"))
             or (finding.word == "nothing learned" and arm.accuracy <= chance_accuracy(self.classes))
             for arm in self.arms
             for finding in arm.findings

@@ -21,7 +21,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from benchmark.claim import CONTROL
 from benchmark.evidence.curves import LEVEL_PARTS
-from benchmark.evidence.diagnosis import HUGE, RATES
+from benchmark.evidence.diagnosis import HUGE, RATES, UNSURE
 from benchmark.evidence.log import Log
 from benchmark.evidence.sweeps import Sweep, SweepArm, course, losses, width
 from benchmark.evidence.tables import Table
@@ -172,12 +172,12 @@ def last_losses(axes: Axes, sweep: Sweep, store: Store, top: float) -> None:
 
 
 def typical_arms(sweep: Sweep) -> list[tuple[SweepArm, str]]:
-    """Returns an arm of each kind of learning rate: of the good ones the best, of the others the worst."""
+    """Returns an arm of each kind of learning rate: of the good or high ones the best, of the others the worst."""
     by_word: dict[str, list[SweepArm]] = {}
     for arm in sweep.arms:
         if arm.majority:
             by_word.setdefault(arm.majority[0].word, []).append(arm)
-    pick = {word: max if word == "good" else min for word in RATES}
+    pick = {word: max if word == UNSURE else min for word in RATES}
     return [(pick[word](by_word[word], key=lambda arm: arm.accuracy), word) for word in RATES if word in by_word]
 
 

@@ -37,9 +37,9 @@ from benchmark.store.records import Calibration, FailedRecord, RunRecord
 from benchmark.store.store import Store
 
 CAPTIONS = {  # of the figure of a sweep, by the field that is swept
-    "learning_rate": "Left: the best of the rates that are diagnosed as good, the worst of the others; median over "
-    "the runs. Right: every run of the sweep, marked by the diagnosis of its own curve. Shaded: the rates that are "
-    "good by the outcome, within 3 points of the best rate's validation accuracy.",
+    "learning_rate": "Left: the best of the rates that are diagnosed as good or high, the worst of the others; median "
+    "over the runs. Right: every run of the sweep, marked by the diagnosis of its own curve. Shaded: the rates that "
+    "are good by the outcome, within 3 points of the best rate's validation accuracy.",
     "batch_size": "Left: the loss of every batch of one run, its running mean over a twentieth of the training, and "
     "one standard deviation about it. Right: the width of that band in the last epoch.",
     "network": "Training accuracy of the curves is that of each epoch's batches as they were trained on; after the "
