@@ -1,4 +1,4 @@
-# Tricks on Trial. `make` alone lists what there is.
+# Tricks on Trial. `make` without a target lists the commands.
 #
 # PYTHON=python3.12   the interpreter to start from (3.11 or newer)
 # VENV=DIR            where to install; empty (VENV=) uses PYTHON as it is and installs nothing
@@ -52,7 +52,7 @@ bench: $(TOOLS) ## time each trick's step, the training loop and the runner, int
 gpu-check: $(TOOLS) ## on a GPU, 25 minutes: what docs/first-gpu.md asks for, into results/gpu-check.json
 	$(RUN) -m speed.gpu_check --out results/gpu-check.json $(ARGS)
 
-setup: $(TOOLS) ## install alone, development tools included
+setup: $(TOOLS) ## only install, development tools included
 
 report: $(READY) ## write the report again from the stored runs
 	$(RUN) -m benchmark report $(ARGS)

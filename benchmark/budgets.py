@@ -21,7 +21,7 @@ class Budget:
     """How much training a run gets."""
 
     purpose: str
-    margin: float  # points of accuracy; differences surely below it are equivalent
+    margin: float  # points of accuracy; differences shown to be below it are equivalent
     stages: tuple[tuple[int, int], ...]
     epochs: int
     batch_size: int

@@ -126,7 +126,7 @@ class Claim:
     name: str  # as the article numbers it, such as "S5.4"
     text: str
     holds: Holds
-    context: str | None = None  # judged in this context alone; in every context if None
+    context: str | None = None  # judged only in this context; in every context if None
 
     @property
     def part(self) -> int | None:

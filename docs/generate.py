@@ -42,8 +42,8 @@ Every line ends in a checksum and has the digests of its files. A record that wa
 its line and field. `python -m benchmark check STORE` checks them all, and whether the report is what they give;
 `python -m benchmark migrate STORE` brings a store of an older version to today's format.
 
-The fields of the records are below; this page is generated from `benchmark/store/records.py`. Accuracies are shares,
-0 to 1.
+JSON Schemas of all these files are on [the page on scripting](scripting.md). The fields of the records are below; this
+page is generated from `benchmark/store/records.py`. Accuracies are shares, 0 to 1.
 """
 
 

@@ -109,7 +109,7 @@ STOPPED = 130  # exit code after Ctrl-C
 def by_data(found: Sequence[Ablation], only: str | None, data: str | None) -> dict[str, str]:
     """Returns what is to be trained of each data set, as `--only` has it: the tables of the papers on that set.
 
-    With `data`, all of it on that set alone.
+    With `data`, all of it only on that set.
     """
     known = {each.name: each for each in found}
     asked = split(only, known) if only else list(known)

@@ -45,7 +45,7 @@ def command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write tables and plots from the store alone: nothing is trained, no data set is needed but for --measure.
+    """Write tables and plots from a store: nothing is trained, and no data set is needed except for --measure.
 
     Examples: python -m benchmark report --store results/reference/cifar10-catalogue --out /tmp/report
     python -m benchmark report --store results/flowers@64-quick --measure balanced-accuracy,per-class

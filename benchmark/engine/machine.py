@@ -104,7 +104,7 @@ def check_gpu(device: str) -> None:
         said = str(reason).splitlines()[0]
         raise UsageError(
             f"{device} ({name}, compute capability {capability(device)}) cannot be used: {said}. This torch"
-            f" {torch.__version__} is built for {made_for or 'no GPU'}. Another process may hold the GPU alone"
+            f" {torch.__version__} is built for {made_for or 'no GPU'}. Another process may hold the GPU exclusively"
             " (nvidia-smi shows it), or another build of torch may suit it (https://pytorch.org/get-started/locally);"
             " --device takes another GPU or the CPU"
         ) from reason

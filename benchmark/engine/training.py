@@ -43,7 +43,7 @@ class Result:
     epoch_train_loss: list[float]
     levels: list[float]  # mean loss of each of diagnosis.PARTS equal parts of the training
     band: float | None  # relative width of the band of the last epoch's losses; None if diverged, or of a single step
-    train_seconds: float  # of training alone, without evaluation
+    train_seconds: float  # of training, without evaluation
     step_ms: float  # median over the epochs
     peak_memory_mb: float  # of the process on a CPU, of the tensors on a GPU
     parameters: int

@@ -49,7 +49,7 @@ Word = Literal["helps", "hurts", "equivalent", "unresolved", "no verdict"]
 
 TOO_FEW = f"a verdict takes {LEAST} runs of the variant and of the baseline"
 NO_SPREAD = "no run differs from another of its arm, so that the spread of single runs is unknown"
-BASELINE_GUESSES = "the baseline is not surely better than guessing"
+BASELINE_GUESSES = "the baseline is not significantly better than guessing"
 UNSEEN = "no interim test has seen it yet"
 ALL_SPENT = "all of its error is spent"
 
@@ -371,7 +371,7 @@ def refusal(pair: Pair, common: Background, margin: float, scale: Scale) -> str:
 
 
 def guesses(scores: Scores, chance: float) -> bool:
-    """Returns whether runs are not surely better than guessing (one-sided t test at 5 %)."""
+    """Returns whether runs are not significantly better than guessing (one-sided t test at 5 %)."""
     above = fmean(scores) - chance
     error = sqrt(variance(scores) / len(scores)) if len(scores) > 1 else inf
     return above <= 0 or (error > 0 and float(t.sf(above / error, max(1, len(scores) - 1))) >= ALPHA)

@@ -111,7 +111,7 @@ class Judgement:
     text: str
     comparison: str  # what was compared, such as "PReLU > ReLU"
     word: str  # one of WORDS
-    note: str  # what the word alone would hide
+    note: str  # what the word by itself would hide
     unit: str  # of the three that follow
     effect: float | None  # left side less right side
     ci_low: float | None

@@ -50,7 +50,7 @@ class EffectChange:
     low: float | None  # 95 % interval of after - before; None with a single run on a side
     high: float | None
     p: float | None  # of no change, corrected over all comparisons
-    word: str  # better, worse, unchanged (surely within the margin, or the same numbers again), repeated, unresolved
+    word: str  # better, worse, unchanged (within the margin, or the same numbers again), repeated, unresolved
     visible: float | None  # the smallest change that is detected with 80 % power
 
     @property
@@ -61,7 +61,7 @@ class EffectChange:
 
 @dataclass(frozen=True)
 class CostChange:
-    """A variant's step time over its control's, then and now, which surely differ."""
+    """A variant's step time over its control's, then and now, which differ significantly."""
 
     variant: str
     before: float
@@ -248,7 +248,7 @@ def mean(terms: Terms) -> float:
 
 
 def cost_changes(then: Mapping[str, CostRecord], now: Mapping[str, CostRecord]) -> list[CostChange]:
-    """Returns the variants whose step time over the control's surely changed, by a factor of more than COST_CHANGE.
+    """Returns the variants whose step time over the control's changed significantly, by more than COST_CHANGE.
 
     At 5 % after Holm's correction over all that both stores measured. The error of a change is that of the rounds of
     the two measurements or, where it is larger and there are enough of them, the scatter over all changes: a machine

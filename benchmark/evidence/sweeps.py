@@ -1,4 +1,4 @@
-"""Sweeps among the tables: the arms that change one number alone, in its order, with the diagnosis of every run.
+"""Sweeps among the tables: the arms that change one number only, in its order, with the diagnosis of every run.
 
 A table is a sweep of the learning rate if two or more of its arms change the learning rate and nothing else; likewise
 of the batch size; and of capacity if two or more change the network alone and it has other numbers of weights.

@@ -1,4 +1,4 @@
-"""K-fold cross-validation: which variant to choose by the training images alone.
+"""K-fold cross-validation: which variant to choose by the training images only.
 
 Each variant is trained K times, each time on K - 1 parts of the training images (on as many of them as its recipe
 takes) and validated on the part left out; run k has seed k. Nothing is looked at by which the report later judges: the
@@ -46,7 +46,7 @@ class Validated:
     behind: float | None  # this variant less the best one, mean over the folds that both have
     ci_low: float | None  # 95 % interval of that by itself
     ci_high: float | None
-    verdict: str  # best; worse: surely, at 5 % after Holm's correction over the table; not resolved; not run
+    verdict: str  # best; worse: significantly, at 5 % after Holm's correction over the table; not resolved; not run
 
 
 def fold_candidates(table: Study) -> dict[str, Recipe]:

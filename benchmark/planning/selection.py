@@ -40,7 +40,7 @@ def selected(only: str | None, tables: Sequence[Study], broken: Collection[str] 
     """Returns what `--only` selects of all tables: everything for "all", the tour for "tour" or if it is not given.
 
     `broken` has the modules that cannot be used, whose names select nothing. Raises UsageError for an empty text, a
-    name that is not there, with the nearest names, and for a selection of baselines alone.
+    name that is not there, with the nearest names, and for a selection of nothing but baselines.
     """
     if only is None or canonical_name(only) == TOUR:
         return the_tour(tables)
@@ -49,7 +49,7 @@ def selected(only: str | None, tables: Sequence[Study], broken: Collection[str] 
     named = [Named(each.ablation.name, each.context, (*each.arms, *each.same)) for each in tables]
     found = Selection(tuple(picks(only, named, broken)))
     if not found.of(tables) and not any(map(found.chooses, broken)):
-        raise UsageError(f"--only {only!r} selects the baseline alone, which is trained with any variant; name one")
+        raise UsageError(f"--only {only!r} selects only the baseline, which is trained with any variant; name one")
     return found
 
 

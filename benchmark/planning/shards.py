@@ -1,6 +1,6 @@
 """A grid in parts, each for a machine of its own: `run --shard 3/8`, and `merge` joins their stores.
 
-Which part a run belongs to is decided by its key alone, so that it does not change when more is planned. A run that
+Which part a run belongs to is decided by its key only, so that it does not change when more is planned. A run that
 starts from another's weights goes with that one: no pre-training is trained in two parts.
 """
 

@@ -82,7 +82,7 @@ def markdown(table: Table) -> str:
 
 def latex(table: Table) -> str:
     """Returns a tabular without caption or label, which are the paper's. The best accuracy is bold where
-    it surely is."""
+    it is significantly better."""
     best, rows = surely_best(table), []
     for row, each in zip([None, *table.rows], lines(table), strict=True):
         cells = [escaped(text) for text in each]

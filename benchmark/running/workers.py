@@ -223,7 +223,7 @@ class Processes:
         if not self._seen["outcomes"] and self._seen["deaths"] >= FUTILE:
             raise UsageError(
                 f"{FUTILE} workers were lost before one of them finished a run; the last: {error}."
-                " If memory is short, --jobs 1 starts one worker alone; --device cpu leaves the GPU out"
+                " If memory is short, --jobs 1 starts a single worker; --device cpu leaves the GPU out"
             )
         if not loss.captured:
             self._uncaptured.add(captured_part(run.recipe))

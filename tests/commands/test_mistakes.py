@@ -23,7 +23,7 @@ MISTAKES = [
     ("run --only activation(no-norm):GELU", "did you mean activation (no norm)"),
     ("run --only whitening:ZCA", "unknown variant 'ZCA' of whitening; did you mean ZCA"),
     ("run --only augmentation:crop+flip", "unknown variant 'crop+flip' of augmentation; did you mean crop + flip"),
-    ("run --only 'augmentation: crop + flip'", "selects the baseline alone"),
+    ("run --only 'augmentation: crop + flip'", "selects only the baseline"),
     ("run --only 'pairs (a: b, c: d): a: b'", "train it with --design pairs and a --trick for each"),
     ("run --only activation --trick activation:GELU", "--trick goes with --design"),
     ("run --trick activation:GELU", "--trick goes with --design"),

@@ -74,7 +74,7 @@ def names_within(table: Study) -> set[str]:
         ),
         ("GELU", "'GELU' is a variant; did you mean activation: GELU?"),
         ("pairs (a, b): c", "train it with --design pairs"),
-        ("augmentation: crop + flip", "selects the baseline alone"),
+        ("augmentation: crop + flip", "selects only the baseline"),
     ],
 )
 def test_a_mistaken_name_is_one_sentence_with_a_remedy(text: str, sentence: str, tables: list[Study]) -> None:
