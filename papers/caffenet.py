@@ -69,7 +69,7 @@ CLAIMS = [
 
 
 def chain(width: int, stride: int = 1) -> Chain:
-    """Three convolutions, each with a pooling behind it, or with a stride of 2 in its place."""
+    """Returns three convolutions, each with a pooling behind it, or with a stride of 2 in its place."""
     layers: list[Layer] = []
     for n in range(3):
         layers += [Filter(width * 2**n, 3, stride, 1), *([Halve()] if stride == 1 else [])]

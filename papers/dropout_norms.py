@@ -53,7 +53,7 @@ def base(data: str, precision: Literal["fp32", "bf16"], full: bool) -> Recipe:
 
 
 def dropped(base: Recipe) -> Recipe:
-    """`base` with dropout of the pixels and behind every hidden layer."""
+    """Returns `base` with dropout of the pixels and behind every hidden layer."""
     assert isinstance(base.network, Chain)
     flat, *units = base.network.layers
     chain = Chain((flat, Drop(0.2), *(each for unit in units for each in (unit, Drop(0.5)))))

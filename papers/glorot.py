@@ -40,7 +40,7 @@ CLAIMS = [
 
 @torch.no_grad()
 def standard(network: nn.Module, images: torch.Tensor) -> None:
-    """U(-1/sqrt(n), 1/sqrt(n)) of n inputs, biases zero."""
+    """Draws from U(-1/sqrt(n), 1/sqrt(n)) of n inputs and sets biases to zero."""
     for layer in network.modules():
         if isinstance(layer, nn.Linear):
             edge = layer.in_features**-0.5

@@ -40,7 +40,7 @@ def base(data: str, precision: Literal["fp32", "bf16"], full: bool) -> Recipe:
 
 
 def deepened(base: Recipe, layers: int) -> Recipe:
-    """`base` with so many layers, its last stage made longer."""
+    """Returns `base` with so many layers, its last stage made longer."""
     assert isinstance(base.network, VGG)
     *before, (width, _) = base.network.stages
     return replace(base, network=VGG((*before, (width, layers - 1 - sum(count for _, count in before)))))

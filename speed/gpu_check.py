@@ -252,7 +252,7 @@ def packed(check: Check, recipe: Recipe) -> list[Found]:
 
 
 def sharing(check: Check) -> Found:
-    """Several workers on one GPU, without NVIDIA's MPS and with it."""
+    """Measures several workers on one GPU, without NVIDIA's MPS and with it."""
     recipes = {"quick": check.small, "budget": replace(check.fits, images=8192 if not check.reduced else 512)}
     found: Found = {"without MPS": {name: packed(check, recipe) for name, recipe in recipes.items()}}
     control = shutil.which("nvidia-cuda-mps-control")

@@ -252,7 +252,7 @@ class Drawn:
     grid: Grid
 
     def outcomes(self, runs: Iterator[Run]) -> Iterator[Outcome]:
-        """One outcome for each run."""
+        """Yields one outcome for each run."""
         for run in runs:
             draw = np.random.default_rng(int(run.key, 16))
             result = example(self.grid.base, self.grid.data, CPU)

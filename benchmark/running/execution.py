@@ -85,7 +85,7 @@ def uninterrupted() -> Iterator[None]:
 
 
 def in_order(rounds: Sequence[Sequence[Run]], store: Store) -> Iterator[Run]:
-    """Round by round; the last that has any, longest first by what `store` knows when it begins."""
+    """Yields runs round by round; the last round that has any, longest first by what `store` knows when it begins."""
     last = max((n for n, planned in enumerate(rounds) if planned), default=0)
     for n, planned in enumerate(rounds):
         yield from longest_first(planned, store.seconds()) if n == last else planned

@@ -30,4 +30,4 @@ class Trainer(Protocol):
     """Whoever trains: worker processes, or a stand-in in tests."""
 
     def outcomes(self, runs: Iterator[Run]) -> Iterator[Outcome]:
-        """One outcome for each run, as they finish."""
+        """Yields one outcome for each run, as they finish."""

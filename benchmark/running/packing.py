@@ -49,12 +49,12 @@ def packing(measure: Callable[[int], Probe], most: int) -> list[Probe]:
 
 @contextmanager
 def crew(processes: Processes, recipe: Recipe, data: DataSet) -> Iterator[Callable[[int], Probe]]:
-    """A `measure` for `packing`, on the first device of `processes`; its workers stay from probe to probe."""
+    """Returns a `measure` for `packing`, on the first device of `processes`; its workers stay from probe to probe."""
     probe = replace(recipe, epochs=PROBE_EPOCHS)
     images = min(recipe.images or len(data.train.labels), len(data.train.labels))
 
     def seconds(n: int, seed: int) -> list[float]:
-        """Of training, for each of n runs at once, as far as they succeed."""
+        """Returns the seconds of training of each of n runs at once, as far as they succeed."""
         runs = iter([Run(probe, seed, data.fingerprint)] * n)
         return [each.result.train_seconds for each in processes.trained(runs, n, starved=[]) if each.result]
 
@@ -71,7 +71,7 @@ def crew(processes: Processes, recipe: Recipe, data: DataSet) -> Iterator[Callab
 
 
 def memory_in_use(device: str) -> float:
-    """Share of a GPU's memory that is taken; 0 on a CPU, where cores are what there is too little of."""
+    """Returns the share of a GPU's memory that is taken; 0 on a CPU, where cores are scarce and memory is not."""
     if not device.startswith("cuda"):
         return 0.0
     free, total = torch.cuda.mem_get_info(device)
