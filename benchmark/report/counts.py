@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.evidence.tables import Table
+from benchmark.store.provenance import DIRTY
 from benchmark.store.records import EnsembleRecord, FailedRecord, Finished, Header, Record, RunRecord, TableRecord
 
 MACHINE = ("device", "cpu", "threads", "torch", "python")  # of an environment: what may change numbers or times
-
-DIRTY = "-dirty"  # what git describe puts behind the commit of changed code
 
 
 @dataclass(frozen=True)
