@@ -12,7 +12,7 @@ from benchmark.commands.options import DataDir, opened, settle_request
 from benchmark.commands.say import say
 from benchmark.planning.grid import Grid, planned
 from benchmark.planning.migration import migrate
-from benchmark.recipe import Arm, Ensemble, Recipe
+from benchmark.planning.stored import recipes_behind
 from benchmark.store.records import TableRecord
 
 
@@ -31,7 +31,7 @@ def command(
     grids = [grid_of(table, store, data_dir) for table in results.tables()]
     arms = [arm for grid in grids for table in grid.tables for arm in (table.base, *table.arms.values())]
     with results.writing():
-        every = [each for arm in arms for each in (arm, *behind(arm))]
+        every = [each for arm in arms for each in (arm, *recipes_behind(arm))]
         found = migrate(results, every, distinct_tables(grids), drop_unplanned)
     say(
         f"{found.kept} runs kept their key, {found.renamed} got another, {found.unplanned} are of recipes that no "
@@ -45,13 +45,6 @@ def grid_of(table: TableRecord, store: Path, data_dir: Path) -> Grid:
     asked = replace(asked, data_choice=table.data_choice)
     tricks = [trick.replace(": ", ":", 1) for trick in table.tricks]
     return planned(asked, None, table.design, tricks) if table.tricks else planned(asked, table.ablation)
-
-
-def behind(arm: Arm) -> list[Recipe]:
-    """Returns the recipes that an arm is made of: members of an ensemble, the one that another starts from."""
-    if isinstance(arm, Ensemble):
-        return [member.recipe for member in arm.members]
-    return [arm.start_from] if isinstance(arm.start_from, Recipe) else []
 
 
 def distinct_tables(grids: list[Grid]) -> list[TableRecord]:

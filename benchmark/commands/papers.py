@@ -98,7 +98,7 @@ def command(
         )
         if ended == STOPPED:
             break
-    say(f"all papers: {reports.write_papers(opened(stores), out)}")
+    say(f"all papers: {reports.write_papers(open_together(stores), out)}")
     if ended:
         raise typer.Exit(ended)
 
@@ -153,7 +153,7 @@ def adopt(results: Store, others: Iterable[Store], data: str, budget: str) -> in
     return len(missing)
 
 
-def opened(own: Iterable[Path]) -> list[Store]:
+def open_together(own: Iterable[Path]) -> list[Store]:
     """Returns the stores that the page is made of: a command's own ahead of those in results/ and of the committed."""
     others = [lines.parent for lines in sorted(RESULTS.glob("*/runs.jsonl"))]
     folders = dict.fromkeys([*own, *others, *(store.folder for store in references())])

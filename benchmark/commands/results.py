@@ -11,11 +11,11 @@ from rich.text import Text
 
 from benchmark.commands.console import letters
 from benchmark.evidence.tables import Row, Table
+from benchmark.report.cells import SIGNS
 from benchmark.store.records import Finished
 
-SIGNS = {"helps": "▲", "hurts": "▼", "equivalent": "■"}
 STYLES = {"helps": "green", "hurts": "red", "equivalent": "cyan"}
-OPEN = ("●", "yellow")
+OPEN = "yellow"  # of a verdict that is no answer
 ROWS_SHOWN = 15  # rows of a group that are shown
 HEAD = "  verdict      effect, points       accuracy  training  trick"
 
@@ -31,7 +31,7 @@ class ResultRow:
     @property
     def answered(self) -> bool:
         """Returns whether the row has an answer."""
-        return self.row.verdict in SIGNS
+        return self.row.verdict in STYLES
 
 
 def result(table: Table, row: Row) -> ResultRow:
@@ -47,7 +47,7 @@ def time_ratio(runs: Sequence[Finished], control: Sequence[Finished]) -> float |
 
 def sign_and_colour(row: Row) -> tuple[str, str]:
     """Returns the sign and the colour of a row's verdict."""
-    return SIGNS.get(row.verdict, OPEN[0]), STYLES.get(row.verdict, OPEN[1])
+    return SIGNS.get(row.verdict, SIGNS["unresolved"]), STYLES.get(row.verdict, OPEN)
 
 
 def effect_cell(row: Row) -> str:

@@ -118,7 +118,7 @@ def command(
     say(opening(asked))
     say_preparation(asked)
     results = Store(asked.store, ENGINE)
-    order = Order(asked, only, design, tuple(trick or ()), weights, results, part)
+    order = RunOrder(asked, only, design, tuple(trick or ()), weights, results, part)
     stages = stages_of(results.tables())
     grid = order.planned(stages)
     out = out or asked.store / "report"
@@ -176,7 +176,7 @@ def trained(**options: Any) -> int:
 
 
 @dataclass(frozen=True)
-class Order:
+class RunOrder:
     """What `run` was asked for, and the store that it fills."""
 
     asked: Request
@@ -204,7 +204,7 @@ class Order:
 class Making:
     """Makes the ensembles of a plan for which all runs are there."""
 
-    order: Order
+    order: RunOrder
     grid: Grid
 
     def __call__(self) -> list[Record]:
@@ -223,7 +223,7 @@ class Making:
 class Telling:
     """Says what the next stage of a resolution trains."""
 
-    order: Order
+    order: RunOrder
     watch: Watch
 
     def __call__(self, grid: Grid, open_: Sequence[Need]) -> None:
@@ -234,7 +234,7 @@ class Telling:
         say(f"next stage: {rows}; {len(left)} runs; {expected(self.order.asked, left, self.order.results)}")
 
 
-def announce(order: Order, grid: Grid, left: Sequence[Run], out: Path) -> None:
+def announce(order: RunOrder, grid: Grid, left: Sequence[Run], out: Path) -> None:
     """Says what will be trained, how long it will take, and where the report will be."""
     total = len(grid.before) + sum(map(len, grid.rounds))
     rows = sum(len(table.arms) for table in grid.tables)

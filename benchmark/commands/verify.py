@@ -99,10 +99,10 @@ def trained_again(
 
 def tell(run: Verified) -> None:
     """Says what became of a run."""
-    say(line(run))
+    say(run_in_words(run))
 
 
-def line(run: Verified) -> str:
+def run_in_words(run: Verified) -> str:
     """Returns what became of a run, in a line."""
     numbers = [f"{100 * each:.2f} %" for each in (run.accuracy, run.again) if each is not None]
     shown = f" ({' -> '.join(dict.fromkeys(numbers))})" if numbers else ""
@@ -115,4 +115,4 @@ def in_words(found: Verification) -> str:
     """Returns the runs that are no longer planned, and how many there are of each word."""
     counted = ", ".join(f"{count} {word}" for word, count in found.counts.items()) or "none was trained"
     left = f"; {found.left} were not trained" if found.left else ""
-    return "\n".join([*map(line, found.unplanned), f"{counted}{left}; tolerance {found.tolerance:.2g} points"])
+    return "\n".join([*map(run_in_words, found.unplanned), f"{counted}{left}; tolerance {found.tolerance:.2g} points"])

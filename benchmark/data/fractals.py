@@ -19,18 +19,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from benchmark.data.canonical import SIDE, Array
+
 Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 
 SEED = 1
 CLASSES, TRAIN, TEST = 10, 5_000, 1_000  # both splits hold equally many images of each class
-SIDE = 32  # pixels
 CHUNK = 200  # images drawn at a time, so that they stay in the processor's cache
 
 # The classes

@@ -62,7 +62,7 @@ class Scale:
     step: float = 0.0  # what a single test image is worth; 0 where their number is unknown
 
 
-UNKNOWN = Scale()
+UNKNOWN_SCALE = Scale()
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def _corrected(ps: Sequence[float], correct: Callable[[Floats], Floats]) -> list
 
 
 def compare(
-    pairs: Sequence[Pair], margin: float, seeds: Sequence[tuple[Seeds, Seeds]] = (), scale: Scale = UNKNOWN
+    pairs: Sequence[Pair], margin: float, seeds: Sequence[tuple[Seeds, Seeds]] = (), scale: Scale = UNKNOWN_SCALE
 ) -> list[Verdict]:
     """Returns one verdict for each (variant, control); the pairs are one family of tests.
 
@@ -208,7 +208,7 @@ def compare_in_looks(
     looks: Sequence[Sequence[Counts]],
     margin: float,
     seeds: Sequence[tuple[Seeds, Seeds]] = (),
-    scale: Scale = UNKNOWN,
+    scale: Scale = UNKNOWN_SCALE,
 ) -> list[Verdict]:
     """As `compare`, for pairs that were tested while their runs were made: see `judge_looks`."""
     tests = [taken(looks, n) for n in range(len(pairs))]
@@ -254,7 +254,7 @@ def judge_looks(
     looks: Sequence[Sequence[Counts]],
     margin: float,
     seeds: Sequence[tuple[Seeds, Seeds]] = (),
-    scale: Scale = UNKNOWN,
+    scale: Scale = UNKNOWN_SCALE,
 ) -> list[Verdict]:
     """As `judge_pairs`, for pairs that were tested while their runs were made: `looks` has the runs of each then.
 
@@ -318,7 +318,7 @@ def with_seeds(
 
 
 def judge_pairs(
-    pairs: Sequence[Pair], margin: float, seeds: Sequence[tuple[Seeds, Seeds]] = (), scale: Scale = UNKNOWN
+    pairs: Sequence[Pair], margin: float, seeds: Sequence[tuple[Seeds, Seeds]] = (), scale: Scale = UNKNOWN_SCALE
 ) -> list[Verdict]:
     """As `compare`, but for the seeds still needed, which take most of its time."""
     common = background_of(pairs, pairs, seeds)

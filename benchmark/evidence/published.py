@@ -46,7 +46,7 @@ class Beside:
 
 
 @dataclass(frozen=True)
-class Order:
+class RankAgreement:
     """How far two tables agree in the order of their rows."""
 
     rows: int
@@ -77,7 +77,7 @@ def beside(table: Table) -> list[Beside]:
     judged = [name for name in others if name in gaps and tells(values[name], values[first])]
     ups = [values[name].accuracy > values[first].accuracy for name in judged]
     signs = dict(zip(judged, words([gaps[name] for name in judged], ups, few(table, judged, first)), strict=True))
-    return [row(table, name, first, gaps.get(name), signs.get(name)) for name in values]
+    return [published_pair(table, name, first, gaps.get(name), signs.get(name)) for name in values]
 
 
 def reference(table: Table) -> str:
@@ -86,7 +86,7 @@ def reference(table: Table) -> str:
     return next((name for name in values if name in (CONTROL, *table.study.same)), next(iter(values)))
 
 
-def row(table: Table, name: str, first: str, gap: Difference | None, sign: str | None) -> Beside:
+def published_pair(table: Table, name: str, first: str, gap: Difference | None, sign: str | None) -> Beside:
     """Returns a line of the table."""
     value, base = table.study.published[name], table.study.published[first]
     scores = points(table.runs(name), table.study)
@@ -156,7 +156,7 @@ def words(gaps: Sequence[Difference], ups: Sequence[bool], few: Sequence[bool]) 
     ]
 
 
-def order(table: Table) -> Order | None:
+def order(table: Table) -> RankAgreement | None:
     """Returns how far the rows that are published and measured agree in order; None of fewer than three.
 
     Values from memory take no part.
@@ -166,7 +166,7 @@ def order(table: Table) -> Order | None:
         return None
     ours = [fmean(points(table.runs(name), table.study)) for name in values]
     found = kendalltau([each.accuracy for each in values.values()], ours, alternative="greater")
-    return Order(len(values), float(found.statistic), float(found.pvalue), signs(table, values))
+    return RankAgreement(len(values), float(found.statistic), float(found.pvalue), signs(table, values))
 
 
 def signs(table: Table, values: Mapping[str, Published]) -> dict[str, int]:

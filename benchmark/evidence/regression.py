@@ -127,7 +127,7 @@ def compare_stores(reference: Store, store: Store, only: str | None = None) -> R
         again=(sum(shared), len(shared)),
         differing=differing(runs[0], runs[1], now),
         environments=(environments(runs[0]), environments(runs[1])),
-        commits=(commits(runs[0]), commits(runs[1])),
+        commits=(commits_of(runs[0]), commits_of(runs[1])),
     )
 
 
@@ -166,7 +166,7 @@ def percent(run: Finished) -> str:
     return "diverged" if run.test_accuracy is None else f"{100 * run.test_accuracy:.2f} %"
 
 
-def commits(runs: Iterable[Finished]) -> list[str]:
+def commits_of(runs: Iterable[Finished]) -> list[str]:
     """Returns the commits that runs were trained by, each once, shortened."""
     found = Counter(str(run.environment.get("git_commit", "")) for run in runs)
     return [commit[:9] for commit, _ in found.most_common() if commit]

@@ -132,7 +132,7 @@ def finding(field: str, run: RunRecord, store: Store, classes: int, constant: bo
     if field == "learning_rate":
         if run.diverged:
             return finding_of("too high", run.reason)
-        return judge_rate(course(run, store), constant, run.validation_accuracy[-1] > chance_accuracy(classes))
+        return judge_rate(loss_course(run, store), constant, run.validation_accuracy[-1] > chance_accuracy(classes))
     if field == "batch_size":
         return batch(width(run, store))
     if run.diverged or run.train_accuracy is None:
@@ -145,7 +145,7 @@ def losses(run: RunRecord, store: Store) -> list[float]:
     return [float(loss) for loss in store.arrays(run).get("losses", [])]
 
 
-def course(run: RunRecord, store: Store) -> list[float]:
+def loss_course(run: RunRecord, store: Store) -> list[float]:
     """Returns the levels of a run's loss."""
     if run.levels is not None:
         return [nan if level is None else level for level in run.levels]

@@ -15,7 +15,7 @@ def without_twins(found: Iterable[Table]) -> list[Table]:
     groups: dict[tuple[object, ...], list[Table]] = {}
     for table in found:
         groups.setdefault(identity(table), []).append(table)
-    return [joined(group) for group in groups.values()]
+    return [join_twins(group) for group in groups.values()]
 
 
 def identity(table: Table) -> tuple[object, ...]:
@@ -25,14 +25,14 @@ def identity(table: Table) -> tuple[object, ...]:
     return study.ablation, study.design, study.budget, study.fingerprint, study.control.recipe, arms
 
 
-def joined(group: Sequence[Table]) -> Table:
+def join_twins(group: Sequence[Table]) -> Table:
     """Returns tables with equal recipes as one: that with the most interim tests, since these are of the same runs."""
     if len(group) == 1:
         return group[0]
     contexts = tuple(table.study.context for table in group)
     label = " = ".join(context or "no context" for context in contexts)
     kept = max(group, key=lambda table: len(table.study.interims))
-    claims = dict.fromkeys(moved(claim, contexts, label) for table in group for claim in table.study.claims)
+    claims = dict.fromkeys(move_claim(claim, contexts, label) for table in group for claim in table.study.claims)
     return replace(
         kept,
         study=replace(kept.study, context=label, claims=tuple(claims)),
@@ -42,6 +42,6 @@ def joined(group: Sequence[Table]) -> Table:
     )
 
 
-def moved(claim: Claim, contexts: Sequence[str], label: str) -> Claim:
+def move_claim(claim: Claim, contexts: Sequence[str], label: str) -> Claim:
     """Returns a claim, made about the joined table where it is about one of its contexts."""
     return replace(claim, context=label) if claim.context in contexts else claim

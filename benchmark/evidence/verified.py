@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-Word = Literal["bit-equal", "within tolerance", "different", "no longer planned"]
+VerifiedWord = Literal["bit-equal", "within tolerance", "different", "no longer planned"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Verified:
     key: str
     name: str  # of the row that it stands in
     seed: int
-    word: Word
+    word: VerifiedWord
     detail: str  # what differs, or what was not compared; empty if all is the same
     accuracy: float | None  # stored, 0 to 1: on the test images, of a fold on those left out
     again: float | None  # the same now
@@ -34,6 +34,6 @@ class Verification:
     left: int  # runs that were to be trained again and were not: interrupted, or what they start from failed
 
     @property
-    def counts(self) -> dict[Word, int]:
+    def counts(self) -> dict[VerifiedWord, int]:
         """Returns the runs by word."""
         return dict(Counter(run.word for run in (*self.runs, *self.unplanned)))

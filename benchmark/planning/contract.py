@@ -38,7 +38,7 @@ def check_differences(docstring: str) -> None:
             raise ValueError(f'its docstring must say, after "{word}", how it departs from the paper; found none')
 
 
-def remarks(docstring: str) -> str:
+def docstring_remarks(docstring: str) -> str:
     """Returns what a docstring says below its question, as one paragraph."""
     return " ".join(docstring.partition("\n")[2].split())
 

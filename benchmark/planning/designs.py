@@ -101,13 +101,20 @@ def anatomy(recipe: Recipe) -> tuple[list[object], ...]:
     their settings, then the parameters with their shapes and whether they learn."""
     network = assembled(recipe, 10, [])
     layers = [
-        (name, type(layer), {key: value for key, value in vars(layer).items() if isinstance(value, SETTINGS)})
+        (name, type(layer), {key: value for key, value in vars(layer).items() if isinstance(value, PLAIN_TYPES)})
         for name, layer in network.named_modules()
     ]
     return [repr(network), *layers], [(name, p.shape, p.requires_grad) for name, p in network.named_parameters()]
 
 
-SETTINGS = (bool, int, float, str, tuple, NoneType)  # types of what a layer keeps that two layers can be compared by
+PLAIN_TYPES = (
+    bool,
+    int,
+    float,
+    str,
+    tuple,
+    NoneType,
+)  # types of what a layer keeps that two layers can be compared by
 
 
 def stacked(base: Recipe, several: Sequence[Trick]) -> Recipe:

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from benchmark.claim import Claim, Published
 from benchmark.errors import unknown
-from benchmark.planning.contract import PACKAGE, PAPERS, check_differences, documented, remarks
+from benchmark.planning.contract import PACKAGE, PAPERS, check_differences, docstring_remarks, documented
 from benchmark.recipe import Arm, Recipe
 
 
@@ -80,7 +80,7 @@ def read_module(module: ModuleType, full: bool = False) -> Ablation:
         getattr(module, "TWO_FACTORS", None),
         tour_of(module),
         published_by(module),
-        remarks(docstring) if package == PAPERS else "",
+        docstring_remarks(docstring) if package == PAPERS else "",
         package,
     )
 

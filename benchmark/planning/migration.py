@@ -50,7 +50,7 @@ def migrate(store: Store, arms: Iterable[Arm], tables: Sequence[TableRecord], dr
     before = list(store.records.values())
     known = [record for record in before if record.recipe in planned]
     places = new_places(known, planned)
-    written = [moved(record, planned[record.recipe], places) for record in known]
+    written = [moved_record(record, planned[record.recipe], places) for record in known]
     others = [] if drop_unplanned else [record for record in before if record.recipe not in planned]
     stored = {table.name: table for table in store.tables()}
     store.replace(
@@ -87,7 +87,7 @@ def start_text(arm: Arm) -> str:
     return describe(start) if isinstance(start, Recipe) else ""
 
 
-def moved(record: Record, arm: Arm, places: Mapping[str, NewPlace]) -> Record:
+def moved_record(record: Record, arm: Arm, places: Mapping[str, NewPlace]) -> Record:
     """Returns a record with the text, key, start and facts that today's code gives it."""
     place = places[record.key]
     if isinstance(record, EnsembleRecord):

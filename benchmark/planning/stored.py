@@ -71,7 +71,7 @@ def today(tables: Sequence[TableRecord], store: Path, data_dir: Path) -> Today:
     for precision in PRECISIONS:
         for study in planned_again(tables, store, data_dir, precision):
             for name, arm in {CONTROL: study.base, **study.arms}.items():
-                for each in (arm, *behind(arm)):
+                for each in (arm, *recipes_behind(arm)):
                     if isinstance(each, Recipe):
                         text = describe(each)
                         recipes.setdefault(text, each)
@@ -90,7 +90,7 @@ def planned_again(tables: Sequence[TableRecord], store: Path, data_dir: Path, pr
         yield from grid.tables
 
 
-def behind(arm: Arm) -> list[Recipe]:
+def recipes_behind(arm: Arm) -> list[Recipe]:
     """Returns the recipes that an arm is made of: members of an ensemble, the one that another starts from."""
     if isinstance(arm, Ensemble):
         return [member.recipe for member in arm.members]

@@ -21,7 +21,7 @@ class Sentence:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownFactors:
     """One cell."""
 
     kind: str
@@ -37,10 +37,10 @@ class FactorTable:
 
     title: str
     kinds: list[str]
-    rows: list[tuple[str, list[Shown]]]  # contexts
+    rows: list[tuple[str, list[ShownFactors]]]  # contexts
 
 
-def shown(table: Factors, several: bool) -> FactorTable:
+def show_factors(table: Factors, several: bool) -> FactorTable:
     """Returns a table, ready to be shown: `several` if the report has several data sets or budgets."""
     about = f" ({table.data}, {table.budget})" if several else ""
     cells = {context: [cell for cell in table.cells if cell.context == context] for context in table.contexts}
@@ -51,21 +51,21 @@ def shown(table: Factors, several: bool) -> FactorTable:
     )
 
 
-def show(cell: FactorCell, table: Factors) -> Shown:
+def show(cell: FactorCell, table: Factors) -> ShownFactors:
     """Returns one cell in words."""
     digits = digits_of(table.margin)
     control = "training from scratch" if table.scratch else "the baseline"
     said = []
     if cell.second:
-        said.append(sentence(cell.second, f"{cell.second.over}, the next best", digits))
+        said.append(margin_in_words(cell.second, f"{cell.second.over}, the next best", digits))
     if cell.control:
-        said.append(sentence(cell.control, control, digits))
+        said.append(margin_in_words(cell.control, control, digits))
     if cell.behind and not (cell.second and cell.second.over == cell.advised):
-        said.append(sentence(cell.behind, f"{cell.advised}, which {cell.source} advises", digits))
+        said.append(margin_in_words(cell.behind, f"{cell.advised}, which {cell.source} advises", digits))
     elif cell.advised and cell.best:
         which = "this way" if cell.advised == cell.best else "the next best" if cell.behind else cell.advised
         said.append(Sentence(f"{cell.source} advises {which}", True))
-    return Shown(
+    return ShownFactors(
         kind=cell.kind,
         best=cell.best or "",
         accuracy="" if cell.accuracy is None else f"{cell.accuracy:.{digits}f} % ({runs(cell.n)})",
@@ -74,7 +74,7 @@ def show(cell: FactorCell, table: Factors) -> Shown:
     )
 
 
-def sentence(margin: Margin, over: str, digits: int) -> Sentence:
+def margin_in_words(margin: Margin, over: str, digits: int) -> Sentence:
     """Returns a margin in numbers."""
     numbers = in_numbers(margin.mean, margin.ci_low, margin.ci_high, digits)
     return Sentence(f"{numbers} over {over} ({runs(margin.n)})", margin.resolved)

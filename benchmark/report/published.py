@@ -9,7 +9,7 @@ from shlex import join
 from benchmark.budgets import BUDGETS, FULL
 from benchmark.claim import CONTROL
 from benchmark.evidence.judgements import Judgement, judgements
-from benchmark.evidence.published import Beside, Fate, Order, beside, fate, order
+from benchmark.evidence.published import Beside, Fate, RankAgreement, beside, fate, order
 from benchmark.evidence.tables import Table
 from benchmark.report import titles
 from benchmark.report.cells import NOTHING
@@ -21,7 +21,7 @@ CATALOGUE = "the paper's rows on our baseline"
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownPaper:
     """A published table, ready to be shown."""
 
     title: str
@@ -43,7 +43,7 @@ class Paper:
     sources: tuple[str, ...]
     fate: Fate
     order: str  # tau and pairs of its tables
-    tables: list[Shown]
+    tables: list[ShownPaper]
 
     @property
     def word(self) -> str:
@@ -55,10 +55,10 @@ class Paper:
 def lines(table: Table) -> list[dict[str, str]]:
     """Returns a paper's table and ours, line by line, by the names of the columns; none if none is published."""
     digits = digits_of(table.study.margin)
-    return [line(each, digits) for each in beside(table)]
+    return [published_line(each, digits) for each in beside(table)]
 
 
-def line(each: Beside, digits: int) -> dict[str, str]:
+def published_line(each: Beside, digits: int) -> dict[str, str]:
     """Returns one line."""
     spread = "" if each.deviation is None else f" ± {each.deviation:.{digits}f}"
     return {
@@ -72,7 +72,7 @@ def line(each: Beside, digits: int) -> dict[str, str]:
     }
 
 
-def sentence(found: Order | None) -> str:
+def order_in_words(found: RankAgreement | None) -> str:
     """Returns how far two tables agree in order, in words; empty where nothing is known of it."""
     if found is None:
         return ""
@@ -120,25 +120,25 @@ def paper(tables: Sequence[Table]) -> Paper:
         sources=study.sources,
         fate=found if own else Fate(NOTHING, 0, 0, found.hours),
         order=brief(tables) or NOTHING,
-        tables=[shown(each, own, several) for each in tables],
+        tables=[show_published(each, own, several) for each in tables],
     )
 
 
-def shown(table: Table, own: bool, several: bool) -> Shown:
+def show_published(table: Table, own: bool, several: bool) -> ShownPaper:
     """Returns one table. `own`: of a module in papers/, whose claims are the paper's."""
     study, digits = table.study, digits_of(table.study.margin)
     parts = [study.context, *([study.data] if several else [])]
     judged = judgements(table) if own else []
-    return Shown(
+    return ShownPaper(
         title=", ".join(part for part in parts if part),
-        lines=lines(table) or measured(table, digits),
-        order=sentence(order(table)),
+        lines=lines(table) or unpublished_rows(table, digits),
+        order=order_in_words(order(table)),
         command=command(study, own),
         claims=[(each, in_numbers(each.effect, each.ci_low, each.ci_high, digits)) for each in judged],
     )
 
 
-def measured(table: Table, digits: int) -> list[dict[str, str]]:
+def unpublished_rows(table: Table, digits: int) -> list[dict[str, str]]:
     """Returns the rows of a table of which no numbers are published."""
     rows = {each.variant: each for each in table.rows}
     found = []

@@ -23,7 +23,7 @@ from benchmark.claim import CONTROL
 from benchmark.evidence.curves import LEVEL_PARTS
 from benchmark.evidence.diagnosis import HUGE, RATES, UNSURE
 from benchmark.evidence.log import Log
-from benchmark.evidence.sweeps import Sweep, SweepArm, course, losses, width
+from benchmark.evidence.sweeps import Sweep, SweepArm, loss_course, losses, width
 from benchmark.evidence.tables import Table
 from benchmark.report.style import (
     LIGHT,
@@ -128,7 +128,7 @@ def by_rate(table: Table, sweep: Sweep, store: Store) -> Figure:
     top = SHOWN_RATIO * log(sweep.classes)
     names = []
     for arm, word in typical_arms(sweep):
-        kept = [there for run in arm.runs if (there := course(run, store)) and isfinite(there[0])]
+        kept = [there for run in arm.runs if (there := loss_course(run, store)) and isfinite(there[0])]
         if not kept:
             continue
         courses = same_length(kept)
@@ -157,7 +157,7 @@ def last_losses(axes: Axes, sweep: Sweep, store: Store, top: float) -> None:
             (arm.value, there[-1])
             for arm in sweep.arms
             for run, finding in zip(arm.runs, arm.findings, strict=True)
-            if finding and finding.word == word and (there := course(run, store))
+            if finding and finding.word == word and (there := loss_course(run, store))
         ]
         shown = [(rate, min(loss, top) if isfinite(loss) else top) for rate, loss in found]
         look: MatplotlibOptions = {"s": 30, "color": LIGHT[FATES[word]], "marker": MARKS[word], "linewidth": 0}

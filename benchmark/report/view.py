@@ -29,7 +29,7 @@ from benchmark.report.counts import (
     records_of,
     software,
 )
-from benchmark.report.factor_table import FactorTable, shown
+from benchmark.report.factor_table import FactorTable, show_factors
 from benchmark.report.legend import legend
 from benchmark.report.style import LINEAR, Picture, is_logarithmic
 from benchmark.report.text import control_name, digits_of, in_numbers, numeral, signed
@@ -188,7 +188,7 @@ def grouped(
             title=titles.of_ablation(ablation),
             question=named[names[-1]].study.question,
             sources=distinct(link for name in names for link in named[name].study.sources),
-            factors=[shown(each, several) for each in crossed if each.ablation == ablation],
+            factors=[show_factors(each, several) for each in crossed if each.ablation == ablation],
             sections=[section(name, named[name], drawn.get(name, {}), swept.get(name), several) for name in names],
         )
         for ablation, names in tables_of.items()
@@ -224,7 +224,7 @@ def section(name: str, table: Table, plots: dict[str, Picture], sweep: Sweep | N
         caption=CAPTIONS[sweep.field] if sweep else "",
         hits=hits(sweep) if sweep and sweep.field == "learning_rate" else "",
         published=published.lines(table),
-        order=published.sentence(order(table)),
+        order=published.order_in_words(order(table)),
     )
 
 

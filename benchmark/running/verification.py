@@ -13,7 +13,7 @@ from math import sqrt
 from pathlib import Path
 
 from benchmark.evidence.spread import typical
-from benchmark.evidence.verified import Verification, Verified, Word
+from benchmark.evidence.verified import Verification, Verified, VerifiedWord
 from benchmark.planning.grid import Grid
 from benchmark.planning.identity import Run
 from benchmark.planning.stored import Today
@@ -94,7 +94,7 @@ def verify(
 def compared(before: RunRecord, now: Record, name: str, tolerance: float, arrays_changed: bool | None) -> Verified:
     """Returns what became of a run, given its record now; `arrays_changed` is None where that is not known."""
 
-    def found(word: Word, detail: str = "") -> Verified:
+    def found(word: VerifiedWord, detail: str = "") -> Verified:
         return Verified(before.key, name, before.seed, word, detail, accuracy(before), accuracy(now))
 
     if not isinstance(now, RunRecord):
