@@ -3,7 +3,7 @@
     python -m speed.catalogue_rows [--repeats 100]
 
 Each table of the catalogue is made up again many times: its number of variants, the effects that it measured, the
-spread of each variant half-way between its own variance and the table's median, since three runs tell little of it.
+spread of each variant half-way between its own variance and the table's median, which three runs estimate badly.
 A control that several tables share is counted once, with the most runs that any of them asks of it. Compared are the
 rules of `speed.verdicts` before and now, in stages up to 55 runs, and with the catalogue's three runs alone; the seeds
 explain the shares of the variance of single runs that are printed.

@@ -5,7 +5,7 @@
 The baseline's accuracy at length L is 76.5 - 11.3 L^-0.75 points, close to the catalogue's ladder on CIFAR-10 at
 `quick`: 57.6, 65.1, 70.1, 72.5 and 74.2 % at 0.5, 1, 2, 4 and 8 lengths. A variant that is worth L lengths has its
 accuracy there. For ladders and variants of a few runs or many: the median length found, and how many of the 95 %
-intervals hold the truth. Flat ladders, of which the report says that they tell nothing, are counted.
+intervals hold the truth. Ladders that do not rise, which the report does not use, are counted.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def main() -> None:
                 scores = (accuracy(length) + spread * draw.standard_normal(runs)).tolist()
                 found[length].append(worth(scores, baseline))
         print(f"{runs} runs of standard deviation {spread}: {flat} of {reports} ladders do not rise")
-        for length, told in found.items():
-            median = np.median([each.times for each in told if each.times])
-            held = np.mean([(each.low or 0) <= length <= (each.high or np.inf) for each in told])
+        for length, worths in found.items():
+            median = np.median([each.times for each in worths if each.times])
+            held = np.mean([(each.low or 0) <= length <= (each.high or np.inf) for each in worths])
             print(f"  a length of {length}: median {median:.3f}, {held:.1%} of the intervals hold it")
 
 

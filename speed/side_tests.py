@@ -52,8 +52,8 @@ def best_ways(repeats: int) -> None:
                 ranked[0] is not other and margin(ranked[0], "", other, choices, common).resolved
                 for other, choices in others
             ]
-        told = ", ".join(share(int(count), repeats) for count in counts)
-        print(f"{WAYS} equal ways of {runs} runs, spreads {spreads}: better than control, next, advised: {told}")
+        shares = ", ".join(share(int(count), repeats) for count in counts)
+        print(f"{WAYS} equal ways of {runs} runs, spreads {spreads}: better than control, next, advised: {shares}")
 
 
 def costs(repeats: int) -> None:

@@ -143,7 +143,7 @@ def factor_cell(table: Table, kind: str) -> FactorCell:
 
 
 def margin(best: Scores, way: str, other: Scores, choices: int, common: Background) -> Margin:
-    """Returns the best way less another, by accuracies in points; `common` has what the table tells of single runs.
+    """Returns the best way less another, by accuracies in points; `common` has the spread of single runs in the table.
 
     The best of so many `choices` looks better than it is: so its interval is Bonferroni's over them. The next best was
     chosen too, which works against it: there one choice is enough. No variance is taken as smaller than the table's
