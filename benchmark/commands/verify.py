@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from benchmark.budgets import BUDGETS
 from benchmark.commands.answers import VerifyAnswer, show_answer
-from benchmark.commands.options import DataDir, DeviceName, Jobs, opened, settle_request
+from benchmark.commands.options import BaseFile, DataDir, DeviceName, Jobs, opened, settle_request
 from benchmark.commands.say import AsJson, say
 from benchmark.errors import UsageError
 from benchmark.evidence.verified import Verification, Verified
@@ -36,6 +37,7 @@ def command(
             help="Points of accuracy, for runs of other hardware. [3 standard deviations of two runs' difference]",
         ),
     ] = None,
+    base: BaseFile = None,
     data_dir: DataDir = Path("data"),
     device: DeviceName = "auto",
     jobs: Jobs = None,
@@ -57,7 +59,10 @@ def command(
     limit = usual_difference(records) if tolerance is None else tolerance
     if not as_json:
         say(f"{len(drawn)} of {len(asked)} runs are trained again, on {device}")
-    found = trained_again(results, tables, drawn, limit, data_dir, device, jobs, quiet=as_json)
+        others = {table.budget for table in tables} - {*BUDGETS, base.stem if base else ""}
+        for name in sorted(others):
+            say(f"runs with the base of {name}.py are planned only with --base {name}.py")
+    found = trained_again(results, tables, drawn, limit, data_dir, device, jobs, as_json, base)
     answer = VerifyAnswer(
         store=found.store,
         stored=found.stored,
@@ -83,11 +88,12 @@ def trained_again(
     device: str,
     jobs: int | None,
     quiet: bool,
+    base: Path | None,
 ) -> Verification:
     """Returns how runs compare that are trained again now, in a folder that is deleted afterwards."""
-    data, budget = tables[0].data, tables[0].budget
-    devices = settle_request(data, data_dir, budget, results.folder, jobs, "1", device, 1).devices
-    planned = today(tables, results.folder, data_dir)
+    data = tables[0].data
+    devices = settle_request(data, data_dir, "auto", results.folder, jobs, "1", device, 1).devices
+    planned = today(tables, results.folder, data_dir, base)
     with TemporaryDirectory() as place:
         scratch = Store(Path(place) / "store", ENGINE)
         with Processes(devices, data, data_dir, scratch.folder) as trainer:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from benchmark.budgets import BUDGETS
 from benchmark.claim import CONTROL
 from benchmark.data.load import load
 from benchmark.planning.folds import on_fold
@@ -60,16 +61,17 @@ class Today:
         return list({run.key: run for run in found if run}.values())
 
 
-def today(tables: Sequence[TableRecord], store: Path, data_dir: Path) -> Today:
+def today(tables: Sequence[TableRecord], store: Path, data_dir: Path, base: Path | None = None) -> Today:
     """Returns what today's code plans for stored tables, in each precision that a baseline may have.
 
-    Raises UsageError for data that are not available.
+    `base` is the file with the base of the user's own that some tables have in place of a budget's. Raises UsageError
+    for data that are not available.
     """
     recipes: dict[str, Recipe] = {}
     rows = [(table, arm) for table in tables for arm in (table.control, *table.arms)]
     names = {arm.recipe: table.name.row(arm.variant) for table, arm in reversed(rows)}
     for precision in PRECISIONS:
-        for study in planned_again(tables, store, data_dir, precision):
+        for study in planned_again(tables, store, data_dir, precision, base):
             for name, arm in {CONTROL: study.base, **study.arms}.items():
                 for each in (arm, *recipes_behind(arm)):
                     if isinstance(each, Recipe):
@@ -80,11 +82,21 @@ def today(tables: Sequence[TableRecord], store: Path, data_dir: Path) -> Today:
     return Today(recipes, names, {name: load(name, data_dir).fingerprint for name in sets})
 
 
-def planned_again(tables: Sequence[TableRecord], store: Path, data_dir: Path, precision: Precision) -> Iterator[Study]:
-    """Yields the tables that today's code has for the data, budgets and designs of stored ones."""
+def planned_again(
+    tables: Sequence[TableRecord], store: Path, data_dir: Path, precision: Precision, base: Path | None
+) -> Iterator[Study]:
+    """Yields the tables that today's code has for the data, budgets and designs of stored ones.
+
+    Those of a base whose file is not given have none.
+    """
     places = dict.fromkeys((table.data, table.budget, table.design, table.tricks) for table in tables)
     for data, budget, design, tricks in places:
-        asked = Request(data, "", data_dir, budget, ("cpu",), store, 1, precision)
+        if budget in BUDGETS:
+            asked = Request(data, "", data_dir, budget, ("cpu",), store, 1, precision)
+        elif base and base.stem == budget:
+            asked = Request(data, "", data_dir, "quick", ("cpu",), store, 1, precision, base)
+        else:
+            continue
         named = [trick.replace(": ", ":", 1) for trick in tricks]
         grid = planned(asked, None, design, named) if named else planned(asked, EVERYTHING, ADD_ONE)
         yield from grid.tables

@@ -15,7 +15,9 @@ from benchmark.errors import UsageError
 from benchmark.planning.bases import base_of_file, built, fitting
 from benchmark.planning.discovery import discover
 from benchmark.planning.identity import describe
+from benchmark.planning.stored import today
 from benchmark.planning.studies import studies
+from benchmark.store.records import RunRecord
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
 
@@ -106,6 +108,11 @@ def test_trains_what_fits_and_names_the_rest(tricks: Any, folder: Path, files: P
     assert f"--base {path.name}" in (store / "report" / "index.html").read_text()
     code, said = tricks("plan", *options, "--only", "label_smoothing: 0.1", "--seeds", "1")
     assert "2 distinct runs, 2 stored, 0 to train" in said
+    results = Store(store, ENGINE)
+    runs = [record for record in results.finished if isinstance(record, RunRecord)]
+    for base, many in ((path, len(runs)), (None, 0)):
+        again = today(results.tables(), store, folder, base)
+        assert sum(again.run(record) is not None for record in runs) == many
 
 
 @pytest.mark.parametrize(
