@@ -4,12 +4,12 @@ Fixed before the runs: Welch's t, Holm's correction over a table, equivalence by
 (Schuirmann 1987, https://doi.org/10.1007/BF01068419). A rank test is reported too and decides nothing: it shows
 where variances or shapes differ so badly that means mislead.
 
-Three runs may agree by luck, and Welch's test believes them. So the tests take no sample's variance as smaller than
-the larger of two: the median of its table and the control's own. A variance lifted to this floor rests on other
+Three runs may agree by chance, and Welch's test would believe them. For tests, a variance below the floor is therefore
+raised to it: to the larger of the table's median variance and the control's own. A raised variance rests on other
 samples too and counts more degrees of freedom, up to twice its own (`lifted_freedom`); a reader who recalculates a row
-by textbook Welch from its own runs alone will now and then find it open where it is resolved here, or the reverse.
-Intervals take the median alone as their floor: with the larger one they would hold the truth in 98 % of rows instead
-of 95 to 97 % (`speed/verdicts.py` measures this and the errors of the verdicts).
+by textbook Welch from its own runs will sometimes find another verdict. For intervals the median is the only floor:
+with the larger one they would hold the truth in 98 % of rows instead of 95 to 97 % (`speed/verdicts.py` measures this
+and the errors of the verdicts).
 
 Runs with the same seed share the initial weights and the order of the images, so their accuracies are correlated. The
 correlation is estimated over a table, shrunk (`correlation`), and the covariance of an arm and its control taken off
@@ -88,7 +88,7 @@ class Difference:
         return 2 * self.tail(abs(self.mean)) if error else float(self.mean == 0)
 
     def visible(self, family: int) -> float:
-        """Returns the size that shows four times out of five at Holm's strictest step; nan without an error."""
+        """Returns the size that is detected with 80 % power at Holm's strictest step; nan without an error."""
         error, freedom = self.tested or (self.error, self.freedom)
         return error * float(t.isf(ALPHA / family / 2, freedom) + t.isf(1 - POWER, freedom)) if error else error
 
@@ -258,10 +258,10 @@ def judge_looks(
 ) -> list[Verdict]:
     """As `judge_pairs`, for pairs that were tested while their runs were made: `looks` has the runs of each then.
 
-    A pair takes part in a look for which its variant got more runs. Who trains on wherever a test has resolved
-    nothing gets as many chances to be wrong, so each spends a share of the error that its runs alone decide
-    (`interim.spent`), and the p value is that of all tests together. These go through Holm's correction: Maurer &
-    Bretz 2013, https://doi.org/10.1080/19466315.2013.807748. Runs after the last test count in the effect alone.
+    A pair takes part in an interim test for which its variant got more runs. Adding runs until a test passes inflates
+    the error, so each interim test gets a share of it that only the numbers of runs decide (`interim.spent`), and the
+    p value is that of all tests together. These go through Holm's correction: Maurer &
+    Bretz 2013, https://doi.org/10.1080/19466315.2013.807748. Runs after the last test count only in the effect.
     """
     tests = [taken(looks, n) for n in range(len(pairs))]
     tails: list[list[tuple[float, float]]] = [[] for _ in pairs]
