@@ -18,7 +18,19 @@ ORDER = (
     *("data", "store", "evidence", "engine", "planning", "report", "running", "commands", "__main__"),
 )
 WITHOUT_TORCH = ("claim", "budgets", "errors", "store", "evidence", "report")
-READING_COMMANDS = ("app", "answers", "report", "judge", "check", "regress", "calibrate", "diagnose", "list", "merge")
+READING_COMMANDS = (
+    "app",
+    "answers",
+    "report",
+    "judge",
+    "check",
+    "regress",
+    "calibrate",
+    "diagnose",
+    "list",
+    "merge",
+    "export",
+)
 FILES = sorted((ROOT / "benchmark").rglob("*.py"))
 
 

@@ -31,6 +31,7 @@ COMMANDS = (
     "folds",
     "cost",
     "report",
+    "export",
     "judge",
     "check",
     "regress",
