@@ -216,7 +216,7 @@ def croissant(records: Sequence[Header], frames: Mapping[str, pd.DataFrame], fil
 def record_set(name: str, frame: pd.DataFrame) -> Json:
     """Returns the description of one file's columns."""
     known, said = kinds(), comments(EnsembleRecord) | comments(RunRecord) if name == "runs" else comments(Row)
-    lists = {column for column in frame if frame[column].map(lambda cell: isinstance(cell, list)).any()}
+    lists = {column for column in map(str, frame) if frame[column].map(lambda cell: isinstance(cell, list)).any()}
     return {
         "@type": "cr:RecordSet",
         "@id": name,
@@ -226,11 +226,11 @@ def record_set(name: str, frame: pd.DataFrame) -> Json:
                 "@type": "cr:Field",
                 "@id": f"{name}/{column}",
                 "name": column,
-                "description": said.get(column) or str(column).replace("_", " "),
-                "dataType": known[str(column)],
+                "description": said.get(column) or column.replace("_", " "),
+                "dataType": known[column],
                 "source": {"fileObject": {"@id": f"{name}.parquet"}, "extract": {"column": column}},
                 **({"repeated": True} if column in lists else {}),
             }
-            for column in frame
+            for column in map(str, frame)
         ],
     }

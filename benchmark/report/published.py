@@ -8,8 +8,8 @@ from shlex import join
 
 from benchmark.budgets import BUDGETS, FULL
 from benchmark.claim import CONTROL
-from benchmark.evidence.judgements import Judgement, judgements
-from benchmark.evidence.published import Beside, Fate, RankAgreement, beside, fate, order
+from benchmark.evidence.judgements import CONTRADICTED, SUPPORTED, Judgement, judgements
+from benchmark.evidence.published import UNRESOLVED, Beside, Fate, RankAgreement, beside, fate, order
 from benchmark.evidence.tables import Table
 from benchmark.report import titles
 from benchmark.report.cells import NOTHING
@@ -42,6 +42,7 @@ class Paper:
     remarks: str
     sources: tuple[str, ...]
     fate: Fate
+    signs: str  # of the published differences: supported/contradicted/unresolved
     order: str  # tau and pairs of its tables
     tables: list[ShownPaper]
 
@@ -83,6 +84,13 @@ def order_in_words(found: RankAgreement | None) -> str:
     )
 
 
+def signs(tables: Iterable[Table]) -> str:
+    """Returns how many of the published signs are supported, contradicted and unresolved, for a line of a list."""
+    found = [each.sign for table in tables for each in beside(table)]
+    counts = [found.count(word) for word in (SUPPORTED, CONTRADICTED, UNRESOLVED)]
+    return "/".join(map(str, counts)) if any(counts) else NOTHING
+
+
 def brief(tables: Iterable[Table]) -> str:
     """Returns tau and pairs of each of several tables, for a line of a list."""
     found = [each for each in map(order, tables) if each]
@@ -119,6 +127,7 @@ def paper(tables: Sequence[Table]) -> Paper:
         remarks=study.remarks,
         sources=study.sources,
         fate=found if own else Fate(NOTHING, 0, 0, found.hours),
+        signs=signs(tables),
         order=brief(tables) or NOTHING,
         tables=[show_published(each, own, several) for each in tables],
     )
