@@ -135,7 +135,8 @@ def refuse_single(found: Results) -> None:
     if all(len(runs.scores) < 2 for arms in found.groups.values() for runs in arms.values()):
         raise UsageError(
             f"{found.name} has a single run of each variant, so that the spread of runs is unknown; a verdict takes "
-            f"{LEAST} runs of each, with other seeds"
+            f"{LEAST} runs of each, with other seeds (if another column has the variants, name it with "
+            "--variant-column)"
         )
 
 

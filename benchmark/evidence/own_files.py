@@ -43,6 +43,7 @@ SCORE_PREFIXES = (
 )  # before a score
 CONTROL_NAMES = ("baseline", "control", "base", "vanilla", "reference", "default", "none")
 INDEX_NAMES = ("", "index", "unnamed_0")  # pandas' row numbers
+LARGEST = 1e100  # of a score; the squares of larger ones are no numbers any more
 JSON_LINES, JSON, PARQUET = (".jsonl", ".ndjson"), (".json",), (".parquet", ".pq")
 
 
@@ -127,9 +128,10 @@ class Source:
         found: list[float | None] = []
         for row, cell in enumerate(self.cells(column)):
             number = None if is_empty(cell) else number_of(str(cell), self.separator)
-            if not is_empty(cell) and (number is None or not isfinite(number)):
+            if not is_empty(cell) and (number is None or not isfinite(number) or abs(number) > LARGEST):
+                size = f"too large (above {LARGEST:g})" if number and isfinite(number) else "no finite number"
                 raise UsageError(
-                    f"{self.place(row, column)}: {str(cell)!r} is no finite number; give the score that counts for "
+                    f"{self.place(row, column)}: {str(cell)!r} is {size}; give the score that counts for "
                     "this run, or leave the run out"
                 )
             found.append(number)

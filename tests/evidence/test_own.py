@@ -281,6 +281,7 @@ BAD: Sequence[tuple[str, dict[str, object], str]] = [
     (long(scores()) + "mish,0,93.1\n", {}, "'mish' has seed 0 twice"),
     (long(scores()) + "mish,9,good\n", {}, "line 27, column accuracy: 'good' is no finite number"),
     (long(scores()) + "mish,9,nan\n", {}, "is no finite number"),
+    ("variant,loss\nbaseline,1e308\nmish,-1.1e308\n", {}, "is too large"),
     ("variant,accuracy\nbaseline,90\nmish,91\n", {}, "single run"),
     ("variant,accuracy\nbaseline,90\nbaseline,0.91\nmish,91\n", {}, "shares and percentages"),
     ("variant,accuracy\nbaseline,90\nbaseline,91\n", {}, "no variant besides the control"),
