@@ -110,7 +110,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def unbuildable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the cache can be read."""
-    monkeypatch.setattr(load, "build", lambda *arguments: pytest.fail("the cache was not used"))
+    monkeypatch.setattr(load, "build_cache", lambda *arguments: pytest.fail("the cache was not used"))
 
 
 # Canonical form
