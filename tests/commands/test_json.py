@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,19 @@ def places(store: Path, tmp_path: Path, folder: Path, monkeypatch: pytest.Monkey
     return {"TMP": str(tmp_path), "STORE": str(tmp_path / "copy"), "TOY": " ".join(toy(folder, tmp_path / "toy"))}
 
 
+def called(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> tuple[int, str, str]:
+    """The exit code, and what went to the standard output and to the standard error."""
+    monkeypatch.setattr(sys, "argv", ["benchmark", *words])
+    try:
+        main()
+        ended = 0
+    except SystemExit as reason:
+        ended = int(reason.code or 0)
+    return ended, *capsys.readouterr()
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -73,20 +88,24 @@ def test_an_answer_is_one_object_and_fits_its_schema(
     given = [part for word in words.split() for part in (places["TOY"].split() if word == "TOY" else [word])]
     for name in ("TMP", "STORE"):
         given = [word.replace(name, places[name]) for word in given]
-    monkeypatch.setattr(sys, "argv", ["benchmark", *given, "--json"])
-    try:
-        main()
-        ended = 0
-    except SystemExit as reason:
-        ended = int(reason.code or 0)
-    printed = capsys.readouterr()
-    assert ended == code, printed
-    validator(f"commands/{given[0]}").validate(json.loads(printed.out))
+    ended, printed, errors = called([*given, "--json"], capsys, monkeypatch)
+    assert ended == code, errors
+    validator(f"commands/{given[0]}").validate(json.loads(printed))
+
+
+def test_a_request_that_cannot_be_carried_out_prints_no_object(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, printed, errors = called(["check", "nowhere", "--json"], capsys, monkeypatch)
+    assert (code, printed, errors.count("\n")) == (2, "", 1)
+    assert errors.startswith("error: no results in nowhere")
 
 
 def test_every_command_that_answers_has_a_schema() -> None:
-    """The others write a store, which is their answer."""
-    assert set(COMMANDS) - set(ANSWER_TYPES) == {"run", "combine", "folds", "merge", "migrate", "papers"}
+    """The others write a store or files, which are their answer."""
+    modules = {name: import_module(f"benchmark.commands.{name}") for name in COMMANDS}
+    answering = {name for name, module in modules.items() if "as_json" in signature(module.command).parameters}
+    assert answering == set(ANSWER_TYPES)
     assert {path.stem for path in (SCHEMAS / "commands").iterdir()} == set(ANSWER_TYPES)
 
 
