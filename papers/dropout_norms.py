@@ -1,8 +1,8 @@
-"""Which bound on the weights goes best with dropout, and what is dropout worth beside each?
+"""Which bound on the weights goes best with dropout, and what is dropout worth together with each?
 
 Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html, table 9: errors on MNIST of a network of
 1024-1024-2048 rectifiers; the rows with KL sparsity are left out. Its table 10 has deviations of 0.04 over runs.
-Dropout sets 20 % of the pixels and half of the units to zero. Differs: CIFAR-10, whose numbers stand beside those of
+Dropout sets 20 % of the pixels and half of the units to zero. Differs: CIFAR-10, whose numbers stand next to those of
 MNIST; one length and rate for all rows, the best of 0.003, 0.01 and 0.03 for L2 and for max norm on the validation
 images of seed 0, where the paper trains longer with dropout. Reduced: a quarter of the units, a tenth of the images
 for 30 epochs: over-fitting, which all rows are against, takes passes over the images.
@@ -27,8 +27,8 @@ PUBLISHED = {
 }
 CLAIMS = [
     Claim("dropout 1", "Max norm is better than L2.", Better("max norm", than="L2")),
-    Claim("dropout 2", "Dropout helps beside L2.", Better("dropout + L2", than="L2")),
-    Claim("dropout 3", "Dropout helps beside max norm.", Better("dropout + max norm", than="max norm")),
+    Claim("dropout 2", "Dropout helps on top of L2.", Better("dropout + L2", than="L2")),
+    Claim("dropout 3", "Dropout helps on top of max norm.", Better("dropout + max norm", than="max norm")),
     Claim("dropout 4", "Dropout goes best with max norm.", Better("dropout + max norm", than="dropout + L2")),
 ]
 

@@ -30,7 +30,7 @@ REPRODUCED = "reproduced"
 
 
 @dataclass(frozen=True)
-class Beside:
+class PublishedRow:
     """One row of a paper's table, and ours. Accuracies and differences in points."""
 
     arm: str
@@ -65,7 +65,7 @@ class Fate:
     hours: float  # of one worker, over all runs
 
 
-def beside(table: Table) -> list[Beside]:
+def published_rows(table: Table) -> list[PublishedRow]:
     """Returns the published rows in the order of the paper; none if none are published."""
     values = table.study.published
     if not values:
@@ -86,13 +86,13 @@ def reference(table: Table) -> str:
     return next((name for name in values if name in (CONTROL, *table.study.same)), next(iter(values)))
 
 
-def published_pair(table: Table, name: str, first: str, gap: Difference | None, sign: str | None) -> Beside:
+def published_pair(table: Table, name: str, first: str, gap: Difference | None, sign: str | None) -> PublishedRow:
     """Returns a line of the table."""
     value, base = table.study.published[name], table.study.published[first]
     scores = points(table.runs(name), table.study)
     low, high = gap.interval if gap else (None, None)
     why = "" if name == first else sign or silence(value, base) or NOT_MEASURED
-    return Beside(
+    return PublishedRow(
         arm=name,
         published=value,
         published_effect=None if name == first else value.accuracy - base.accuracy,

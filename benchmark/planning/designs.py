@@ -142,7 +142,7 @@ def leave_one_out(several: Sequence[Trick], base: Recipe) -> Study:
         f"without {each.name}": together(base, [other for other in several if other is not each]) for each in several
     }
     full = together(base, several)
-    question = "What is each of these tricks worth beside the others?"
+    question = "What is each of these tricks worth together with the others?"
     return design_table("leave-one-out", question, several, full, {"all": full, **arms, "none": base}, ())
 
 

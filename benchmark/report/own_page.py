@@ -45,7 +45,7 @@ class Part:
 
 
 def page(judged: Judged, forests: Sequence[str], runs: Sequence[str], files: Sequence[str]) -> str:
-    """Returns the page. `forests` and `runs` have the SVG of each table, `files` the names of the files beside it."""
+    """Returns the page. `forests` and `runs` have the SVG of each table, `files` the names of the files next to it."""
     parts = [
         Part(
             title=table.group,
@@ -77,7 +77,7 @@ def page(judged: Judged, forests: Sequence[str], runs: Sequence[str], files: Seq
 
 
 def distributions(judged: Judged, table: OwnTable) -> Figure:
-    """Returns every run as a dot, and beside it how the difference from the control is distributed.
+    """Returns every run as a dot, and next to it how the difference from the control is distributed.
 
     An estimation plot (Ho et al. 2019, https://doi.org/10.1038/s41592-019-0470-3); the density is that of Student's t
     with the error and the degrees of freedom of the interval, not a bootstrap's.

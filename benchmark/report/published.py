@@ -9,7 +9,7 @@ from shlex import join
 from benchmark.budgets import BUDGETS, FULL
 from benchmark.claim import CONTROL
 from benchmark.evidence.judgements import CONTRADICTED, SUPPORTED, Judgement, judgements
-from benchmark.evidence.published import UNRESOLVED, Beside, Fate, RankAgreement, beside, fate, order
+from benchmark.evidence.published import UNRESOLVED, Fate, PublishedRow, RankAgreement, fate, order, published_rows
 from benchmark.evidence.tables import Table
 from benchmark.report import titles
 from benchmark.report.cells import NOTHING
@@ -56,10 +56,10 @@ class Paper:
 def lines(table: Table) -> list[dict[str, str]]:
     """Returns a paper's table and ours, line by line, by the names of the columns; none if none is published."""
     digits = digits_of(table.study.margin)
-    return [published_line(each, digits) for each in beside(table)]
+    return [published_line(each, digits) for each in published_rows(table)]
 
 
-def published_line(each: Beside, digits: int) -> dict[str, str]:
+def published_line(each: PublishedRow, digits: int) -> dict[str, str]:
     """Returns one line."""
     spread = "" if each.deviation is None else f" ± {each.deviation:.{digits}f}"
     return {
@@ -86,7 +86,7 @@ def order_in_words(found: RankAgreement | None) -> str:
 
 def signs(tables: Iterable[Table]) -> str:
     """Returns how many of the published signs are supported, contradicted and unresolved, for a line of a list."""
-    found = [each.sign for table in tables for each in beside(table)]
+    found = [each.sign for table in tables for each in published_rows(table)]
     counts = [found.count(word) for word in (SUPPORTED, CONTRADICTED, UNRESOLVED)]
     return "/".join(map(str, counts)) if any(counts) else NOTHING
 

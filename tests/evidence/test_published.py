@@ -11,7 +11,7 @@ from scipy.stats import kendalltau
 
 from benchmark.claim import Better, Claim, Fails, More, Published
 from benchmark.evidence.judgements import CLAIM_MEASURES, epochs_to_75, judgements
-from benchmark.evidence.published import beside, fate, order, tells
+from benchmark.evidence.published import fate, order, published_rows, tells
 from benchmark.evidence.tables import Table, tables
 from benchmark.store.store import Store
 
@@ -33,7 +33,7 @@ def table(folder: Path, means: dict[str, float], published: dict[str, Published]
 
 def test_signs_of_differences_from_the_control(tmp_path: Path) -> None:
     published = READ | {"c": Published(58.8, "read", runs=1), "d": Published(40.0, "recalled")}
-    found = beside(table(tmp_path, {"ReLU": 38.0, "a": 30.0, "b": 48.0, "c": 45.0, "d": 30.0}, published))
+    found = published_rows(table(tmp_path, {"ReLU": 38.0, "a": 30.0, "b": 48.0, "c": 45.0, "d": 30.0}, published))
     assert [each.arm for each in found] == ["ReLU", "a", "b", "c", "d"]
     assert [each.sign for each in found] == [
         "",
@@ -51,14 +51,14 @@ def test_signs_of_differences_from_the_control(tmp_path: Path) -> None:
 
 
 def test_a_difference_that_does_not_show_is_unresolved(tmp_path: Path) -> None:
-    (_, row, far) = beside(table(tmp_path, {"ReLU": 38.0, "a": 38.05, "b": 48.0}, READ))
+    (_, row, far) = published_rows(table(tmp_path, {"ReLU": 38.0, "a": 38.05, "b": 48.0}, READ))
     assert (row.sign, far.sign) == ("unresolved", "supported")
 
 
 def test_rows_without_runs_are_not_measured(tmp_path: Path) -> None:
     published = READ | {"baseline": Published(58.5, "read")}
     made = table(tmp_path, {"ReLU": 38.0, "a": 39.0}, {**published, "b": READ["b"]})
-    assert {each.arm: each.sign for each in beside(made)}["b"] == "not measured"
+    assert {each.arm: each.sign for each in published_rows(made)}["b"] == "not measured"
 
 
 @pytest.mark.parametrize(
