@@ -94,6 +94,9 @@ def trained_again(
     data = tables[0].data
     devices = settle_request(data, data_dir, "auto", results.folder, jobs, "1", device, 1).devices
     planned = today(tables, results.folder, data_dir, base)
+    before = planned.origins([run for record in drawn if (run := planned.run(record))])
+    if before and not quiet:
+        say(f"{len(before)} more are trained ahead of them, since some start from their weights")
     with TemporaryDirectory() as place:
         scratch = Store(Path(place) / "store", ENGINE)
         with Processes(devices, data, data_dir, scratch.folder) as trainer:

@@ -12,6 +12,8 @@ from benchmark.store.files import make_folder, replace_file
 from speed.losses import cut, grid_in
 from speed.power import Disk, PowerCut
 
+pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc to read files by descriptor")
+
 
 def test_what_was_not_synced_is_gone(tmp_path: Path) -> None:
     root = tmp_path / "disk"
