@@ -12,7 +12,7 @@ import pytest
 from builders import fill
 
 ROOT = Path(__file__).resolve().parents[2]
-REFERENCES = "results/reference/cifar10-small or results/reference/cifar10-catalogue"
+REFERENCES = " or ".join(f"results/reference/cifar10-{name}" for name in ("reduced", "small", "catalogue"))
 MISTAKES = [
     ("run --only activatoin", "unknown ablation 'activatoin'; did you mean activation"),
     ("run --only", "'--only' requires an argument"),
