@@ -62,6 +62,13 @@ WeightsFile = Annotated[
     Path | None,
     typer.Option("--weights", help="Also fine-tune from these weights (.safetensors)."),
 ]
+ExecutorName = Annotated[
+    str,
+    typer.Option(
+        "--executor", help="Who trains: local, ray, or MODULE:FACTORY, which makes a concurrent.futures.Executor."
+    ),
+]
+Address = Annotated[str | None, typer.Option("--address", help="With --executor ray: the cluster. [a new one, here]")]
 RunLimit = Annotated[
     float | None,
     typer.Option(

@@ -16,12 +16,14 @@ from benchmark.commands.forecast import expected
 from benchmark.commands.live import Clock, Rewriter, Watch
 from benchmark.commands.options import (
     AUTO,
+    Address,
     BaseFile,
     BudgetName,
     Data,
     DataDir,
     DesignName,
     DeviceName,
+    ExecutorName,
     ImageSize,
     Jobs,
     JobsPerGpu,
@@ -48,8 +50,10 @@ from benchmark.planning.resolving import Need
 from benchmark.planning.shards import Shard
 from benchmark.planning.shards import shard as shard_of
 from benchmark.running.combining import combine
+from benchmark.running.executors import LOCAL, trainer_on
 from benchmark.running.limits import limits
 from benchmark.running.packing import crew, packing
+from benchmark.running.remote import RemoteTrainer
 from benchmark.running.session import Session, stays_open
 from benchmark.running.workers import Processes
 from benchmark.store.records import Record, RunRecord
@@ -78,6 +82,8 @@ def command(
         ),
     ] = None,
     run_limit: RunLimit = None,
+    executor: ExecutorName = LOCAL,
+    address: Address = None,
     resolve: Annotated[
         bool, typer.Option("--resolve", help="Then add seeds in stages, only to rows still unresolved.")
     ] = False,
@@ -128,18 +134,16 @@ def command(
         announce(order, grid, left, out)
         for sentence in no_verdicts(grid.studies, max_seeds if resolve else seeds):
             say(sentence)
-        if jobs_per_gpu == AUTO and not jobs and left and asked.devices[0].startswith("cuda"):
+        if executor == LOCAL and jobs_per_gpu == AUTO and not jobs and left and asked.devices[0].startswith("cuda"):
             asked = packed(asked)
             say(f"taking {workers(asked)}")
+        training = trainer_on(executor, address, asked, results, limits(deadline, run_limit, results))
+        if isinstance(training, RemoteTrainer):
+            asked = replace(asked, devices=asked.devices[:1] * max(1, training.places()))
+            say(f"taking {len(asked.devices)} places of --executor {executor}")
         terminal = console()
         with (
-            Processes(
-                asked.devices,
-                asked.data,
-                asked.data_dir,
-                results.folder,
-                limits=limits(deadline, run_limit, results),
-            ) as trainer,
+            training as trainer,
             Watch(
                 grid, results, clock(asked, results), terminal, Making(order, grid), Rewriter(asked.store, out)
             ) as watch,

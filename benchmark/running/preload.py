@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver
 from pathlib import Path
 
 MODULES = ["benchmark.running.worker", "torch._dynamo"]  # a worker imports the second ahead of its first run
-
-
 ADDRESS = 107  # bytes that the name of a socket may have, see unix(7)
 ADDED = len("/pymp-12345678/listener-12345678")  # what multiprocessing adds to the temporary folder
 SHORT = Path("/tmp")
@@ -21,11 +20,20 @@ SHORT = Path("/tmp")
 def preload() -> None:
     """Start that process, if it is not there; it goes on by itself, and ends with this one."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts threads at once; such a process forks badly
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it inherits that: this process decides what Ctrl-C means
+    forkserver.set_forkserver_preload(MODULES)
+    with without_ctrl_c(), short_names():
+        forkserver.ensure_running()
+
+
+@contextmanager
+def without_ctrl_c() -> Iterator[None]:
+    """Has processes started that ignore Ctrl-C: this one decides what it means."""
+    if threading.current_thread() is not threading.main_thread():  # which alone may set handlers
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        forkserver.set_forkserver_preload(MODULES)
-        with short_names():
-            forkserver.ensure_running()
+        yield
     finally:
         signal.signal(signal.SIGINT, before)
 

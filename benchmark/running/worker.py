@@ -81,6 +81,7 @@ def work(
     folder: Path,
     store: Path | None,
     training: Training,
+    visible: str | None = None,
 ) -> None:
     """Trains each run that it is given, until its parent is gone. What keeps it from starting is sent.
 
@@ -88,6 +89,8 @@ def work(
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     live_with_parent()
+    if visible is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible
     try:
         prepare_device(device)
         if device.startswith("cuda"):

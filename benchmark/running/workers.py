@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
@@ -82,8 +83,10 @@ class Processes:
     training: Training = train  # benchmarks put one in its place that does nothing
     context: SpawnContext | ForkServerContext = field(default=get_context("forkserver"), repr=False)
     limits: Limits = field(default_factory=Limits)
+    visible: str | None = None  # the GPUs that workers see, as CUDA_VISIBLE_DEVICES; None: those of this process
     _workers: dict[int, Worker] = field(default_factory=dict, repr=False)  # by place
     _inbox: SimpleQueue[Heard] = field(default_factory=SimpleQueue, repr=False)
+    _looked: float = field(default=-inf, repr=False)  # when it last looked at what takes too long
     _uncaptured: set[Recipe] = field(default_factory=set, repr=False)  # networks whose capture failed
     _seen: Counter[str] = field(default_factory=Counter, repr=False)  # deaths of workers, and outcomes
     _told: set[str] = field(default_factory=set, repr=False)  # changes of processes
@@ -110,7 +113,10 @@ class Processes:
         try:
             self.feed(runs, places, attempt)
             while any(worker.run for worker in self._workers.values()):
-                outcomes = [*self.heard(starved), *self.overdue()]
+                outcomes = [*self.heard(starved)]
+                if time.monotonic() - self._looked >= TICK / 2:
+                    self._looked = time.monotonic()
+                    outcomes += self.overdue()
                 self.feed(runs, places, attempt)  # first, so that no worker waits for the one who takes the outcomes
                 yield from outcomes
         finally:
@@ -140,7 +146,7 @@ class Processes:
         ours, theirs = Pipe()
         process = self.context.Process(
             target=work,
-            args=(theirs, device, self.data, self.folder, self.store, self.training),
+            args=(theirs, device, self.data, self.folder, self.store, self.training, self.visible),
             daemon=True,
             name=f"worker on {device}",
         )

@@ -114,3 +114,7 @@ def complain_at_length() -> None:
 
 def raise_what_has_no_text() -> None:
     raise Unspeakable
+
+
+def explode(*_: object) -> None:
+    raise RuntimeError("no such trick")
