@@ -205,7 +205,7 @@ def test_combine_makes_what_the_runs_suffice_for(ran: Path, folder: Path, tmp_pa
     assert [made[f"{size} seeds"]["n"] for size in (2, 3, 5)] == ["3", "2", "1"]
     assert made["5 seeds"]["training_cost"] == "5"
     assert (store / "report" / "plots" / "ensemble-size.svg").stat().st_size > 1000
-    assert "accuracy by size" in (store / "report" / "index.md").read_text()
+    assert "accuracy by size" in (store / "report" / "index.html").read_text()
 
 
 def test_combine_without_anything_to_combine(ran: Path, folder: Path, tmp_path: Path, tricks: Any) -> None:
