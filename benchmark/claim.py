@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -117,6 +118,9 @@ class Published:
     trust: Literal["read", "quoted", "recalled"]  # at the source; by others; from memory, which decides nothing
     deviation: float | None = None  # over runs, points; None where the paper has none
     runs: int | None = None  # None where the paper does not say
+
+
+PublishedTables = Mapping[tuple[str, str], Mapping[str, Published]]  # by data set and context, then by arm
 
 
 @dataclass(frozen=True)

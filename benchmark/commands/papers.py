@@ -98,7 +98,8 @@ def command(
         )
         if ended == STOPPED:
             break
-    say(f"all papers: {reports.write_papers(open_together(stores), out)}")
+    known = {each.name: each.published for each in discover()[0]}
+    say(f"all papers: {reports.write_papers(open_together(stores), out, known)}")
     if ended:
         raise typer.Exit(ended)
 

@@ -17,8 +17,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from benchmark.claim import PublishedTables
 from benchmark.errors import UsageError
 from benchmark.evidence.factors import factors
 from benchmark.evidence.log import Log
@@ -77,18 +79,21 @@ def write(
     return out / "index.html"
 
 
-def write_papers(stores: Sequence[Store], out: Path) -> Path:
+def write_papers(
+    stores: Sequence[Store], out: Path, known: Mapping[str, PublishedTables] = MappingProxyType({})
+) -> Path:
     """Writes the page of all published tables in `stores`, into the folder `out`, and returns its path.
 
-    Of a table that several have, the first with runs counts. Raises UsageError if none has any.
+    Of a table that several have, the first with runs counts. `known` has what papers say of the catalogue's tables, by
+    ablation, for those that were stored before that was stated. Raises UsageError if none has any.
     """
     from benchmark.report import render
-    from benchmark.report.published import papers
+    from benchmark.report.published import papers, with_published
 
     first: dict[TableName, Table] = {}
     for table in (table for store in stores for table in tables(store)):
         if table.control or any(table.arms.values()):
-            first.setdefault(table.study.name, table)
+            first.setdefault(table.study.name, with_published(table, known.get(table.study.ablation, {})))
     found = papers(list(first.values()))
     if not found:
         raise UsageError("there are no published tables with runs yet; `python -m benchmark papers` trains them")

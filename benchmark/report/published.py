@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from shlex import join
 
 from benchmark.budgets import BUDGETS, FULL
-from benchmark.claim import CONTROL
+from benchmark.claim import CONTROL, PublishedTables
 from benchmark.evidence.judgements import CONTRADICTED, SUPPORTED, Judgement, judgements
 from benchmark.evidence.published import UNRESOLVED, Fate, PublishedRow, RankAgreement, fate, order, published_rows
 from benchmark.evidence.tables import Table
@@ -107,6 +107,16 @@ def papers(found: Sequence[Table]) -> list[Paper]:
             groups.setdefault((table.study.ablation, table.study.budget), []).append(table)
     made = [paper(tables) for tables in groups.values()]
     return sorted(made, key=lambda each: (each.form == CATALOGUE, each.form != FULL, each.title))
+
+
+def with_published(table: Table, known: PublishedTables) -> Table:
+    """Returns a table with what is `known` to be published of its arms, if it was stored without."""
+    study = table.study
+    if study.published or study.tricks:
+        return table
+    there = {CONTROL, *study.same, *(arm.variant for arm in study.arms)}
+    values = {name: value for name, value in known.get((study.data, study.context), {}).items() if name in there}
+    return replace(table, study=replace(study, published=values))
 
 
 def is_paper(study: TableRecord) -> bool:

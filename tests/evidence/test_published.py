@@ -13,6 +13,7 @@ from benchmark.claim import Better, Claim, Fails, More, Published
 from benchmark.evidence.judgements import CLAIM_MEASURES, epochs_to_75, judgements
 from benchmark.evidence.published import fate, order, published_rows, tells
 from benchmark.evidence.tables import Table, tables
+from benchmark.report.published import with_published
 from benchmark.store.store import Store
 
 NOISE = (-0.3, -0.1, 0.0, 0.1, 0.3)
@@ -137,3 +138,11 @@ def test_spreads_are_compared_by_distances_from_the_median(tmp_path: Path) -> No
     assert judged.effect == pytest.approx(8 * 0.3)  # of 0.05, 0.15, ... 0.55, twice each
     assert judged.unit == "points"
     assert CLAIM_MEASURES["spread"].unit == "points"
+
+
+def test_what_was_stored_before_its_paper_was_stated_is_shown_beside_it(tmp_path: Path) -> None:
+    made = table(tmp_path, {"ReLU": 38.0, "a": 39.0}, {})
+    known = {("cifar10", ""): READ, ("cifar100", ""): {}}
+    assert list(with_published(made, known).study.published) == ["ReLU", "a"]  # b has no arm
+    stated = table(tmp_path / "2", {"ReLU": 38.0, "a": 39.0}, {"a": READ["a"]})
+    assert with_published(stated, known) == stated
