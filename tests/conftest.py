@@ -40,6 +40,13 @@ def _as_a_worker_on_a_gpu() -> None:
         prepare_device("cuda:0")
 
 
+@pytest.fixture(autouse=True)
+def _subnormal_numbers() -> Iterator[None]:
+    """A command that trains in this process rounds them to zero, as a worker does; hypothesis needs them."""
+    yield
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _little_garbage() -> None:
     gc.freeze()  # statsmodels.multipletests collects garbage on every call, and torch leaves much to look at
