@@ -18,7 +18,7 @@ SHORT = Path("/tmp")
 
 
 def preload() -> None:
-    """Start that process, if it is not there; it goes on by itself, and ends with this one."""
+    """Starts that process if there is none; it goes on by itself, and ends with this one."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts threads at once; such a process forks badly
     forkserver.set_forkserver_preload(MODULES)
     with without_ctrl_c(), short_names():

@@ -136,7 +136,7 @@ def live_with_parent() -> None:
 
 
 def end_with_parent() -> None:
-    """A parent killed the hard way must not leave workers that hold cores and memory."""
+    """Ends this worker with its parent: one killed by SIGKILL must not leave workers that hold cores and memory."""
     parent = parent_process()
     if parent:
         parent.join()
@@ -170,7 +170,7 @@ loaded = lru_cache(maxsize=2)(load)  # a pre-training and what follows it may be
 
 
 def beginning(run: Run, store: Path | None) -> dict[str, Weights]:
-    """The trained weights that a run starts or learns from, if it does, as `train` takes them."""
+    """Returns the keyword arguments of `train` for the weights that a run starts or learns from, if there are any."""
     start = run.recipe.before
     if isinstance(start, Checkpoint):
         return {"start": weights_of(start)}

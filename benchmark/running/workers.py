@@ -133,7 +133,7 @@ class Processes:
             self.assign(place, run, attempt)
 
     def assign(self, place: int, run: Run, attempt: int) -> None:
-        """Set a worker to a run, without CUDA graphs if an earlier capture of its network failed."""
+        """Hands a worker a run, without CUDA graphs if an earlier capture of its network failed."""
         worker = self._workers.get(place) or self.hire(place)
         worker.run, worker.attempt, worker.started = run, attempt, timestamp()
         worker.begin()
@@ -141,7 +141,7 @@ class Processes:
             worker.pipe.send(Job(run, describe(run.recipe), captured_part(run.recipe) not in self._uncaptured))
 
     def hire(self, place: int) -> Worker:
-        """A new worker at a place."""
+        """Returns a new worker at a place."""
         device = self.devices[place % len(self.devices)]
         ours, theirs = Pipe()
         process = self.context.Process(
@@ -167,7 +167,8 @@ class Processes:
             yield outcome
 
     def hear(self, place: int, said: Said, starved: list[Run] | None) -> Outcome | None:
-        """The outcome of a worker's run. None if it is tried again, or goes to `starved`, where there is a list."""
+        """Returns the outcome of a worker's run; None if the run is tried again, or goes to `starved`, if there is a
+        list."""
         worker = self._workers[place]
         run = worker.run
         if isinstance(said, UsageError):
@@ -250,7 +251,7 @@ class Processes:
         return exitcode
 
     def dismiss(self) -> None:
-        """End all workers at once: what they are at is lost, what they finished is with this process."""
+        """Ends all workers at once: unfinished runs are lost, finished ones are with this process."""
         workers = list(self._workers.values())
         self._workers.clear()
         for worker in workers:
