@@ -45,6 +45,10 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     made.shutdown()
 
 
+def nap() -> None:
+    time.sleep(5)
+
+
 @dataclass
 class Killing(RemoteTrainer):
     """Loses a node after the second outcome."""
@@ -66,7 +70,7 @@ def test_a_grid_survives_a_node_that_is_killed(
     lost, _ = cluster.add_node(num_cpus=1), cluster.add_node(num_cpus=1)
     executor = RayExecutor(cluster.address, 0.0)
     assert executor.places() == 2
-    for each in [executor.submit(time.sleep, 5) for _ in range(2)]:
+    for each in [executor.submit(nap) for _ in range(2)]:
         each.result()  # both nodes have a process now
     planned = grid(toy, toy6, 4)
     there, ended = stored(
