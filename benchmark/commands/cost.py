@@ -10,13 +10,25 @@ from rich.progress import track
 
 from benchmark.commands.answers import CostAnswer, show_answer
 from benchmark.commands.console import console
-from benchmark.commands.options import BudgetName, Data, DataDir, DeviceName, ImageSize, Only, StoreDir, settle_request
+from benchmark.commands.options import (
+    BudgetName,
+    Data,
+    DataDir,
+    DesignName,
+    DeviceName,
+    ImageSize,
+    Only,
+    StoreDir,
+    TrickNames,
+    settle_request,
+)
 from benchmark.commands.say import AsJson, leave_out, say
 from benchmark.data.load import load
 from benchmark.engine.capture import CaptureError
 from benchmark.engine.machine import prepare_device as prepare
 from benchmark.errors import UsageError
 from benchmark.planning.grid import check_names, planned
+from benchmark.planning.requests import ADD_ONE
 from benchmark.planning.rounds import pairs
 from benchmark.planning.studies import Study
 from benchmark.recipe import Recipe
@@ -33,17 +45,19 @@ def command(
     only: Only = None,
     store: StoreDir = None,
     device: DeviceName = "auto",
+    design: DesignName = ADD_ONE,
+    trick: TrickNames = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure each variant's training step and the baseline's alternately, for the report's column of step times.
 
     Example: python -m benchmark cost --store results/cifar10-quick
     """
-    check_names(only)
+    check_names(only, design, trick or ())
     asked = settle_request(data, data_dir, budget, store, 1, "1", device, 1, image_size)
     if not as_json:
         say(f"data {asked.data} ({asked.data_choice}); budget {asked.budget}; one thread on {asked.devices[0]}")
-    grid = planned(asked, only)
+    grid = planned(asked, only, design, trick or ())
     prepare(asked.devices[0])
     images, place = load(asked.data, asked.data_dir), torch.device(asked.devices[0])
     found, results, costs = pairs(grid.tables), Store(asked.store, ENGINE), []
