@@ -69,20 +69,27 @@ def against_time(found: Sequence[Candidate]) -> Figure:
     axes.axhspan(-margin, margin, color=LIGHT["band"], linewidth=0, zorder=0)
     for line in (axes.axhline(0), axes.axvline(1)):
         line.set(color=LIGHT["ink"], linewidth=1, zorder=1)
-    for row in rows:
-        answered = row.verdict in ANSWERED
-        (at, effect), colour = position(row), LIGHT[row.verdict]
-        if row.ci_low is not None and row.ci_high is not None:
-            width, depth = (1.4, 1.0) if answered else (0.7, 0.45)
-            axes.vlines(at, row.ci_low, row.ci_high, color=colour, linewidth=width, alpha=depth, zorder=2)
-        size = 34 if answered else 12
-        fill, edge = (colour, LIGHT["card"]) if row.time_measured else (LIGHT["card"], colour)
-        axes.scatter(at, effect, size, fill, marker=SHAPES[row.verdict], linewidth=0.6, edgecolor=edge, zorder=3)
+    kinds = sorted({(row.verdict in ANSWERED, row.verdict, row.time_measured) for row in rows})  # answers on top
+    for _, verdict, measured in kinds:
+        draw_points(axes, [row for row in rows if (row.verdict, row.time_measured) == (verdict, measured)])
     write_labels(axes, found)
     axes.set_xlabel("training time over the baseline's, logarithmic")
     scale = f"; logarithmic beyond ±{numeral(LINEAR * margin)}" if is_logarithmic(rows, margin) else ""
     axes.set_ylabel(f"points against the baseline{scale}")
     return figure
+
+
+def draw_points(axes: Axes, rows: Sequence[Row]) -> None:
+    """Draws rows of one verdict whose times were all measured, or all were not: intervals, then points on top."""
+    answered, colour = rows[0].verdict in ANSWERED, LIGHT[rows[0].verdict]
+    known = [(row.time_ratio or 1.0, row.ci_low, row.ci_high) for row in rows if row.ci_low is not None]
+    if known:
+        width, depth = (1.4, 1.0) if answered else (0.7, 0.45)
+        axes.vlines(*zip(*known, strict=True), color=colour, linewidth=width, alpha=depth, zorder=2)
+    fill, edge = (colour, LIGHT["card"]) if rows[0].time_measured else (LIGHT["card"], colour)
+    across, up = zip(*map(position, rows), strict=True)
+    size, shape = 34 if answered else 12, SHAPES[rows[0].verdict]
+    axes.scatter(across, up, size, fill, marker=shape, linewidth=0.6, edgecolor=edge, zorder=3)
 
 
 def set_scales(axes: Axes, rows: Sequence[Row], margin: float) -> None:

@@ -44,7 +44,6 @@ class Variant:
     part: str  # of the article, or AFTER
     data: str
     budget: str
-    sources: list[str]
     seeds: list[int]  # with a finished run
     missing: list[int]  # planned, without one
     mixed: bool  # whether its runs and the baseline's come from several machines
@@ -55,12 +54,12 @@ class Variant:
 def every(found: Sequence[Candidate], named: Mapping[str, Table], ablations: Iterable[AblationView]) -> list[Variant]:
     """Returns the variants that have runs, each recipe once, by merit: verdict, main baseline first, then effect."""
     lines = {
-        (section.name, line.variant): (line, ablation.sources)
+        (section.name, line.variant): line
         for ablation in ablations
         for section in ablation.sections
         for line in section.lines[1:]
     }
-    listed = [variant(each, named[each.section], *lines[each.section, each.row.variant]) for each in found]
+    listed = [variant(each, named[each.section], lines[each.section, each.row.variant]) for each in found]
     return sorted(listed, key=merit)
 
 
@@ -70,7 +69,7 @@ def merit(each: Variant) -> tuple[int, bool, float]:
     return RANKS.get(each.line.verdict, 3), not each.main, inf if order == "" else -float(order)
 
 
-def variant(each: Candidate, table: Table, line: Line, sources: list[str]) -> Variant:
+def variant(each: Candidate, table: Table, line: Line) -> Variant:
     """Returns one line of the list."""
     study, runs = each.study, table.arms[line.variant]
     seeds = sorted({run.seed for run in runs})
@@ -85,7 +84,6 @@ def variant(each: Candidate, table: Table, line: Line, sources: list[str]) -> Va
         part=part(study.claims),
         data=study.data,
         budget=study.budget,
-        sources=sources,
         seeds=seeds,
         missing=sorted(set(range(each.arm.seeds)) - set(seeds)),
         mixed=is_mixed([*runs, *table.control]),
