@@ -18,14 +18,14 @@ from typing import Any
 
 import torch
 
-from benchmark.baseline import baseline
 from benchmark.budgets import BUDGETS
 from benchmark.data.load import load
 from benchmark.data.splits import DataSet
-from benchmark.engine.machine import cores, devices, environment, has_fast_bf16, prepare_device
+from benchmark.engine.machine import environment
 from benchmark.engine.training import train
 from benchmark.recipe import Recipe
 from benchmark.store.files import replace_file
+from speed.whole_machine import prepared
 
 FOLD = (0, 10)  # the first of ten parts of the training images validates
 
@@ -45,7 +45,7 @@ def tried(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> dic
         "train_accuracy": result.train_accuracy,
         "train_seconds": round(result.train_seconds, 1),
         "seconds": round(time.perf_counter() - begin, 1),
-        "pflop": round(result.step_flops * len(result.losses) / 1e15, 3),
+        "pflop": round(result.train_flops / 1e15, 3),
     }
 
 
@@ -78,10 +78,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
 
-    device = devices(asked.device)[0]
-    prepare_device(device)
-    torch.set_num_threads(cores())
-    base = baseline(asked.data, asked.budget, "bf16" if has_fast_bf16(device) else "fp32")
+    device, base = prepared(asked.device, asked.data, asked.budget)
     ways = candidates(
         base,
         asked.rates or [base.learning_rate],

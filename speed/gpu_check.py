@@ -148,14 +148,13 @@ def throughput(check: Check) -> Found:
     begin = now(check.place)
     result = train(check.fits, 0, check.data, check.place)
     seconds = now(check.place) - begin
-    flops = result.step_flops * len(result.losses)
     return {
         "recipe": describe(check.fits),
         "seconds": seconds,
         "train_seconds": result.train_seconds,
         "step_ms": result.step_ms,
-        "pflop": flops / 1e15,
-        "tflop_per_second": flops / result.train_seconds / 1e12,
+        "pflop": result.train_flops / 1e15,
+        "tflop_per_second": result.train_flops / result.train_seconds / 1e12,
         "peak_memory_mb": result.peak_memory_mb,
         "validation_accuracy": result.validation_accuracy,
         "train_accuracy": result.train_accuracy,

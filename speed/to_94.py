@@ -22,16 +22,16 @@ from pathlib import Path
 import torch
 from scipy.stats import ttest_1samp
 
-from benchmark.baseline import baseline
 from benchmark.data.load import load
 from benchmark.data.splits import DataSet
-from benchmark.engine.machine import cores, devices, environment, has_fast_bf16, prepare_device
+from benchmark.engine.machine import environment
 from benchmark.engine.training import train
 from benchmark.planning.designs import find_tricks, together
 from benchmark.planning.discovery import discover
 from benchmark.planning.identity import describe
 from benchmark.recipe import Recipe
 from benchmark.store.files import replace_file
+from speed.whole_machine import prepared
 
 GOAL = 0.94  # test accuracy
 TRICKS = (
@@ -70,7 +70,7 @@ def attempt(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> A
         result.validation_accuracy,
         round(result.train_seconds, 1),
         round(time.perf_counter() - begin, 1),
-        round(result.step_flops * len(result.losses) / 1e15, 3),
+        round(result.train_flops / 1e15, 3),
     )
 
 
@@ -98,10 +98,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
-    device = devices(asked.device)[0]
-    prepare_device(device)
-    torch.set_num_threads(cores())
-    base = baseline(asked.data, asked.budget, "bf16" if has_fast_bf16(device) else "fp32")
+    device, base = prepared(asked.device, asked.data, asked.budget)
     given = {"epochs": asked.epochs, "batch_size": asked.batch, "learning_rate": asked.rate}
     base = replace(base, **{name: value for name, value in given.items() if value})
     found, broken = discover()

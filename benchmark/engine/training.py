@@ -59,6 +59,11 @@ class Result:
     validation_logits: np.ndarray | None  # the same of the validation images
     snapshots: dict[str, np.ndarray]  # the same, after an epoch that the recipe names: see snapshot_names
 
+    @property
+    def train_flops(self) -> int:
+        """Returns the floating point operations of all training steps."""
+        return self.step_flops * len(self.losses)
+
 
 @dataclass(frozen=True)
 class Curves:
