@@ -27,8 +27,8 @@ from benchmark.data.load import load
 from benchmark.engine.capture import CaptureError
 from benchmark.engine.machine import prepare_device as prepare
 from benchmark.errors import UsageError
-from benchmark.planning.grid import check_names, planned
-from benchmark.planning.requests import ADD_ONE
+from benchmark.planning.grid import check_names, planned, table_name
+from benchmark.planning.requests import ADD_ONE, Request
 from benchmark.planning.rounds import pairs
 from benchmark.planning.studies import Study
 from benchmark.recipe import Recipe
@@ -66,8 +66,8 @@ def command(
             turns = step_turns(arm, base, images, place)
         except CaptureError as reason:
             raise UsageError(
-                f"the step of {name_of(arm, grid.tables)} cannot be captured as a CUDA graph: {reason}; the costs "
-                "measured before it are kept; --only measures others, and --device cpu this one"
+                f"the step of {name_of(arm, grid.tables, asked)} cannot be captured as a CUDA graph: {reason}; the "
+                "costs measured before it are kept; --only measures others, and --device cpu this one"
             ) from reason
         costs.append(cost_record(arm, base, turns.cost(), asked.devices[0]))
         results.save_cost(costs[-1])
@@ -84,8 +84,8 @@ def command(
     leave_out(grid.broken, as_json)
 
 
-def name_of(arm: Recipe, tables: Sequence[Study]) -> str:
-    """Returns the name of a variant as the tables that hold it call it: of the ablation, then of the variant."""
+def name_of(arm: Recipe, tables: Sequence[Study], asked: Request) -> str:
+    """Returns the name of a variant, as --only takes it."""
     return next(
-        f"{table.ablation.name}: {name}" for table in tables for name, each in table.arms.items() if each == arm
+        table_name(table, asked).row(name) for table in tables for name, each in table.arms.items() if each == arm
     )

@@ -82,7 +82,7 @@ def against_time(found: Sequence[Candidate]) -> Figure:
 def draw_points(axes: Axes, rows: Sequence[Row]) -> None:
     """Draws rows of one verdict whose times were all measured, or all were not: intervals, then points on top."""
     answered, colour = rows[0].verdict in ANSWERED, LIGHT[rows[0].verdict]
-    known = [(row.time_ratio or 1.0, row.ci_low, row.ci_high) for row in rows if row.ci_low is not None]
+    known = [(position(row)[0], row.ci_low, row.ci_high) for row in rows if row.ci_low is not None]
     if known:
         width, depth = (1.4, 1.0) if answered else (0.7, 0.45)
         axes.vlines(*zip(*known, strict=True), color=colour, linewidth=width, alpha=depth, zorder=2)
