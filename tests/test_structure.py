@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PUBLIC = ("errors", "claim", "budgets", "ensembles", "networks", "recipe", "baseline")
+PUBLIC = ("errors", "signals", "claim", "budgets", "ensembles", "networks", "recipe", "baseline")
 # Each package, or public module, may import those before it.
 ORDER = (
-    *("errors", "claim", "budgets", "recipe", "ensembles", "networks", "baseline"),
+    *("errors", "signals", "claim", "budgets", "recipe", "ensembles", "networks", "baseline"),
     *("data", "store", "evidence", "engine", "planning", "report", "running", "commands", "__main__"),
 )
-WITHOUT_TORCH = ("claim", "budgets", "errors", "store", "evidence", "report")
+WITHOUT_TORCH = ("claim", "budgets", "errors", "signals", "store", "evidence", "report")
 READING_COMMANDS = (
     "app",
     "answers",

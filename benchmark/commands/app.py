@@ -11,7 +11,6 @@ import gc
 import inspect
 import os
 import re
-import signal
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -22,6 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 from benchmark.errors import UsageError
+from benchmark.signals import answer_signals, ended_by_signals
 
 COMMANDS = (
     "run",
@@ -59,7 +59,8 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-        command = import_module(f"benchmark.commands.{cmd_name}").command
+        with ended_by_signals():
+            command = import_module(f"benchmark.commands.{cmd_name}").command
         single.command(cmd_name, help=laid_out(command.__doc__))(command)
         return typer.main.get_command(single)
 
@@ -111,20 +112,12 @@ def options(
     """Takes the options of all commands."""
 
 
-def stop(number: int, frame: object) -> None:
-    """Answers Ctrl-C at once, whatever the program is at, and raises KeyboardInterrupt."""
-    os.write(2, b"\nstopping: finished runs are kept\n")  # not through Python's buffers, which may be at work
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Runs the command line. Errors of usage are one sentence, with exit code 2."""
     if sys.stdout is None:  # it was closed
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for as long as the process lives
     gc.freeze()  # statsmodels collects garbage at every correction: 50 ms each, were torch's objects looked at
-    signal.signal(signal.SIGTERM, stop)  # ends as Ctrl-C does, also where that is ignored
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, stop)
+    answer_signals()
     try:
         app()
     except UsageError as reason:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from benchmark.evidence.sweeps import Sweep
 from benchmark.evidence.tables import Table
 from benchmark.report import history, interactions, sweep_plots, table_plots
 from benchmark.report.style import Gallery, Picture
+from benchmark.signals import without_ctrl_c
 from benchmark.store.store import Store
 
 FEW = 16  # tables: starting a process takes as long as drawing some of them
@@ -29,12 +31,22 @@ def draw_all(
     if count < 2 or len(there) < FEW:
         drawn = {name: draw_table(table, past, gallery, name) for name, table in there.items()}
         return {name: each | draw_sweep(name, named, swept, store, gallery) for name, each in drawn.items()}
-    with ProcessPoolExecutor(count, get_context("spawn")) as pool:
-        waiting: dict[str, Future[Pictures]] = {
-            name: pool.submit(draw_table, table, past, gallery, name) for name, table in there.items()
-        }
+    with ProcessPoolExecutor(count, get_context("spawn")) as pool, ended_with_this():
+        with without_ctrl_c():
+            waiting = {name: pool.submit(draw_table, table, past, gallery, name) for name, table in there.items()}
         sweeps = {name: draw_sweep(name, named, swept, store, gallery) for name in there}
         return {name: future.result() | sweeps[name] for name, future in waiting.items()}
+
+
+@contextmanager
+def ended_with_this() -> Iterator[None]:
+    """Kills the processes that draw where this one is stopped: a pool would wait for all that they were given."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for process in active_children():
+            process.kill()
+        raise
 
 
 def draw_table(table: Table, past: pd.DataFrame, gallery: Gallery, name: str) -> Pictures:

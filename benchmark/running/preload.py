@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver
 from pathlib import Path
+
+from benchmark.signals import without_ctrl_c
 
 MODULES = ["benchmark.running.worker", "torch._dynamo"]  # a worker imports the second ahead of its first run
 ADDRESS = 107  # bytes that the name of a socket may have, see unix(7)
@@ -23,19 +23,6 @@ def preload() -> None:
     forkserver.set_forkserver_preload(MODULES)
     with without_ctrl_c(), short_names():
         forkserver.ensure_running()
-
-
-@contextmanager
-def without_ctrl_c() -> Iterator[None]:
-    """Has processes started that ignore Ctrl-C: this one decides what it means."""
-    if threading.current_thread() is not threading.main_thread():  # which alone may set handlers
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -1,0 +1,82 @@
+"""Ctrl-C ends the program whatever it is at."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+SWALLOWED = """
+import os, signal, time
+from benchmark.signals import answer_signals
+
+class Interrupted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0)  # the handler runs here, and Python swallows what it raises
+
+answer_signals()
+object_ = Interrupted()
+del object_
+time.sleep(30)
+print("went on")
+"""
+
+IGNORED = """
+import os, signal
+from benchmark.signals import ended_by_signals
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+with ended_by_signals():
+    os.kill(os.getpid(), signal.SIGINT)
+print("went on")
+"""
+
+AT_ONCE = """
+import os, signal
+from benchmark.signals import answer_signals, ended_by_signals
+
+answer_signals()
+with ended_by_signals():
+    os.kill(os.getpid(), signal.{name})
+print("went on")
+"""
+
+AFTERWARDS = """
+import signal
+from benchmark.signals import answer_signals, ended_by_signals, stop, without_ctrl_c
+
+answer_signals()
+with ended_by_signals(), without_ctrl_c():
+    signal.raise_signal(signal.SIGINT)
+assert signal.getsignal(signal.SIGINT) is stop
+assert signal.getsignal(signal.SIGTERM) is stop
+print("went on")
+"""
+
+
+def outcome(program: str) -> tuple[int, str, str]:
+    """Runs a program and returns its exit code and what it wrote."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=25)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_an_interruption_that_a_finaliser_swallows_is_raised_anew() -> None:
+    code, printed, said = outcome(SWALLOWED)
+    assert code == -signal.SIGINT
+    assert printed == ""
+    assert said.count("stopping: finished runs are kept") == 1
+    assert "Exception ignored" not in said
+
+
+def test_where_nothing_has_begun_signals_end_the_process_without_a_word() -> None:
+    for name in ("SIGINT", "SIGTERM"):
+        assert outcome(AT_ONCE.format(name=name)) == (-getattr(signal, name), "", "")
+
+
+def test_an_ignored_ctrl_c_stays_ignored() -> None:
+    assert outcome(IGNORED) == (0, "went on\n", "")
+
+
+def test_handlers_are_put_back() -> None:
+    assert outcome(AFTERWARDS) == (0, "went on\n", "")
