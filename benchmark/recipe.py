@@ -13,7 +13,8 @@ augmentation mixes them. Augmentation sees pixels, then `timed`, then `preproces
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -377,3 +378,25 @@ class Ensemble:
 
 
 Arm = Recipe | Ensemble
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A context in which one number of the base is `times` as large, so that effects can be drawn against it.
+
+    Whole numbers are rounded, and 1 at least.
+    """
+
+    number: Literal["epochs", "batch_size", "learning_rate"]
+    times: float
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, naming the field, its value and its range."""
+        if not 0 < self.times < inf:
+            raise ValueError(f"Scaled.times must be above 0 and finite, got {self.times!r}")
+
+    def __call__(self, base: Recipe) -> Recipe:
+        """Returns the base with the number changed."""
+        now = getattr(base, self.number)
+        scaled = self.times * now
+        return replace(base, **{self.number: max(1, round(scaled)) if isinstance(now, int) else scaled})

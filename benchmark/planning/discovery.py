@@ -12,7 +12,8 @@ from types import ModuleType
 from benchmark.claim import Claim, Published
 from benchmark.errors import unknown
 from benchmark.planning.contract import PACKAGE, PAPERS, check_differences, docstring_remarks, documented
-from benchmark.recipe import Arm, Recipe
+from benchmark.recipe import Arm, Recipe, Scaled
+from benchmark.store.records import Dose
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Ablation:
     published: Mapping[tuple[str, str], Mapping[str, Published]] = field(default_factory=dict)  # by data and context
     remarks: str = ""  # of a paper's table: sources, and how it differs
     package: str = PACKAGE
+    doses: Mapping[str, Dose] = field(default_factory=dict)  # by context, where contexts differ by an amount
 
     @property
     def data(self) -> tuple[str, ...]:
@@ -65,6 +67,11 @@ def read_module(module: ModuleType, full: bool = False) -> Ablation:
     if not callable(getattr(module, "variants", None)):
         raise ValueError("it needs a function variants(base: Recipe) -> dict[str, Recipe]")
     contexts = getattr(module, "CONTEXTS", {"": unadapted})
+    doses = {
+        name: Dose(of=adapt.number, times=float(adapt.times))
+        for name, adapt in contexts.items()
+        if isinstance(adapt, Scaled)
+    }
     if own := getattr(module, "base", None):
         check_differences(docstring)
         contexts = {name: on_its_own(own, adapt, full) for name, adapt in contexts.items()}
@@ -82,6 +89,7 @@ def read_module(module: ModuleType, full: bool = False) -> Ablation:
         published_by(module),
         docstring_remarks(docstring) if package == PAPERS else "",
         package,
+        doses,
     )
 
 

@@ -45,6 +45,7 @@ def as_record(table: Study, asked: Request, data: DataSet, interims: tuple[Inter
         interims=interims,
         published=published(table, asked.data),
         remarks=table.ablation.remarks,
+        dose=table.ablation.doses.get(table.context),
     )
 
 

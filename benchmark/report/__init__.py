@@ -50,7 +50,7 @@ def write(
     if not store.records:
         raise UsageError(f"{store.folder} has no runs to report; `make ablate` trains them")
     # Only now: pandas and seaborn take seconds to import, and the command line imports this module for --help.
-    from benchmark.report import elsewhere, gallery, render, shortlists, time_plot, variants, view
+    from benchmark.report import dose_plot, elsewhere, gallery, render, shortlists, time_plot, variants, view
     from benchmark.report import history as pasts
     from benchmark.report.style import Gallery
 
@@ -72,6 +72,7 @@ def write(
             "variants": variants.every(standing, named, overview.ablations),
             "shortlists": shortlists.shortlists(named),
             "figures": time_plot.draw(standing, target),
+            "doses": dose_plot.draw(named.values(), target),
             "elsewhere": elsewhere.tricks_elsewhere(named.values()),
         }
         save(out / "index.md", render.markdown(overview, **shown))

@@ -37,7 +37,8 @@ def markdown(overview: Overview, **more: Any) -> str:
 
 
 def html(overview: Overview, **more: Any) -> str:
-    """Returns index.html. `more`: `variants`, `shortlists`, `elsewhere`, and `figures` by data set and budget."""
+    """Returns index.html. `more`: `variants`, `shortlists`, `elsewhere`, `figures` by data set and budget,
+    and `doses` by ablation."""
     template = templates().get_template("page.html.j2")
     script = resources.files("benchmark.report").joinpath("page.js").read_text(encoding="utf-8")
     policy = POLICY.format(sources=" ".join(f"'sha256-{csp_hash(each)}'" for each in (MARK, script)))
@@ -106,6 +107,8 @@ def about(name: str) -> str:
     """Returns what the plot in a file of this name shows."""
     if name.startswith("time--"):
         return "effect against training time"
+    if name.startswith("dose--"):
+        return "effect against dose"
     kinds = {
         "-interactions": "interactions",
         "-history": "effects at accepted references",

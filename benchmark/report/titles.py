@@ -8,6 +8,7 @@ TITLES = {  # of modules whose name with a capital and blanks is not how the fie
     "adam_family": "Adam's family",
     "auto_augment": "AutoAugment",
     "col_out": "ColOut",
+    "dose": "Length of training and tricks",
     "drop_block": "DropBlock",
     "fancy_pca": "Fancy PCA",
     "glorot": "Glorot",

@@ -217,6 +217,14 @@ class ArmRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dose:
+    """How much of something a table's context gives, where its other contexts give more or less of it."""
+
+    of: str  # the field of the recipe, such as "epochs"
+    times: Annotated[float, Meta(gt=0)]  # over the base's
+
+
+@dataclass(frozen=True, kw_only=True)
 class TableRecord:
     """A planned table: one ablation on one data set, budget and context."""
 
@@ -241,6 +249,7 @@ class TableRecord:
     interims: tuple[Interim, ...] = ()  # interim tests so far
     published: dict[str, Published] = field(default_factory=dict)  # what a paper says of its arms, by their names
     remarks: str = ""  # of a paper's table: its sources, and how it differs from them
+    dose: Dose | None = None  # of the context; None where contexts do not differ by an amount
 
     def __post_init__(self) -> None:
         """Raises ValueError for two arms of one name."""

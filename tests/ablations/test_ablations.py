@@ -45,7 +45,8 @@ MAY_IMPORT = {*(f"benchmark.{room}" for room in ROOMS), "torch", "torchvision"}
 def arms(base: Recipe) -> list[object]:
     """Each distinct recipe of all ablations, under the last name it has; members of ensembles under that of these.
 
-    Recipes for more images than the toy sets have take all of them, and are one.
+    Recipes for more images than the toy sets have take all of them, and are one. Of contexts that differ by an amount
+    alone, one is here.
     """
     tables, _ = studies(discover()[0], base)
     named = {
@@ -53,6 +54,7 @@ def arms(base: Recipe) -> list[object]:
             recipe, id=f"{table.ablation.name} {table.context}: {name}"
         )
         for table in tables
+        if table.context not in [*table.ablation.doses][1:]
         for name, arm in {CONTROL: table.base, **table.arms}.items()
         for recipe in ([arm] if isinstance(arm, Recipe) else arm.seeds(1))
     }
@@ -75,8 +77,10 @@ def test_asks_a_question_and_cites_its_sources(module: ModuleType) -> None:
 
 
 def test_imports_only_what_it_may(module: ModuleType) -> None:
-    """No other ablation: a part's mark knows the code of its own module alone."""
+    """Of other ablations, only to list what they define: a part that uses theirs would be marked with all they do."""
     tree = ast.parse(inspect.getsource(module))
+    if not any(isinstance(n, ast.ClassDef | ast.FunctionDef) and n.name != "variants" for n in tree.body):
+        tree.body = [n for n in tree.body if not (isinstance(n, ast.ImportFrom) and n.module == "ablations")]
     imported = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     imported |= {alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
     for name in imported - MAY_IMPORT:

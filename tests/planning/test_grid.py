@@ -20,7 +20,7 @@ from benchmark.planning.discovery import choose_ablations, discover
 from benchmark.planning.identity import Run, describe, module_mark
 from benchmark.planning.rounds import expected_seconds, longest_first, pairs, plan
 from benchmark.planning.studies import studies
-from benchmark.recipe import Ensemble, Recipe
+from benchmark.recipe import Ensemble, Recipe, Scaled
 
 GOOD = '''"""Does half the rate help?
 
@@ -158,6 +158,35 @@ def test_the_control_is_shared_by_all_tables_without_a_context() -> None:
     assert len(plain) >= 3
     assert {describe(table.base) for table in plain} == {describe(TINY)}
     assert all(table.seeds_of(CONTROL, 4) == ceil(4 * sqrt(len(table.arms))) for table in tables)
+
+
+def test_doses_are_amounts_and_the_first_trains_what_other_tables_train() -> None:
+    """So that effects by length begin with runs that are there."""
+    tables, _ = studies(discover()[0], TINY)
+    doses = {table.context: table for table in tables if table.ablation.name == "dose"}
+    (ablation,) = {id(table.ablation): table.ablation for table in doses.values()}.values()
+    assert [(each.of, each.times) for each in ablation.doses.values()] == [("epochs", n) for n in (1, 2, 4, 8)]
+    assert [table.base.epochs for table in doses.values()] == [n * TINY.epochs for n in (1, 2, 4, 8)]
+    elsewhere = {
+        describe(arm)
+        for t in tables
+        if t.ablation.name != "dose" and not t.context
+        for arm in [t.base, *t.arms.values()]
+    }
+    assert {describe(arm) for arm in doses["epochs x1"].arms.values()} <= elsewhere
+    assert {describe(table.base) for table in doses.values()} <= elsewhere, "training_length has the longer baselines"
+
+
+@pytest.mark.parametrize("times", [0, -1, float("inf"), float("nan")])
+def test_a_dose_that_is_none_is_refused(times: float) -> None:
+    with pytest.raises(ValueError, match=r"Scaled\.times must be above 0 and finite, got"):
+        Scaled("epochs", times)
+
+
+def test_doses_of_whole_numbers_are_whole() -> None:
+    assert Scaled("epochs", 0.01)(TINY).epochs == 1
+    assert Scaled("batch_size", 0.5)(replace(TINY, batch_size=5)).batch_size == 2
+    assert Scaled("learning_rate", 0.5)(replace(TINY, learning_rate=0.3)).learning_rate == 0.15
 
 
 def test_arms_are_compared_with_the_base_of_their_context() -> None:
