@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 CONTROL = "baseline"  # the name of the arm that every other arm of a table is compared with
-GUESSING = "guessing"  # stands in claims for a network that knows nothing: accuracy 1 / classes
+GUESSING = "guessing"  # stands in claims for a network that knows nothing: it answers with the largest class
 
 
 # What a claim may be about besides the test accuracy; evidence/judgements.py takes them from a run's record.

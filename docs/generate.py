@@ -28,7 +28,8 @@ STORE = """# What a store holds
 
 - `runs.jsonl`: a line of JSON for each run or ensemble
 - `studies.json`: the planned tables
-- `costs.json`: step times, if `cost` measured them; `calibration.json`: error rates, if `calibrate` estimated them
+- `costs.json`: step times, if `cost` measured them; `calibration.json`: error rates, if `calibrate` estimated them;
+  `measures.json`: measures besides accuracy, if `--measure` asked for them, and the classes of the test images
 - `arrays/KEY.npz`: the loss of every step, and the logits of test and validation images
 - `weights/KEY.safetensors`: the trained weights, where other runs start from them
 - `report/`: `index.html`, `index.md`, `effects.csv`, `ensembles.csv`, `factors.csv`, `main.tex`, `plots/` and

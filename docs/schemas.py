@@ -15,7 +15,7 @@ import msgspec
 from benchmark.commands.answers import ANSWER_TYPES
 from benchmark.evidence.tables import Row
 from benchmark.store.lines import OF_LINE
-from benchmark.store.records import SCHEMA, Calibration, CostRecord, Record, TableRecord
+from benchmark.store.records import SCHEMA, Calibration, CostRecord, Measures, Record, TableRecord
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]  # JSON Schema is an object of JSON
@@ -99,16 +99,19 @@ def schemas() -> dict[str, str]:
     """Returns the text of each schema by the name of its file."""
     calibration = schema(Calibration)
     fields = calibration["$defs"]["Calibration"]["properties"]
+    measures = schema(Measures)
+    asked = measures["$defs"]["Measures"]["properties"]
     found: dict[str, Schema] = {
         "store/runs-line": line(),
         "store/studies": sealed({"tables": schema(tuple[TableRecord, ...])}),
         "store/costs": sealed({"costs": schema(tuple[CostRecord, ...])}),
         "store/calibration": sealed({**fields, "made_of": fields["made_of"] | {"$defs": calibration["$defs"]}}),
+        "store/measures": sealed({**asked, "names": asked["names"] | {"$defs": measures["$defs"]}}),
         "effect": schema(Row),
         **{f"commands/{name}": schema(kind) for name, kind in ANSWER_TYPES.items()},
     }
     titles = {"effect": "A row of effects.csv, as JSON has it", "store/runs-line": "A line of runs.jsonl"}
-    titles |= {f"store/{name}": f"{name}.json of a store" for name in ("studies", "costs", "calibration")}
+    titles |= {f"store/{name}": f"{name}.json of a store" for name in ("studies", "costs", "calibration", "measures")}
     titles |= {f"commands/{name}": f"python -m benchmark {name} --json" for name in ANSWER_TYPES}
     return {
         f"schemas/{name}.json": json.dumps({"$schema": DRAFT, "title": titles[name], **each}, indent=1) + "\n"

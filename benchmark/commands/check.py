@@ -36,6 +36,7 @@ def command(
     results, folder = opened(store), out or store / "report"
     results.costs()
     results.calibration()
+    results.measures()
     found = []
     if folder.exists():
         with console(as_json).status("writing the report anew, to compare"):

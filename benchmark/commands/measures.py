@@ -1,58 +1,56 @@
-"""Measures besides accuracy for the report: the store's answers against the labels of the test images."""
+"""Measures besides accuracy that a command asks for, with the test labels of the store's data sets."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Annotated
 
-import pandas as pd
+import typer
 
-from benchmark.claim import CONTROL
 from benchmark.errors import UsageError
-from benchmark.evidence.measures import Classes, Measured, in_words, majority_answers, measure_run, measured
-from benchmark.evidence.tables import Table, tables
-from benchmark.report import save
-from benchmark.store.records import Finished, RunRecord
+from benchmark.evidence.measures import FORGET, MEASURES
+from benchmark.store.records import Measures, TableRecord, Truth
 from benchmark.store.store import Store
 
+MeasureNames = Annotated[
+    str,
+    typer.Option(
+        "--measure",
+        help=f"Measures besides accuracy, separated by commas: {', '.join(MEASURES)}; or {FORGET}. [those asked for "
+        "last]",
+    ),
+]
 
-def write_measures(store: Store, measures: Sequence[str], data_dir: Path, out: Path) -> list[Measured]:
-    """Writes measures.csv and measures.md into the report's folder; returns their lines.
 
-    Raises UsageError where the data set is not the one that the runs were tested on, or no run's answers were kept.
+def with_labels(store: Store, names: Sequence[str], tables: Iterable[TableRecord], data_dir: Path) -> Measures:
+    """Returns measures with the labels of the tables' data sets: as the store keeps them, else from the data folder.
+
+    Raises UsageError where a data set is not the one that the runs were tested on.
     """
-    lines = [line for table in tables(store) for line in of_table(table, store, measures, data_dir)]
-    if not lines:
-        raise UsageError(f"{store.folder} has no answers to test images, which --measure needs; `run` keeps them")
-    save(out / "measures.md", in_words(lines))
-    frame = pd.DataFrame([asdict(line) for line in lines])
-    save(out / "measures.csv", frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-    return lines
+    kept = store.measures()
+    known = {truth.fingerprint: truth for truth in kept.truths} if kept else {}
+    for table in tables if names else ():
+        if table.fingerprint not in known:
+            known[table.fingerprint] = truth_of(table, data_dir, store.folder)
+    return Measures(names=tuple(names), truths=tuple(known.values()))
 
 
-def of_table(table: Table, store: Store, measures: Sequence[str], data_dir: Path) -> list[Measured]:
-    """Returns the lines of a table; none if it has no runs whose answers were kept."""
+def remember(store: Store, asked: Sequence[str] | None, tables: Iterable[TableRecord], data_dir: Path) -> None:
+    """Keeps in the store the measures that were asked for, those of the last time if None, with the labels needed."""
+    kept = store.measures()
+    names = asked if asked is not None else kept.names if kept else None
+    if names is not None:
+        store.save_measures(with_labels(store, names, tables, data_dir))
+
+
+def truth_of(table: TableRecord, data_dir: Path, folder: Path) -> Truth:
+    """Returns the labels of the test images of a table's data set."""
     from benchmark.data.load import load  # only now, as it imports torch
 
-    study = table.study
-    images = load(study.data, data_dir)
-    if images.fingerprint != study.fingerprint:
-        raise UsageError(f"{study.data} in {data_dir} is not what {store.folder} was tested on; name it by --data-dir")
-    labels = images.test.labels.numpy()
-    arms = {
-        name: [measure_run(answers, labels, images.classes, measures) for answers in answers_of(runs, store, labels)]
-        for name, runs in {CONTROL: table.control, **table.arms}.items()
-    }
-    return measured((study.ablation, study.context), arms, study.margin)
-
-
-def answers_of(runs: Sequence[Finished], store: Store, labels: Classes) -> list[Classes]:
-    """Returns the classes that runs and ensembles answered with, of those whose answers were kept."""
-    found = []
-    for run in runs:
-        if run.status == "diverged":
-            found.append(majority_answers(labels))
-        elif isinstance(run, RunRecord) and (logits := store.arrays(run).get("logits")) is not None:
-            found.append(logits.argmax(1).astype(labels.dtype))
-    return found
+    images = load(table.data, data_dir)
+    if images.fingerprint != table.fingerprint:
+        raise UsageError(f"{table.data} in {data_dir} is not what {folder} was tested on; name it by --data-dir")
+    return Truth(
+        fingerprint=table.fingerprint, classes=images.classes, labels=tuple(map(int, images.test.labels.tolist()))
+    )

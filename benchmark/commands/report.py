@@ -10,9 +10,11 @@ import typer
 from benchmark import report as reports
 from benchmark.commands.answers import ReportAnswer, show_answer
 from benchmark.commands.console import console
+from benchmark.commands.measures import MeasureNames, with_labels
 from benchmark.commands.options import BudgetName, Data, DataDir, StoreDir, opened, settle_request
 from benchmark.commands.say import AsJson
-from benchmark.evidence.measures import MEASURES, in_words, parse_measures
+from benchmark.errors import UsageError
+from benchmark.evidence.measures import in_words, measured_tables, parse_measures
 from benchmark.evidence.tables import tables
 
 
@@ -26,9 +28,7 @@ def command(
         Path | None,
         typer.Option("--history", help="CSV of past accepted effects, drawn over time. [history.csv next to STORE]"),
     ] = None,
-    measure: Annotated[
-        str, typer.Option("--measure", help=f"Measures besides accuracy, separated by commas: {', '.join(MEASURES)}.")
-    ] = "",
+    measure: MeasureNames = "",
     pdf: Annotated[bool, typer.Option("--pdf", help="Write each plot as PDF too, for papers.")] = False,
     png: Annotated[bool, typer.Option("--png", help="Write each plot as PNG too.")] = False,
     rows: Annotated[
@@ -45,26 +45,28 @@ def command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write tables and plots from a store: nothing is trained, and no data set is needed except for --measure.
+    """Write tables and plots from a store: nothing is trained, and only a new --measure needs the data set.
 
     Examples: python -m benchmark report --store results/reference/cifar10-catalogue --out /tmp/report
     python -m benchmark report --store results/flowers@64-quick --measure balanced-accuracy,per-class
     """
-    measures = parse_measures(measure)
+    names = parse_measures(measure)
     store = store or settle_request(data, data_dir, budget, None, None, "1", "auto", 1).store
-    results, out = opened(store), out or store / "report"
+    results, own = opened(store), out is None
+    out = out or store / "report"
+    asked = with_labels(results, names, results.tables(), data_dir) if measure else results.measures()
+    if measure and own and asked:
+        results.save_measures(asked)
     page = None
     if readme:
         reports.write_lists(results, readme)
     else:
         more = tuple(kind for kind, wanted in (("pdf", pdf), ("png", png)) if wanted)
         with console(as_json).status("writing the report"):
-            page = reports.write(results, out, history, more, rows or ())
-    measured = []
-    if measures:
-        from benchmark.commands.measures import write_measures
-
-        measured = write_measures(results, measures, data_dir, out)
+            page = reports.write(results, out, history, more, rows or (), asked)
+    measured = measured_tables(reports.by_name(tables(results)).values(), results, asked) if names else []
+    if names and not measured:
+        raise UsageError(f"{results.folder} has no answers to test images, which --measure needs; `run` keeps them")
     answer = ReportAnswer(
         store=str(store),
         page=str(page) if page else None,

@@ -14,6 +14,7 @@ from benchmark import report as reports
 from benchmark.commands.console import console
 from benchmark.commands.forecast import expected
 from benchmark.commands.live import Clock, Rewriter, Watch
+from benchmark.commands.measures import MeasureNames, remember
 from benchmark.commands.options import (
     AUTO,
     Address,
@@ -42,6 +43,8 @@ from benchmark.commands.say import leave, opening, say, say_link, say_preparatio
 from benchmark.data.load import load
 from benchmark.engine.machine import cores
 from benchmark.errors import UsageError
+from benchmark.evidence.measures import in_words, measured_tables, parse_measures
+from benchmark.evidence.tables import tables
 from benchmark.planning.grid import Grid, base_of, check_names, planned, runs_to_train
 from benchmark.planning.identity import Run
 from benchmark.planning.outlook import no_verdicts
@@ -95,6 +98,7 @@ def command(
     jobs: Jobs = None,
     jobs_per_gpu: JobsPerGpu = "1",
     device: DeviceName = "auto",
+    measure: MeasureNames = "",
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the report. [STORE/report]")] = None,
 ) -> None:
     """Train the runs that the store lacks, then write the report. The same command again resumes.
@@ -105,11 +109,13 @@ def command(
     python -m benchmark run --only "whitening: ZCA 1e-1"
     python -m benchmark run --only activation --resolve --max-seeds 20 --minutes 60
     python -m benchmark run --base my_base.py --only "label_smoothing, schedule"
+    python -m benchmark run --data flowers --image-size 64 --measure balanced-accuracy
     python -m benchmark run --only all --shard 3/8 --store results/part3
     python -m benchmark run --design pairs --trick activation:GELU --trick label_smoothing:0.1
     """
     if resolve and max_seeds < seeds:
         raise UsageError(f"--max-seeds must be at least --seeds ({seeds}), got {max_seeds}")
+    measures = parse_measures(measure)
     part = shard_of(shard) if shard else None
     if part and resolve:
         raise UsageError(
@@ -130,6 +136,7 @@ def command(
     out = out or asked.store / "report"
     with results.writing():
         results.save_tables(grid.studies)
+        remember(results, measures if measure else None, grid.studies, data_dir)
         left = runs_to_train(grid, results)
         announce(order, grid, left, out)
         for sentence in no_verdicts(grid.studies, max_seeds if resolve else seeds):
@@ -166,6 +173,8 @@ def command(
     if results.records:
         with terminal.status("writing the report"):
             page = reports.write(results, out)
+        if measures:
+            say(in_words(measured_tables(reports.by_name(tables(results)).values(), results, results.measures())))
         say(f"report: {page}")
     leave(ended, grid.broken)
 

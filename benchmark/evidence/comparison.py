@@ -49,6 +49,7 @@ Word = Literal["helps", "hurts", "equivalent", "unresolved", "no verdict"]
 
 TOO_FEW = f"a verdict takes {LEAST} runs of the variant and of the baseline"
 NO_SPREAD = "no run differs from another of its arm, so that the spread of single runs is unknown"
+ROUNDING = 1e-3  # points: stored accuracies have six decimals
 BASELINE_GUESSES = "the baseline is not significantly better than guessing"
 UNSEEN = "no interim test has seen it yet"
 ALL_SPENT = "all of its error is spent"
@@ -374,7 +375,7 @@ def guesses(scores: Scores, chance: float) -> bool:
     """Returns whether runs are not significantly better than guessing (one-sided t test at 5 %)."""
     above = fmean(scores) - chance
     error = sqrt(variance(scores) / len(scores)) if len(scores) > 1 else inf
-    return above <= 0 or (error > 0 and float(t.sf(above / error, max(1, len(scores) - 1))) >= ALPHA)
+    return above <= ROUNDING or (error > 0 and float(t.sf(above / error, max(1, len(scores) - 1))) >= ALPHA)
 
 
 def judge(gaps: Sequence[Difference], margins: Sequence[float], reasons: Sequence[str] = ()) -> list[Verdict]:

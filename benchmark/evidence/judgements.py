@@ -17,7 +17,7 @@ from benchmark.claim import Measure as MeasureName
 from benchmark.evidence.comparison import TOO_FEW, Difference, contrast, holm, nearness
 from benchmark.evidence.power import ALPHA, LEAST, seeds_needed
 from benchmark.evidence.spread import Background, background
-from benchmark.evidence.tables import Table, none_if_nan, points, scale, seeds_of
+from benchmark.evidence.tables import Table, guessing, none_if_nan, points, scale, seeds_of
 from benchmark.store.records import EnsembleRecord, Finished, RunRecord
 
 SUPPORTED, CONTRADICTED, WITHIN = "supported", "contradicted", "within the margin"
@@ -240,7 +240,7 @@ def runs_on(arm: str, holds: Holds, table: Table) -> list[Finished]:
 
 def accuracy_of_guessing(table: Table) -> float:
     """Returns the accuracy of guessing, points."""
-    return 100 / table.study.classes
+    return guessing(table.study)
 
 
 def outcome(holds: Holds, tested: Tested | None, said: str, side: list[Term], table: Table) -> tuple[str, str]:

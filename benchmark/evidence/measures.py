@@ -8,20 +8,25 @@ the same margin, but for what shared seeds add there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from statistics import fmean
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmark.claim import CONTROL
 from benchmark.errors import unknown
-from benchmark.evidence.comparison import compare
+from benchmark.evidence.comparison import Scale, compare
+from benchmark.evidence.tables import Table
+from benchmark.store.records import Finished, Measures, RunRecord, TableName, Truth
+from benchmark.store.store import Store
 
 Classes = npt.NDArray[np.int64]  # (images,), numbers of classes
 MEASURES = ("accuracy", "balanced-accuracy", "macro-f1", "per-class")
+FORGET = "none"  # instead of measures: the report shows none any more
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Measured:
 
     ablation: str
     context: str
+    data: str
+    budget: str
     variant: str
     measure: str  # of MEASURES, or "recall of CLASS"
     n: int  # runs of the variant
@@ -45,8 +52,14 @@ class Measured:
 
 
 def parse_measures(asked: str) -> list[str]:
-    """Returns the measures in a list separated by commas. Raises UsageError for one that is not among MEASURES."""
-    names = [name.strip().lower().replace("_", "-") for name in asked.split(",") if name.strip()]
+    """Returns the measures in a list separated by commas; FORGET is none of them.
+
+    Raises UsageError for one that is not among MEASURES.
+    """
+    words = (name.strip().lower().replace("_", "-") for name in asked.split(","))
+    names = list(dict.fromkeys(word for word in words if word))
+    if names == [FORGET]:
+        return []
     for name in names:
         if name not in MEASURES:
             raise unknown("measure", name, MEASURES)
@@ -79,14 +92,50 @@ def majority_answers(labels: Classes) -> Classes:
     return np.full_like(labels, np.bincount(labels).argmax())
 
 
+def measured_tables(found: Iterable[Table], store: Store, asked: Measures | None) -> list[Measured]:
+    """Returns the lines of all tables whose test labels are known."""
+    truths = {truth.fingerprint: truth for truth in asked.truths} if asked and asked.names else {}
+    return [
+        line
+        for table in found
+        if asked and table.study.fingerprint in truths
+        for line in measured_table(table, store, asked.names, truths[table.study.fingerprint])
+    ]
+
+
+def measured_table(table: Table, store: Store, names: Sequence[str], truth: Truth) -> list[Measured]:
+    """Returns the lines of a table; none if it has no runs whose answers were kept."""
+    labels = np.array(truth.labels, np.int64)
+    arms = {
+        name: [measure_run(answers, labels, truth.classes, names) for answers in answers_of(runs, store, labels)]
+        for name, runs in {CONTROL: table.control, **table.arms}.items()
+    }
+    guessed = measure_run(majority_answers(labels), labels, truth.classes, names)
+    chances = {name: value for name, value in guessed.items() if name in names}  # not recalls, which one class has
+    return measured(table.study.name, arms, table.study.margin, chances)
+
+
+def answers_of(runs: Sequence[Finished], store: Store, labels: Classes) -> list[Classes]:
+    """Returns the classes that runs answered with, of those whose answers were kept; of ensembles they were not."""
+    found = []
+    for run in runs:
+        if run.status == "diverged":
+            found.append(majority_answers(labels))
+        elif isinstance(run, RunRecord) and (logits := store.arrays(run).get("logits")) is not None:
+            found.append(logits.argmax(1).astype(labels.dtype))
+    return found
+
+
 def measured(
-    name: tuple[str, str],
+    name: TableName,
     arms: Mapping[str, Sequence[Mapping[str, float]]],
     margin: float,
+    chances: Mapping[str, float] = MappingProxyType({}),
 ) -> list[Measured]:
-    """Returns the lines of a table, named by ablation and context: for each measure the control, then the variants.
+    """Returns the lines of a table: for each measure the control, then the variants.
 
-    `arms` has the scores of each run of each arm, CONTROL among them; `margin` is in points.
+    `arms` has the scores of each run of each arm, CONTROL among them. `margin` and `chances` are in points; these are
+    what guessing gets by the measures, where that is known.
     """
     control = arms[CONTROL]
     variants = [variant for variant, runs in arms.items() if variant != CONTROL and runs]
@@ -94,10 +143,10 @@ def measured(
     for measure in control[0] if control else ():
         theirs = [run[measure] for run in control]
         samples = {variant: [run[measure] for run in arms[variant]] for variant in variants}
-        verdicts = compare([(ours, theirs) for ours in samples.values()], margin)
-        mean = fmean(theirs)
+        verdicts = compare([(ours, theirs) for ours in samples.values()], margin, scale=Scale(chances.get(measure)))
+        mean, of = fmean(theirs), (name.ablation, name.context, name.data, name.budget)
         lines.append(
-            Measured(*name, CONTROL, measure, len(theirs), len(theirs), mean, mean, None, None, None, None, "", "")
+            Measured(*of, CONTROL, measure, len(theirs), len(theirs), mean, mean, None, None, None, None, "", "")
         )
         for (variant, ours), verdict in zip(samples.items(), verdicts, strict=True):
             low, high = verdict.difference.interval
@@ -107,7 +156,7 @@ def measured(
             means = (fmean(ours), mean)
             lines.append(
                 Measured(
-                    *name, variant, measure, *counts, *means, effect, ci_low, ci_high, p, verdict.word, verdict.reason
+                    *of, variant, measure, *counts, *means, effect, ci_low, ci_high, p, verdict.word, verdict.reason
                 )
             )
     return lines
@@ -115,16 +164,19 @@ def measured(
 
 def in_words(lines: Sequence[Measured]) -> str:
     """Returns the lines as tables in Markdown, one for each ablation, context and measure."""
-    blocks: dict[tuple[str, str, str], list[str]] = {}
+    blocks: dict[str, list[str]] = {}
+    several = len({(line.data, line.budget) for line in lines}) > 1
     for line in lines:
-        title = f"{line.ablation}{f' ({line.context})' if line.context else ''}: {line.measure}, %"
+        about = ", ".join(filter(None, [line.context, *([line.data, line.budget] if several else [])]))
+        title = f"{line.ablation}{f' ({about})' if about else ''}: {line.measure}, %"
         head = [f"### {escaped(title)}", "", "| variant | runs | mean | effect | 95 % interval | p | verdict |"]
-        rows = blocks.setdefault((line.ablation, line.context, line.measure), [*head, "|-|-|-|-|-|-|-|"])
+        rows = blocks.setdefault(title, [*head, "|-|-|-|-|-|-|-|"])
         interval = "" if line.ci_low is None or line.ci_high is None else f"{line.ci_low:+.1f} to {line.ci_high:+.1f}"
         effect = "" if line.effect is None else f"{line.effect:+.1f}"
         p = "" if line.p_adjusted is None else f"{line.p_adjusted:.2g}"
+        word = f"{line.verdict} ({line.reason})" if line.reason else line.verdict
         rows.append(
-            f"| {escaped(line.variant)} | {line.n} | {line.value:.1f} | {effect} | {interval} | {p} | {line.verdict} |"
+            f"| {escaped(line.variant)} | {line.n} | {line.value:.1f} | {effect} | {interval} | {p} | {word} |"
         )
     return "\n\n".join("\n".join(rows) for rows in blocks.values()) + "\n"
 

@@ -20,7 +20,7 @@ from benchmark.evidence.comparison import Difference, contrast, guesses, holm
 from benchmark.evidence.judgements import CONTRADICTED, SUPPORTED, judgements
 from benchmark.evidence.power import ALPHA, LEAST
 from benchmark.evidence.spread import Background, background
-from benchmark.evidence.tables import Table, none_if_nan, points, seeds_of
+from benchmark.evidence.tables import Table, guessing, none_if_nan, points, seeds_of
 from benchmark.store.records import RunRecord
 
 TYPICAL = 0.2  # points: the deviation of single runs on CIFAR-10, where a paper gives none
@@ -200,7 +200,7 @@ def fate(tables: Sequence[Table]) -> Fate:
 def trains(table: Table) -> bool:
     """Returns whether the control surely does better than guessing: the positive control of the table."""
     scores = points(table.control, table.study)
-    return len(scores) > 1 and not guesses(scores, 100 / table.study.classes)
+    return len(scores) > 1 and not guesses(scores, guessing(table.study))
 
 
 def hours(tables: Iterable[Table]) -> float:

@@ -222,7 +222,15 @@ def seeds_of(records: Sequence[Finished]) -> list[int]:
 
 def scale(study: TableRecord) -> Scale:
     """Returns what test accuracies can be on a table's data; older stores do not know their number of test images."""
-    return Scale(100 / study.classes, 100 / study.test_images if study.test_images else 0.0)
+    return Scale(guessing(study), 100 / study.test_images if study.test_images else 0.0)
+
+
+def guessing(study: TableRecord) -> float:
+    """Returns the test accuracy of guessing, in points: that of always answering with the largest class, as far as
+    the store knows how unequal the classes are."""
+    if not study.test_images or not study.largest_class:
+        return 100 / study.classes
+    return 100 * study.largest_class / study.test_images
 
 
 def row_difference(table: Table, variant: str) -> Difference:
@@ -326,7 +334,7 @@ def decision(table: Table, variant: str, records: list[EnsembleRecord]) -> Decis
 
 def points(records: Sequence[Finished], study: TableRecord) -> list[float]:
     """Returns test accuracies in points; a run that diverged counts as guessing."""
-    chance = 100 / study.classes
+    chance = guessing(study)
     return [chance if r.test_accuracy is None else 100 * r.test_accuracy for r in records]
 
 

@@ -33,6 +33,7 @@ def as_record(table: Study, asked: Request, data: DataSet, interims: tuple[Inter
         fingerprint=data.fingerprint,
         classes=len(data.classes),
         test_images=len(data.test.labels),
+        largest_class=int(data.test.labels.bincount().max()),
         budget=asked.label,
         margin=BUDGETS[asked.budget].margin,
         design=table.design,

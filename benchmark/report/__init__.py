@@ -5,6 +5,7 @@
     <out>/factors.csv   one line for each cell of a table of two factors, where there are any
     <out>/index.md      the tables, with links to the plots
     <out>/index.html    the same as a page, which loads its plots from plots/ as they are looked at
+    <out>/measures.csv  one line for each variant by each measure besides accuracy, and measures.md, if asked for
     <out>/main.tex      the rows that matter, of all tables, or those asked for
     <out>/plots/        each plot as .svg, and as .png and .pdf if asked for
     <out>/tables/       each table as .csv, .md and .tex
@@ -24,25 +25,32 @@ from benchmark.claim import PublishedTables
 from benchmark.errors import UsageError
 from benchmark.evidence.factors import factors
 from benchmark.evidence.log import Log
+from benchmark.evidence.measures import Measured, in_words, measured_tables
 from benchmark.evidence.sweeps import sweep
 from benchmark.evidence.tables import Table, decisions, tables
 from benchmark.evidence.twins import without_twins
 from benchmark.report.text import slug
 from benchmark.store.files import reporting_write_errors
-from benchmark.store.records import TableName, TableRecord
+from benchmark.store.records import Measures, TableName, TableRecord
 from benchmark.store.store import Store
 
 REMEDY = "give another folder with --out"
 
 
 def write(
-    store: Store, out: Path, history: Path | None = None, more: tuple[str, ...] = (), rows: Sequence[str] = ()
+    store: Store,
+    out: Path,
+    history: Path | None = None,
+    more: tuple[str, ...] = (),
+    rows: Sequence[str] = (),
+    measures: Measures | None = None,
 ) -> Path:
     """Writes the report into the folder `out` and returns the path of its page.
 
     `history`: effects of accepted references, as `regress --accept` notes them; else history.csv next to the store.
     `more`: formats of plots besides SVG, of "png" and "pdf". `rows`: the rows of main.tex by their names; those of
-    the short lists if there are none. Raises UsageError if there is nothing to report or a row is not there.
+    the short lists if there are none. `measures` besides accuracy: those that the store keeps if there are none.
+    Raises UsageError if there is nothing to report or a row is not there.
     """
     found = tables(store)
     if not found:
@@ -52,11 +60,14 @@ def write(
     # Only now: pandas and seaborn take seconds to import, and the command line imports this module for --help.
     from benchmark.report import dose_plot, elsewhere, gallery, render, shortlists, time_plot, variants, view
     from benchmark.report import history as pasts
+    from benchmark.report import measures as measures_view
     from benchmark.report.style import Gallery
 
     past = pasts.read_history(history, store)
     named = by_name(found)
-    texts = numbers(named, rows)
+    asked = measures or store.measures()
+    measured = {name: measured_tables([table], store, asked) for name, table in named.items()}
+    texts = numbers(named, rows, [line for lines in measured.values() for line in lines])
     with reporting_write_errors(out, REMEDY):
         for folder in ("plots", "tables"):
             (out / folder).mkdir(parents=True, exist_ok=True)
@@ -73,6 +84,8 @@ def write(
             "shortlists": shortlists.shortlists(named),
             "figures": time_plot.draw(standing, target),
             "doses": dose_plot.draw(named.values(), target),
+            "unequal": measures_view.unequal(named.values()),
+            "measures": measures_view.by_measure(named, measured),
             "elsewhere": elsewhere.tricks_elsewhere(named.values()),
         }
         save(out / "index.md", render.markdown(overview, **shown))
@@ -117,10 +130,10 @@ def by_name(found: Sequence[Table]) -> dict[str, Table]:
     return dict(zip(file_names([table.study for table in shown]), shown, strict=True))
 
 
-def numbers(named: Mapping[str, Table], rows: Sequence[str] = ()) -> dict[str, str]:
+def numbers(named: Mapping[str, Table], rows: Sequence[str] = (), measured: Sequence[Measured] = ()) -> dict[str, str]:
     """Returns the files of a report that hold numbers and no pictures: text by path within the report.
 
-    `rows` are those of main.tex, see `write`.
+    `rows` are those of main.tex, see `write`; `measured` has the lines of measures.csv.
     """
     from benchmark.report import effects, exports, factor_table, shortlists
 
@@ -134,6 +147,9 @@ def numbers(named: Mapping[str, Table], rows: Sequence[str] = ()) -> dict[str, s
         texts["ensembles.csv"] = effects.ensembles_csv(made)
     if crossed := factors(found):
         texts["factors.csv"] = factor_table.csv(crossed)
+    if measured:
+        texts["measures.csv"] = effects.measures_csv(measured)
+        texts["measures.md"] = in_words(measured)
     return texts
 
 

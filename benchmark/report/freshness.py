@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmark import report
+from benchmark.evidence.measures import measured_tables
 from benchmark.evidence.tables import tables
 from benchmark.store.store import Store
 
@@ -17,7 +18,8 @@ def stale(store: Store, folder: Path, everything: bool = True) -> list[str]:
     numbers are compared (effects.csv, tables/ and the like), which takes no drawing.
     """
     if not everything:
-        fresh = report.numbers(report.by_name(tables(store)))
+        named = report.by_name(tables(store))
+        fresh = report.numbers(named, measured=measured_tables(named.values(), store, store.measures()))
         return sorted(path for path, text in fresh.items() if differs(folder / path, text.encode()))
     with TemporaryDirectory() as place:
         written = report.write(store, Path(place)).parent

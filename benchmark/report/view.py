@@ -13,7 +13,7 @@ from benchmark.evidence.factors import Factors, factors
 from benchmark.evidence.judgements import Judgement, count_words, judgements
 from benchmark.evidence.published import order
 from benchmark.evidence.sweeps import Sweep, SweepArm
-from benchmark.evidence.tables import Decision, Table, decisions, lengths_ladder
+from benchmark.evidence.tables import Decision, Table, decisions, guessing, lengths_ladder
 from benchmark.evidence.worth import falls
 from benchmark.report import published, titles
 from benchmark.report.cells import NOTHING, Line, baseline, line, times
@@ -141,7 +141,7 @@ def overview(
     crossed = factors(named.values())
     trained = {name: table for name, table in named.items() if any(table.arms.values())}
     ablations = grouped(trained, drawn, swept, crossed, several)
-    data = distinct((study.data, study.data_choice, 100 / study.classes) for study in studies)
+    data = distinct((study.data, study.data_choice, round(guessing(study), 1)) for study in studies)
     margins = distinct(numeral(study.margin) for study in studies)
     sections = [section for ablation in ablations for section in ablation.sections]
     records = store.records.values()

@@ -27,6 +27,7 @@ from benchmark.store.records import (
     EnsembleRecord,
     FailedRecord,
     Interim,
+    Measures,
     Record,
     RunRecord,
     TableName,
@@ -58,6 +59,7 @@ class Joined:
     records: tuple[Record, ...]
     tables: tuple[TableRecord, ...]
     costs: tuple[CostRecord, ...]
+    measures: Measures | None
     shared: int  # runs that more than one store has
     conflicts: tuple[Conflict, ...]
 
@@ -86,7 +88,21 @@ def joined(stores: Sequence[Store]) -> Joined:
                     records[key] = with_digests(known, record)
     tables, more = joined_tables(stores)
     costs = {(each.recipe, each.control): each for store in reversed(stores) for each in store.costs()}
-    return Joined(tuple(records.values()), tuple(tables), tuple(costs.values()), len(shared), (*conflicts, *more))
+    return Joined(
+        tuple(records.values()),
+        tuple(tables),
+        tuple(costs.values()),
+        joined_measures([each for store in stores if (each := store.measures())]),
+        len(shared),
+        (*conflicts, *more),
+    )
+
+
+def joined_measures(every: Sequence[Measures]) -> Measures | None:
+    """Returns all measures that stores were asked for, and the labels of their data sets; None if there are none."""
+    names = dict.fromkeys(name for each in every for name in each.names)
+    truths = {truth.fingerprint: truth for each in reversed(every) for truth in each.truths}
+    return Measures(names=tuple(names), truths=tuple(truths.values())) if every else None
 
 
 def run_name(record: Record) -> str:
@@ -194,6 +210,8 @@ def write(found: Joined, into: Store, stores: Iterable[Store]) -> list[str]:
     runs = [record for record in found.records if isinstance(record, RunRecord)]
     left_out = [sentence for run in runs for kind in FILES if (sentence := copy(kind, run, into, sources))]
     into.replace(found.records, found.tables, found.costs)
+    if found.measures:
+        into.save_measures(found.measures)
     return left_out
 
 

@@ -237,6 +237,7 @@ class TableRecord:
     fingerprint: str
     classes: Annotated[int, Meta(ge=2)]
     test_images: Positive | None = None  # None in stores older than schema 2
+    largest_class: Positive | None = None  # test images of the class that has most; None in older stores
     budget: str
     margin: Amount  # points
     design: str = "add-one"
@@ -308,6 +309,28 @@ class Calibration:
 
     made_of: str
     rates: tuple[Rate, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """The right answers to a data set's test images, which measures besides accuracy need."""
+
+    fingerprint: str  # of the data set
+    classes: tuple[str, ...]  # names
+    labels: tuple[Count, ...]  # the number of each test image's class
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a label that is no class."""
+        if max(self.labels, default=0) >= len(self.classes):
+            raise ValueError(f"labels must be below {len(self.classes)}, got {max(self.labels)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measures:
+    """The measures besides accuracy that a store's report compares by."""
+
+    names: tuple[str, ...]
+    truths: tuple[Truth, ...]  # of each data set with tables
 
 
 def convert(kind: type[T], value: object) -> T:

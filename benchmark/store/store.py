@@ -6,6 +6,7 @@
     <store>/costs.json        step times of variants over their controls', measured alternately; not in every store
     <store>/studies.json      the tables planned so far: ablation, context, arms, what each changes, claims
     <store>/calibration.json  what `calibrate` found; not in every store
+    <store>/measures.json     the measures that `--measure` asked for, and the test labels; not in every store
 
 Every line and JSON file carries a checksum, and every line the digests of its arrays and weights. A report needs
 nothing else: neither the ablations' code, nor the data, nor a GPU. In memory there is a status for each run and no
@@ -53,6 +54,7 @@ from benchmark.store.records import (
     CostRecord,
     FailedRecord,
     Finished,
+    Measures,
     Record,
     RunRecord,
     TableRecord,
@@ -61,6 +63,7 @@ from benchmark.store.records import (
 
 CALIBRATION = "calibration.json"
 COSTS = "costs.json"
+MEASURES = "measures.json"
 TABLES = "studies.json"
 COSTS_WAIT = 60.0  # seconds for another process that writes a few entries
 DIGITS = 16  # hexadecimal, of a file's digest
@@ -241,6 +244,20 @@ class Store:
     def save_calibration(self, found: Calibration) -> None:
         """Keeps what `calibrate` found."""
         self._save(CALIBRATION, {"made_of": found.made_of, "rates": found.rates})
+
+    def measures(self) -> Measures | None:
+        """Returns the measures besides accuracy that the report shows. Raises UsageError if the file is damaged."""
+
+        def read(content: Json) -> Measures:
+            return convert(Measures, {name: content[name] for name in ("names", "truths")})
+
+        return self._file_of(MEASURES, read, "`python -m benchmark report --measure` writes it again")
+
+    def save_measures(self, asked: Measures) -> None:
+        """Keeps which measures the report shows."""
+        with reporting_write_errors(self.folder):
+            clear(self.folder, MEASURES)
+        self._save(MEASURES, {"names": asked.names, "truths": asked.truths})
 
     def save_text(self, name: str, text: str) -> None:
         """Writes a file next to the results, whole or not at all."""
