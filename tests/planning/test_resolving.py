@@ -36,6 +36,7 @@ WORTH = {"large": 8.0, "small": 0.9, "noisy": 0.0, "alike": 0.0}
 SPREAD = {"noisy": 3.0, "alike": 0.05}
 
 
+ROWS = "warm_up: 0 %,warm_up: 40 %"
 FIRST = {"large": 3, "small": 3, "noisy": 3, "alike": 3, "baseline": 6}
 
 
@@ -129,7 +130,7 @@ def test_resolve_adds_seeds_where_they_matter(
     monkeypatch.setattr("benchmark.evidence.tables.scale", lambda study: Scale())  # its few test images show no margin
     store = shutil.copytree(filled, tmp_path / "store")
     given = ["--data", "toy", "--data-dir", folder, "--budget", "quick", "--store", store, "--device", "cpu"]
-    given += ["--only", "warm_up", "--seeds", 2]
+    given += ["--only", ROWS, "--seeds", 2]
     code, said = tricks("run", *given, "--jobs", 1, "--resolve", "--max-seeds", 5)
     assert code == 0, said
     (planned,) = json.loads((store / "studies.json").read_text())["tables"]
@@ -167,7 +168,7 @@ def test_resolve_adds_seeds_where_they_matter(
 def test_no_time_is_left_for_a_stage(filled: Path, folder: Path, tmp_path: Path, tricks: Any) -> None:
     store = shutil.copytree(filled, tmp_path / "store")
     given = ["--data", "toy", "--data-dir", folder, "--budget", "quick", "--store", store, "--device", "cpu"]
-    given += ["--only", "warm_up", "--seeds", 2, "--jobs", 1, "--resolve"]
+    given += ["--only", ROWS, "--seeds", 2, "--jobs", 1, "--resolve"]
     code, said = tricks("run", *given, "--minutes", 0)
     assert code == 0, said
     assert "next stage" in said
@@ -190,6 +191,6 @@ def filled(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     store = tmp_path_factory.mktemp("filled") / "store"
     given = ["--data", "toy", "--data-dir", folder, "--budget", "quick", "--store", store, "--device", "cpu"]
-    command = [sys.executable, "-m", "benchmark", "run", *given, "--only", "warm_up", "--seeds", 2]
+    command = [sys.executable, "-m", "benchmark", "run", *given, "--only", ROWS, "--seeds", 2]
     subprocess.run([*map(str, command)], check=True, capture_output=True)
     return store
