@@ -63,9 +63,9 @@ def planned(
     unfit = dict[str, str]()
     if asked.base:  # what does not fit a user's network is no failure
         tables, unfit = fitting(tables, base_of(asked))
-        broken = found_for(asked.budget)[1]
-        loaded = [name for name in left_out if name not in broken]
-        unfit |= {name: left_out.pop(name) for name in loaded}
+        refusing = [each for each in found_for(asked.budget)[0] if each.name in left_out]
+        unfit |= {each.name: left_out[each.name] for each in refusing if each.tour or not selection.tour}
+        left_out = {name: why for name, why in left_out.items() if name not in {each.name for each in refusing}}
     start = checkpoint(weights) if weights else None
     data = load(asked.data, asked.data_dir)
     tables = with_weights(tables, start, len(data.classes)) if start else tables
@@ -107,7 +107,7 @@ def plan_tables(asked: Request, design: str, named: Sequence[str]) -> tuple[list
     found, broken = found_for(asked.budget)
     if named:
         return [DESIGNS[design](find_tricks(named, found, list(broken)), base_of(asked))], broken
-    tables, failing = studies(found, base_of(asked))
+    tables, failing = studies(found, base_of(asked), own=asked.base is not None)
     return tables, broken | failing
 
 

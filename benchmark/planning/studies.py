@@ -71,8 +71,11 @@ class Study:
         return wanted
 
 
-def studies(ablations: Iterable[Ablation], base: Recipe) -> tuple[list[Study], dict[str, str]]:
-    """Returns the tables to fill, and for each ablation that fails on this base one sentence that says why."""
+def studies(ablations: Iterable[Ablation], base: Recipe, own: bool = False) -> tuple[list[Study], dict[str, str]]:
+    """Returns the tables to fill, and for each ablation that fails on this base one sentence that says why.
+
+    `own`: the base is the user's, which a trick may refuse by ValueError or TypeError without being broken.
+    """
     good: list[Study] = []
     broken: dict[str, str] = {}
     for ablation in ablations:
@@ -82,7 +85,11 @@ def studies(ablations: Iterable[Ablation], base: Recipe) -> tuple[list[Study], d
             good += made
         except Exception as reason:  # as in discover()
             where = f"{ablation.package}/{ablation.name}.py"
-            broken[ablation.name] = f"{where} is left out: {type(reason).__name__}: {reason}"
+            broken[ablation.name] = (
+                f"{ablation.name} does not fit: {reason}"
+                if own and isinstance(reason, ValueError | TypeError)
+                else f"{where} is left out: {type(reason).__name__}: {reason}"
+            )
     return good, broken
 
 

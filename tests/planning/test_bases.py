@@ -14,7 +14,9 @@ import pytest
 from benchmark.errors import UsageError
 from benchmark.planning.bases import base_of_file, built, fitting
 from benchmark.planning.discovery import discover
+from benchmark.planning.grid import planned
 from benchmark.planning.identity import describe
+from benchmark.planning.requests import Request
 from benchmark.planning.stored import today
 from benchmark.planning.studies import studies
 from benchmark.store.records import RunRecord
@@ -95,13 +97,21 @@ def test_parts_of_the_file_are_marked_with_its_code(files: Path) -> None:
     assert marks[0] != marks[1]
 
 
+def test_the_tour_names_only_what_it_would_train(folder: Path, files: Path) -> None:
+    asked = Request("toy", "", folder, "quick", ("cpu",), files, 1, base=written(files, TINY))
+    for only, said in ((None, {"capacity"}), ("all", {"capacity", "depth"}), ("depth, schedule", {"depth"})):
+        grid = planned(asked, only)
+        assert not grid.broken
+        assert {name for name in ("capacity", "depth") if f"{name} does not fit: " in str(grid.unavailable)} == said
+
+
 def test_trains_what_fits_and_names_the_rest(tricks: Any, folder: Path, files: Path) -> None:
     path = written(files, TINY)
     store = files / "results"
     options = ["--base", path, "--data", "toy", "--data-dir", folder, "--device", "cpu", "--store", store]
     code, said = tricks("run", *options, "--only", "label_smoothing: 0.1, capacity", "--seeds", "1", "--jobs", "1")
     assert code == 0, said
-    assert "capacity scales a VGG" in said
+    assert "capacity does not fit: capacity scales a VGG" in said
     (table,) = (each for each in Store(store, ENGINE).tables() if each.ablation == "label_smoothing")
     assert (table.budget, table.margin, table.control.facts and table.control.facts.epochs) == (path.stem, 1.0, 1)
     assert {record.status for record in Store(store, ENGINE).records.values()} == {"done"}
