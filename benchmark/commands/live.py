@@ -20,11 +20,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from benchmark.commands.console import letters
 from benchmark.commands.results import HEAD, ResultRow, count_in_words, result, result_line, summary_table
 from benchmark.evidence.tables import table
+from benchmark.evidence.twins import without_twins
 from benchmark.planning.grid import Grid
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.rounds import images_seen
 from benchmark.running.observer import Observer
-from benchmark.store.records import FailedRecord, Record, TableRecord
+from benchmark.store.records import FailedRecord, Record, TableName, TableRecord
 from benchmark.store.store import Store
 
 REPORT_SECONDS = 240.0  # between two reports while it trains
@@ -187,16 +188,18 @@ class Watch(Observer):
     def complete(self, studies: Sequence[TableRecord]) -> list[ResultRow]:
         """Returns the rows of some tables that have all the runs that they wait for."""
         planned = planned_rows(self.grid)
-        rows = []
+        whole: dict[TableName, set[str]] = {}
         for study in studies:
             waits = [arm for arm in study.arms if study.name.row(arm.variant) in planned]
-            if self.whole(study, study.control.recipe, study.control.seeds) and any(
-                self.whole(study, arm.recipe, arm.seeds) for arm in waits
-            ):
-                found = table(study, self.found, {})
-                whole = {arm.variant for arm in waits if self.whole(study, arm.recipe, arm.seeds)}
-                rows += [result(found, row) for row in found.rows if row.variant in whole]
-        return rows
+            if self.whole(study, study.control.recipe, study.control.seeds):
+                whole[study.name] = {arm.variant for arm in waits if self.whole(study, arm.recipe, arm.seeds)}
+        tables = without_twins(table(each, self.found, {}) for each in studies if whole.get(each.name))
+        return [
+            result(found, row)
+            for found in tables
+            for row in found.rows
+            if any(row.variant in whole[name] for name in found.names)
+        ]
 
     def whole(self, study: TableRecord, recipe: str, seeds: int) -> bool:
         """Returns whether a recipe has the runs that it waits for."""
@@ -204,13 +207,14 @@ class Watch(Observer):
         return sum(not isinstance(each, FailedRecord) for each in there) >= seeds
 
     def results_now(self) -> list[ResultRow]:
-        """Returns all rows of the plan, each recipe once."""
+        """Returns all rows of the plan; those of contexts whose recipes are equal once."""
         planned = planned_rows(self.grid)
-        rows = []
-        for study in self.grid.studies:
-            found = table(study, self.found, {})
-            rows += [each for row in found.rows if (each := result(found, row)).name in planned]
-        return rows
+        return [
+            result(found, row)
+            for found in without_twins(table(study, self.found, {}) for study in self.grid.studies)
+            for row in found.rows
+            if any(name.row(row.variant) in planned for name in found.names)
+        ]
 
     def table(self, title: str) -> None:
         """Shows all rows of the plan in a table."""

@@ -14,7 +14,7 @@ from benchmark.evidence.regression import EffectChange, Regression
 from benchmark.store.files import replace_file, reporting_write_errors
 from benchmark.store.store import Store
 
-RECORDS = ("runs.jsonl", "studies.json", "costs.json", "calibration.json")
+RECORDS = ("runs.jsonl", "studies.json", "costs.json", "calibration.json", "measures.json")
 
 
 def accept(store: Store, reference: Path, comparison: Regression, history: Path, commit: str) -> None:

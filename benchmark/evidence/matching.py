@@ -1,13 +1,14 @@
 """Which rows of two stores are the same: by recipe first, by name second.
 
 Names change, and so does code. A row is another store's if both its recipe and its control's are; where no such row is
-there, the row of its name is, whatever its recipe. What is left over was compared with nothing: a row that is planned
+there, the row of its name is, whatever its recipe. A table whose context joins several has the names of all of them.
+What is left over was compared with nothing: a row that is planned
 and not trained, or a row that the other store does not know, since it is new or was renamed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark.evidence.tables import Table
@@ -61,33 +62,33 @@ def matched(then: Sequence[Table], now: Sequence[Table], only: str | None = None
     for place in [(table, name) for table in now for name in table.arms]:
         by_recipe.setdefault(recipe_key(place), []).append(place)
     for table in now:
-        by_name |= {full_name(table, name): (table, name) for name in (*table.study.same, *table.arms)}
+        for name in (*table.study.same, *table.arms):
+            by_name |= dict.fromkeys(full_names(table, name), (table, name))
     pairs, untrained, left, compared = list[RowPair](), list[str](), list[RowOf](), set[str]()
     for table in then:
         for name in table.arms:
             if not chosen(table, name):
                 continue
-            alike = by_recipe.get(recipe_key((table, name)), [])
-            partner = next((each for each in alike if full_name(*each) == full_name(table, name)), None)
-            partner = partner or next(iter(alike), None) or by_name.get(full_name(table, name))
-            if partner is None:
+            found = partners((table, name), by_recipe, by_name)
+            if not found:
                 left.append((table, name))
-            elif not is_trained(partner):
-                untrained.append(row_name(table, name))
-            elif is_trained((table, name)):
-                compared.add(full_name(*partner))
-                pairs.append(RowPair(table, name, *partner))
+            for partner in found:
+                if not is_trained(partner):
+                    untrained.append(row_name(table, name))
+                elif is_trained((table, name)):
+                    compared |= full_names(*partner)
+                    pairs.append(RowPair(table, name, *partner))
     unknown = [
         (table, name)
         for table in now
         for name in table.arms
-        if chosen(table, name) and table.arms[name] and full_name(table, name) not in compared
+        if chosen(table, name) and table.arms[name] and not full_names(table, name) & compared
     ]
-    known = {full_name(table, name) for table in then for name in table.arms}
-    bare = [(t, n) for t in now for n in t.arms if chosen(t, n) and not t.arms[n] and full_name(t, n) not in known]
+    known = {each for table in then for name in table.arms for each in full_names(table, name)}
+    bare = [(t, n) for t in now for n in t.arms if chosen(t, n) and not t.arms[n] and not full_names(t, n) & known]
     untrained += [row_name(*each) for each in bare]
-    anew = {str(table.study.name) for table, _ in unknown}
-    gone = [row_name(*each) for each in left if str(each[0].study.name) in anew]
+    anew = {str(each) for table, _ in unknown for each in table.names}
+    gone = [row_name(*each) for each in left if anew & set(map(str, each[0].names))]
     if only is not None and canonical_name(only) not in WHOLE:
         untrained += [row_name(*each) for each in left if row_name(*each) not in gone]
         left = []
@@ -96,13 +97,30 @@ def matched(then: Sequence[Table], now: Sequence[Table], only: str | None = None
     )
 
 
+def partners(
+    place: RowOf, by_recipe: Mapping[tuple[str, ...], Sequence[RowOf]], by_name: Mapping[str, RowOf]
+) -> list[RowOf]:
+    """Returns the rows of the store that one of the reference is compared with: that of its recipe, else those of its
+    names, of which a table that joins several contexts has several."""
+    names = full_names(*place)
+    alike = by_recipe.get(recipe_key(place), [])
+    first = next((each for each in alike if full_names(*each) & names), None) or next(iter(alike), None)
+    if first and not full_names(*first) & names:
+        return [first]
+    found = {frozenset(full_names(*first)): first} if first else {}
+    for name in sorted(names - (full_names(*first) if first else set())):
+        if name in by_name:
+            found.setdefault(frozenset(full_names(*by_name[name])), by_name[name])
+    return list(found.values())
+
+
 def chooser(only: str | None, tables: Sequence[Table]) -> Callable[[Table, str], bool]:
     """Returns whether a row is among those that a text names; always where there is none, or it says all."""
     if only is None or canonical_name(only) in WHOLE:
         return lambda table, name: True
-    named = [Named(t.study.ablation, t.study.context, (*t.arms, *t.study.same)) for t in tables]
+    named = [Named(of.ablation, of.context, (*t.arms, *t.study.same)) for t in tables for of in t.names]
     found = picks(only, named)
-    return lambda table, name: any(p.takes(table.study.ablation, table.study.context, name) for p in found)
+    return lambda table, name: any(p.takes(of.ablation, of.context, name) for p in found for of in table.names)
 
 
 def recipe_key(place: RowOf) -> tuple[str, ...]:
@@ -117,9 +135,9 @@ def is_trained(place: RowOf) -> bool:
     return bool(table.runs(name) and table.control)
 
 
-def full_name(table: Table, variant: str) -> str:
-    """Returns a row's name with its data and budget."""
-    return f"{table.study.data}, {table.study.budget}, {row_name(table, variant)}"
+def full_names(table: Table, variant: str) -> set[str]:
+    """Returns a row's name with its data and budget, one for each context that the table joins."""
+    return {f"{name.data}, {name.budget}, {name.row(variant)}" for name in table.names}
 
 
 def row_name(table: Table, variant: str) -> str:

@@ -26,6 +26,7 @@ from benchmark.evidence.matching import Matching, matched
 from benchmark.evidence.power import ALPHA, LEAST
 from benchmark.evidence.spread import Background, Seeds, background
 from benchmark.evidence.tables import Table, none_if_nan, points, tables
+from benchmark.evidence.twins import without_twins
 from benchmark.store.records import CostRecord, Environment, Finished, RunRecord, TableName
 from benchmark.store.store import Store
 
@@ -104,7 +105,7 @@ class Side:
 def compare_stores(reference: Store, store: Store, only: str | None = None) -> Regression:
     """Returns every effect and baseline that both stores have, of the rows that `only` names or of all that the store
     plans."""
-    then, now = tables(reference), tables(store)
+    then, now = (without_twins(tables(each)) for each in (reference, store))
     matching = matched(then, now, only)
     sides: list[Side] = []
     baselines = set()

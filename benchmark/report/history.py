@@ -45,8 +45,9 @@ def read_history(path: Path | None, store: Store) -> pd.DataFrame:
 
 def over_time(table: Table, history: pd.DataFrame, gallery: Gallery, name: str) -> dict[str, Picture]:
     """Write the figure of a table's effects in every accepted reference; nothing where none has two entries."""
-    here = pd.Series({column: getattr(table.names[0], column) for column in PLACE[:-1]})
-    noted = history[(history[PLACE[:-1]] == here).all(axis=1) & (history["variant"] != CONTROL)]
+    names = [[getattr(name, column) for column in PLACE[:-1]] for name in (table.names[0], table.study.name)]
+    here = pd.Series([entry in names for entry in history[PLACE[:-1]].to_numpy().tolist()], history.index, bool)
+    noted = history[here & (history["variant"] != CONTROL)]
     repeated = noted[noted.groupby("variant")["effect"].transform("size") > 1]
     if repeated.empty:
         return {}

@@ -109,6 +109,27 @@ def test_a_row_is_shown_as_soon_as_it_has_its_runs(watched: Any) -> None:
     assert text.rindex("tricks: flip") < text.rindex("tricks: tanh")
 
 
+def test_contexts_with_equal_recipes_are_shown_once(tmp_path: Path) -> None:
+    plain = grid()
+    contexts = ("10,000", "all")
+    both = replace(
+        plain,
+        tables=[replace(plain.tables[0], context=each) for each in contexts],
+        studies=[replace(plain.studies[0], context=each) for each in contexts],
+    )
+    store, screen = Store(tmp_path, 1), io.StringIO()
+    watch = Watch(both, store, Clock(2, {}), Console(file=screen, width=100), lambda: [], Report())
+    with watch:
+        for name in ("baseline", "flip", "tanh"):
+            for seed in range(4):
+                watch.end(run(name, seed))
+    names = ["tricks (10,000 = all): flip", "tricks (10,000 = all): tanh"]
+    assert [line.partition("tricks")[1:] for line in screen.getvalue().splitlines()[1:]] == [
+        ("tricks", name.removeprefix("tricks")) for name in names
+    ]
+    assert [each.name for each in watch.results_now()] == names
+
+
 def test_what_was_stored_before_is_not_shown_again(tmp_path: Path) -> None:
     store = Store(tmp_path, 1)
     with store.writing():

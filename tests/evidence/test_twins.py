@@ -13,9 +13,12 @@ from builders import record, study
 from benchmark import report
 from benchmark.claim import Better, Claim
 from benchmark.evidence.judgements import judgements
+from benchmark.evidence.regression import compare_stores
 from benchmark.evidence.tables import Table, tables
 from benchmark.evidence.twins import without_twins
 from benchmark.report import shortlists, variants, view
+from benchmark.report.history import HISTORY, over_time, read_history
+from benchmark.report.style import Gallery
 from benchmark.store.records import TableName, TableRecord
 from benchmark.store.store import Store
 
@@ -79,6 +82,67 @@ def test_reports_show_one_and_know_both_names(found: list[Table]) -> None:
     shown = view.grouped(named, {}, {}, [], several=False)
     commands = [each.command for each in variants.every(shortlists.candidates(named), named, shown)]
     assert any("--only 'transfer (many): slow'" in each for each in commands)
+
+
+def stored(found: list[Table], folder: Path, *planned: TableRecord) -> Store:
+    """A store with the runs of all tables, which plans those given, or all."""
+    store = Store(folder, 1)
+    with store.writing():
+        store.save_tables(planned or [table.study for table in found])
+        for table in found[:2]:
+            for run in (*table.control, *(run for runs in table.arms.values() for run in runs)):
+                store.add(run)
+    return store
+
+
+def test_regress_compares_each_once(found: list[Table], tmp_path: Path) -> None:
+    store = stored(found, tmp_path)
+    compared = compare_stores(store, store)
+    assert [change.name for change in compared.changes] == [
+        f"transfer ({context}): {arm}" for context in ("few", "many = all") for arm in ("baseline", *ARMS)
+    ]
+    assert not compared.matching.lacking
+    for only in ("transfer (many): slow", "transfer (all): slow"):
+        assert [change.name for change in compare_stores(store, store, only).changes] == [
+            "transfer (many = all): baseline",
+            "transfer (many = all): slow",
+        ]
+
+
+def test_regress_knows_a_table_by_each_of_its_contexts(found: list[Table], tmp_path: Path) -> None:
+    both = stored(found, tmp_path / "both")
+    few, many, all_ = (table.study for table in found)
+    one = stored(found, tmp_path / "one", few, all_)
+    for reference, store in ((both, one), (one, both)):
+        compared = compare_stores(reference, store)
+        assert len(compared.changes) == 6
+        assert [*compared.matching.lacking, *compared.matching.gone] == []
+        assert compared.matching.others == 0
+        assert not any(pair.recoded for pair in compared.matching.pairs)
+    # where "all" has other recipes by now, it is compared by its name, and "many" by its recipe
+    parted = stored(found, tmp_path / "parted", many, replace(few, context="all"))
+    compared = compare_stores(stored(found, tmp_path / "whole", many, all_), parted)
+    assert [(str(pair.after.study.name), pair.now, pair.recoded) for pair in compared.matching.pairs] == [
+        (f"transfer ({context})", arm, context == "all") for arm in ARMS for context in ("many", "all")
+    ]
+    assert not compared.matching.lacking
+
+
+def test_effects_accepted_before_their_contexts_were_joined_are_still_drawn(
+    found: list[Table], tmp_path: Path
+) -> None:
+    whole = without_twins(found)[1]
+    lines = [
+        f"2026-11-{day},abc,cifar10,quick,transfer,{context},slow,{effect},"
+        for day, context, effect in ((1, "many", 1.0), (1, "all", 1.0), (2, "many = all", 1.5))
+    ]
+    path = tmp_path / "history.csv"
+    path.write_text("\n".join([",".join(HISTORY), *lines]))
+    noted = read_history(path, Store(tmp_path, 1))
+    (tmp_path / "plots").mkdir()
+    drawn = over_time(whole, noted, Gallery(tmp_path / "plots", ()), "transfer")
+    assert list(drawn) == ["transfer-history"]
+    assert over_time(found[0], noted, Gallery(tmp_path / "plots", ()), "few") == {}
 
 
 def test_different_arms_are_different_tables(found: list[Table]) -> None:
