@@ -59,7 +59,8 @@ def main() -> None:
 
 def filled(fill: Callable[..., Store], folder: Path) -> Path:
     """Returns a store of two tables with arrays, costs and a calibration."""
-    from test_store import ARRAYS, COST, RATE
+    from builders import COST, RATE
+    from test_store import ARRAYS
 
     from benchmark.store.records import Calibration
 

@@ -24,8 +24,10 @@ from benchmark.store.keys import run_key
 from benchmark.store.records import (
     About,
     ArmRecord,
+    CostRecord,
     EnsembleRecord,
     FailedRecord,
+    Rate,
     Record,
     RunRecord,
     TableRecord,
@@ -46,6 +48,19 @@ EFFECTS = {
     ("activation", ""): {"tanh": -4.0, "a|b <i>x_$": 3.0, "leaky": 0.1},
     ("initialisation", "batch norm"): {"zeros": -55.0, "normal": -0.1},
 }
+
+
+COST = CostRecord(
+    recipe="r",
+    control="c",
+    ratio=1.5,
+    low=1.4,
+    high=1.6,
+    step_ms=15.0,
+    control_step_ms=10.0,
+    environment={"device": "cpu"},
+)
+RATE = Rate(what="false alarms", count=1, of=100, low=0.0, high=0.05, goal="at most 5 %")
 
 
 def record(name: str, seed: int, accuracy: float | None, **changes: Any) -> RunRecord:

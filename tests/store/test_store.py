@@ -14,24 +14,13 @@ from random import Random
 
 import numpy as np
 import pytest
-from builders import changed, failed, record, study
+from builders import COST, RATE, changed, failed, record, study
 
 from benchmark.errors import UsageError
 from benchmark.store.lines import seal, unseal
-from benchmark.store.records import SCHEMA, Calibration, CostRecord, Rate, RunRecord
+from benchmark.store.records import SCHEMA, Calibration, RunRecord
 from benchmark.store.store import Store
 
-COST = CostRecord(
-    recipe="r",
-    control="c",
-    ratio=1.5,
-    low=1.4,
-    high=1.6,
-    step_ms=15.0,
-    control_step_ms=10.0,
-    environment={"device": "cpu"},
-)
-RATE = Rate(what="false alarms", count=1, of=100, low=0.0, high=0.05, goal="at most 5 %")
 ARRAYS = {"losses": np.arange(3, dtype=np.float32), "logits": np.eye(2, dtype=np.float16)}
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import record, study
-from test_store import ARRAYS, COST
+from builders import COST, record, study
+from test_store import ARRAYS
 
 from benchmark.errors import UsageError
 from benchmark.store import files
