@@ -28,7 +28,7 @@ endif
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help ablate ablate-all papers test bench gpu-check setup report regress plan check docs site format clean
+.PHONY: help ablate ablate-all papers test bench gpu-check setup report regress plan check audit fuzz docs site format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ ablate-all: $(READY) ## the same with the whole catalogue: hours on 2 cores
 
 test: $(TOOLS) ## run the tests
 	$(RUN) -m pytest $(if $(READY),-n auto --maxprocesses 4 --dist loadfile)
+
+fuzz: $(TOOLS) ## 10,000 damaged inputs of each kind that is read, or ARGS="--hypothesis-seed=1": the same again
+	FUZZ=$${FUZZ:-10000} $(RUN) -m pytest tests/test_fuzz.py --hypothesis-show-statistics $(ARGS)
 
 papers: $(READY) ## published tables beside measured, one page; trains what results/reference lacks of them
 	$(RUN) -m benchmark papers $(CHOSEN) $(ARGS)
@@ -63,12 +66,15 @@ regress: $(READY) ## compare the effects in the default store with the committed
 plan: $(READY) ## list the runs, how many are stored, how long the others will take
 	$(RUN) -m benchmark plan $(CHOSEN) $(ARGS)
 
-check: $(TOOLS) docs ## check format, lint, types, workflows and documentation; CI runs this after the tests
+check: $(TOOLS) docs audit ## check format, lint, types, workflows, documentation, dependencies; CI runs this after the tests
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 	$(RUN) -m check_jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	PATH="$$($(RUN) -c 'import sysconfig; print(sysconfig.get_path("scripts"))'):$$PATH" zizmor --offline --no-progress .github/workflows
+
+audit: $(TOOLS) ## look up known vulnerabilities of the direct dependencies, where the network allows; part of check
+	$(RUN) .ci/audit.py $(ARGS)
 
 docs: $(TOOLS) ## build the documentation, warnings are errors, into build/docs
 	$(RUN) -m sphinx --fail-on-warning --keep-going -q docs build/docs
