@@ -11,12 +11,11 @@ from benchmark.commands.answers import RegressAnswer, show_answer
 from benchmark.commands.console import console
 from benchmark.commands.options import HISTORY_FILE, BudgetName, Data, DataDir, StoreDir, opened, settle_request
 from benchmark.commands.say import AsJson, say
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, hint
 from benchmark.evidence.acceptance import accept as put_in_place
 from benchmark.evidence.regression import Regression, compare_stores
 from benchmark.evidence.regression_text import regression_markdown as in_markdown
 from benchmark.store.files import reporting_write_errors
-from benchmark.store.names import hint
 from benchmark.store.provenance import commit
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE

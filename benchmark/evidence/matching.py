@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmark.errors import canonical_name
 from benchmark.evidence.tables import Table
-from benchmark.store.names import EVERYTHING, Named, canonical_name, picks
+from benchmark.store.names import EVERYTHING, Named, picks
 
 RowOf = tuple[Table, str]  # a table and the name of one of its rows
 WHOLE = (EVERYTHING, "tour")  # words that select all that a store has

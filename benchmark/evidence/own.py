@@ -6,7 +6,6 @@ runs, and nothing else is shown.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,7 +13,7 @@ from statistics import fmean, stdev
 
 import pandas as pd
 
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, hint
 from benchmark.evidence.comparison import Difference, background_of, compare, judge_pairs
 from benchmark.evidence.own_files import CONTROL_NAMES, Arms, Asked, Group, Results, Runs, column_key, results
 from benchmark.evidence.power import LEAST, seeds_needed
@@ -146,9 +145,7 @@ def control_of(found: Results, key: Group, control: str | None) -> str:
     if control in arms:
         return control
     if control is not None:
-        near = difflib.get_close_matches(control, arms, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(arms)}"
-        raise UsageError(f"{found.name} has no run{where} of the control {control!r}; {hint}")
+        raise UsageError(f"{found.name} has no run{where} of the control {control!r}; {hint(control, arms)}")
     usual = [name for wanted in CONTROL_NAMES for name in arms if column_key(name) == wanted]
     if not usual:
         raise UsageError(

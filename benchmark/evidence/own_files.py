@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections import Counter
@@ -14,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, hint
 from benchmark.evidence.log_table import number_of, read_table
 
 VARIANT_NAMES = (
@@ -233,9 +232,7 @@ def given_column(source: Source, name: str, option: str) -> str:
     """Returns a column that the user named. Raises UsageError with near names where there is none."""
     if name in source.columns:
         return name
-    near = difflib.get_close_matches(name, source.columns, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(source.columns)}"
-    raise UsageError(f"{source.name} has no column {name!r}, which {option} names; {hint}")
+    raise UsageError(f"{source.name} has no column {name!r}, which {option} names; {hint(name, source.columns)}")
 
 
 def first_named(source: Source, names: Iterable[str]) -> str | None:

@@ -27,7 +27,8 @@ from benchmark.evidence.power import ALPHA, LEAST
 from benchmark.evidence.spread import Background, Seeds, background
 from benchmark.evidence.tables import Table, none_if_nan, points, tables
 from benchmark.evidence.twins import without_twins
-from benchmark.store.records import CostRecord, Environment, Finished, RunRecord, TableName
+from benchmark.store.equality import differences
+from benchmark.store.records import CostRecord, Environment, Finished, TableName
 from benchmark.store.store import Store
 
 COST_CHANGE = 1.1  # factor between step-time ratios that is worth a word, if it is sure
@@ -158,7 +159,7 @@ def differing(before: Iterable[Finished], after: Iterable[Finished], now: Iterab
     return [
         f"{names.get(run.recipe, 'a member of ensembles')}, seed {run.seed}: {percent(old)} then, {percent(run)} now"
         for run in after
-        if (old := then.get(run.key)) and not same_numbers(old, run)
+        if (old := then.get(run.key)) and differences(old, run)
     ]
 
 
@@ -181,18 +182,7 @@ def all_again(before: Sequence[Finished], after: Sequence[Finished]) -> bool:
 def again(before: Sequence[Finished], after: Sequence[Finished]) -> list[bool]:
     """Returns for each run that both have whether it gave the same numbers, as far as both records have them."""
     then = {run.key: run for run in before}
-    return [same_numbers(old, run) for run in after if (old := then.get(run.key))]
-
-
-def same_numbers(old: Finished, new: Finished) -> bool:
-    """Returns whether two records of a run agree in their outcome; what either lacks says nothing."""
-    if old.status != new.status or old.test_accuracy != new.test_accuracy:
-        return False
-    if old.test_loss is not None and new.test_loss is not None and old.test_loss != new.test_loss:
-        return False
-    if isinstance(old, RunRecord) and isinstance(new, RunRecord):
-        return old.validation_loss == new.validation_loss
-    return True
+    return [not differences(old, run) for run in after if (old := then.get(run.key))]
 
 
 def own(table: Table, variant: str) -> Terms:

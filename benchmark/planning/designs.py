@@ -13,12 +13,11 @@ from types import NoneType
 from benchmark.baseline import baseline
 from benchmark.claim import CONTROL, Additive, Better, Claim
 from benchmark.engine.network import assembled
-from benchmark.errors import UsageError, unknown
+from benchmark.errors import UsageError, canonical_name, hint, unknown
 from benchmark.planning.discovery import Ablation, choose_ablations, unadapted
 from benchmark.planning.identity import changes, describe
 from benchmark.planning.studies import Study, study
 from benchmark.recipe import Recipe
-from benchmark.store.names import canonical_name, hint
 
 
 @dataclass(frozen=True)

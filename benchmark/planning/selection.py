@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, canonical_name
 from benchmark.planning.studies import Study, toured
-from benchmark.store.names import EVERYTHING, Named, Pick, canonical_name, picks
+from benchmark.store.names import EVERYTHING, Named, Pick, picks
 
 TOUR = "tour"  # the word that stands for it
 

@@ -10,6 +10,7 @@ from typing import Literal
 from benchmark.budgets import BUDGETS
 from benchmark.claim import CONTROL
 from benchmark.data.load import load
+from benchmark.errors import canonical_name
 from benchmark.planning.folds import on_fold
 from benchmark.planning.grid import planned
 from benchmark.planning.identity import Run, describe
@@ -17,7 +18,7 @@ from benchmark.planning.requests import ADD_ONE, Request
 from benchmark.planning.rounds import origin, run_of
 from benchmark.planning.studies import Study
 from benchmark.recipe import Arm, Ensemble, Recipe
-from benchmark.store.names import EVERYTHING, Named, canonical_name, picks
+from benchmark.store.names import EVERYTHING, Named, picks
 from benchmark.store.records import ArmRecord, RunRecord, TableRecord
 
 Precision = Literal["fp32", "bf16"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from itertools import count, takewhile
 from math import ceil, sqrt
 
 from benchmark.claim import CONTROL
+from benchmark.errors import hint
 from benchmark.planning.discovery import Ablation
 from benchmark.planning.identity import describe
 from benchmark.recipe import Arm, Recipe
@@ -109,8 +109,9 @@ def check_tour(ablation: Ablation, tables: Iterable[Study]) -> None:
     ]
     for context, variant in toured(ablation):
         if (context, variant) not in there:
-            near = get_close_matches(variant, {name for _, name in there}, 1)
-            raise ValueError(f"TOUR names {variant!r}, which is no variant{f'; is it {near[0]!r}?' if near else ''}")
+            raise ValueError(
+                f"TOUR names {variant!r}, which is no variant; {hint(variant, {name for _, name in there})}"
+            )
 
 
 def study(ablation: Ablation, context: str, base: Recipe, original: Recipe) -> Study:

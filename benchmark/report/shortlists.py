@@ -11,14 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.errors import UsageError, unknown
+from benchmark.errors import UsageError, canonical_name, unknown
 from benchmark.evidence.judgements import more_seeds
 from benchmark.evidence.tables import Row, Table
 from benchmark.report import titles
 from benchmark.report.cells import NOTHING, SIGNS, times
 from benchmark.report.markdown import plain_cell
 from benchmark.report.text import digits_of, in_numbers
-from benchmark.store.names import canonical_name as alike
 from benchmark.store.records import ArmRecord, TableRecord
 
 BEGIN, END = "<!-- effects:begin -->", "<!-- effects:end -->"
@@ -288,8 +287,8 @@ def choose_rows(named: Mapping[str, Table], rows: Sequence[str]) -> list[list[Ca
             [one.best for one in entries[:TRICKS_SHOWN]] for each in shortlists(named) for _, entries in headings(each)
         ]
     every = {table.row(each.row.variant): each for each in repeated(named) for table in named[each.section].names}
-    there = {alike(name): each for name, each in every.items()}
+    there = {canonical_name(name): each for name, each in every.items()}
     for name in rows:
-        if alike(name) not in there:
+        if canonical_name(name) not in there:
             raise unknown("row", name, list(every))
-    return [[there[alike(name)] for name in rows]]
+    return [[there[canonical_name(name)] for name in rows]]

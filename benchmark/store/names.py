@@ -7,13 +7,11 @@ commas, so a text is read from the left, the longest name first.
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from benchmark.claim import CONTROL
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, canonical_name, hint
 
 EVERYTHING = "all"
 DESIGN_NAMES = ("leave-one-out", "pairs", "ladder")  # of several tricks, whose tables are planned in another way
@@ -78,12 +76,6 @@ def row_names_of(tables: Sequence[Named]) -> dict[str, Pick]:
     return found
 
 
-def canonical_name(name: str) -> str:
-    """Returns a name without what makes no difference between names: case, underscores, spaces about marks."""
-    small = " ".join(name.casefold().replace("_", " ").split())
-    return re.sub(r"\s*([:(),])\s*", r"\1", small)
-
-
 def split(text: str, known: Collection[str]) -> list[str]:
     """Returns the names in a text, those with commas in them whole; a piece that begins no known name by itself."""
     pieces, names = text.split(","), list[str]()
@@ -121,12 +113,3 @@ def mistaken(name: str, tables: Sequence[Named]) -> UsageError:
     if alike:
         return UsageError(f"{name!r} is a variant; did you mean {' or '.join(sorted(alike)[:3])}?")
     return UsageError(f"unknown ablation {name!r}; {hint(name, named)}")
-
-
-def hint(name: str, known: Collection[str]) -> str:
-    """Returns the nearest of the `known` names, or all of them if none is near, as the end of a sentence."""
-    by_plain = {canonical_name(each): each for each in sorted(known, reverse=True)}
-    near = difflib.get_close_matches(canonical_name(name), list(by_plain), n=3, cutoff=0.5)
-    if near:
-        return f"did you mean {' or '.join(by_plain[each] for each in near)}?"
-    return f"there are: {', '.join(sorted(known))}"

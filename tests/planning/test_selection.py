@@ -120,7 +120,7 @@ def test_an_ablation_whose_tour_names_no_variant_is_left_out_with_the_reason(tab
     ablation = replace(tables[0].ablation, tour=(f"{name}s",))
     good, broken = studies([ablation], TINY)
     assert good == []
-    assert f"TOUR names {name + 's'!r}, which is no variant; is it {name!r}?" in broken[ablation.name]
+    assert f"TOUR names {name + 's'!r}, which is no variant; did you mean {name}?" in broken[ablation.name]
     context = next(iter(tables[0].ablation.contexts))
     assert toured(replace(ablation, tour=(f"{context}: a: b", "c: d"))) == [(context, "a: b"), (None, "c: d")]
 
