@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from multiprocessing import Pipe, get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
@@ -15,13 +13,11 @@ from benchmark.data.load import load
 from benchmark.data.splits import DataSet
 from benchmark.engine.machine import prepare_device
 from benchmark.engine.network import assembled
-from benchmark.errors import UsageError
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.rounds import images_seen
 from benchmark.recipe import Recipe
+from benchmark.running.aside import aside
 from benchmark.running.cost import step_seconds
-from benchmark.running.preload import preload
-from benchmark.running.worker import live_with_parent
 
 
 def image_flops(recipe: Recipe, data: DataSet) -> float:
@@ -49,27 +45,7 @@ def image_seconds(recipe: Recipe, data: str, folder: Path, device: str) -> float
 
     The process that measures ends with it, and gives back what it held of a GPU.
     """
-    preload()
-    ours, theirs = Pipe()
-    timing = get_context("forkserver").Process(target=answer, args=(theirs, recipe, data, folder, device), daemon=True)
-    timing.start()
-    theirs.close()  # so that the pipe ends when the process does
-    try:
-        answered: float | Exception = ours.recv()
-    except EOFError:
-        raise UsageError(f"the process that timed a step on {device} died; --device names another device") from None
-    if isinstance(answered, Exception):
-        raise answered
-    return answered
-
-
-def answer(pipe: Connection, recipe: Recipe, data: str, folder: Path, device: str) -> None:
-    """Sends what `image_seconds_here` returns or raises."""
-    live_with_parent()
-    try:
-        pipe.send(image_seconds_here(recipe, data, folder, device))
-    except Exception as reason:
-        pipe.send(reason)
+    return aside(f"timed a step on {device}", image_seconds_here, recipe, data, folder, device)
 
 
 def image_seconds_here(recipe: Recipe, data: str, folder: Path, device: str) -> float:

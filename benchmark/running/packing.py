@@ -15,6 +15,7 @@ import torch
 from benchmark.data.splits import DataSet
 from benchmark.planning.identity import Run
 from benchmark.recipe import Recipe
+from benchmark.running.aside import aside
 from benchmark.running.workers import Processes
 
 GAIN = 0.05  # of throughput that one more worker must bring
@@ -74,5 +75,5 @@ def memory_in_use(device: str) -> float:
     """Returns the share of a GPU's memory that is taken; 0 on a CPU, where cores are scarce and memory is not."""
     if not device.startswith("cuda"):
         return 0.0
-    free, total = torch.cuda.mem_get_info(device)
+    free, total = aside(f"asked {device} for its memory", torch.cuda.mem_get_info, device)  # a context takes memory
     return 1 - free / total
