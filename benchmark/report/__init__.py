@@ -114,7 +114,8 @@ def write_papers(
     with reporting_write_errors(out, REMEDY):
         out.mkdir(parents=True, exist_ok=True)
         save(out / "index.md", render.papers_markdown(found))
-    return out / "index.md"
+        save(out / "index.html", render.papers_html(found))
+    return out / "index.html"
 
 
 def write_lists(store: Store, document: Path) -> None:

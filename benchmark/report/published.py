@@ -14,7 +14,7 @@ from benchmark.evidence.tables import Table
 from benchmark.report import titles
 from benchmark.report.cells import NOTHING
 from benchmark.report.text import digits_of, in_numbers, signed
-from benchmark.store.records import TableName, TableRecord
+from benchmark.store.records import TableRecord
 
 TRUST = {"read": "", "quoted": " (quoted)", "recalled": " (from memory)"}
 CATALOGUE = "the paper's rows on our baseline"
@@ -27,7 +27,8 @@ class ShownPaper:
     title: str
     lines: list[dict[str, str]]  # by the names of its columns
     order: str  # how far the two tables agree in order; empty where that is not known
-    command: str  # that trains it again
+    command: str  # that trains all of it again
+    row_command: str  # that trains one row again, and the control
     claims: list[tuple[Judgement, str]]  # with the difference in numbers
 
 
@@ -153,6 +154,7 @@ def show_published(table: Table, own: bool, several: bool) -> ShownPaper:
         lines=lines(table) or unpublished_rows(table, digits),
         order=order_in_words(order(table)),
         command=command(study, own),
+        row_command=command(study, own, study.arms[-1].variant),
         claims=[(each, in_numbers(each.effect, each.ci_low, each.ci_high, digits)) for each in judged],
     )
 
@@ -178,14 +180,15 @@ def unpublished_rows(table: Table, digits: int) -> list[dict[str, str]]:
     return found
 
 
-def command(study: TableRecord, own: bool) -> str:
-    """Returns the command that trains a table anew."""
+def command(study: TableRecord, own: bool, row: str = "") -> str:
+    """Returns the command that trains a table anew, in a store of its own; or one `row` of it, with the control."""
     seeds = [arm.seeds for arm in study.arms if arm.seeds and not arm.ensemble]
     many = ["--seeds", str(min(seeds))] if seeds else []
-    name = str(TableName(study.ablation, study.context, study.data, study.budget))
+    name = study.name.row(row) if row else str(study.name)
+    again = ["--store", "results/again"]
     if own:
         full = ["--full"] if study.budget == FULL else []
-        words = ["papers", *full, "--data", study.data, "--only", name, *many, "--fresh", "--store", "results/again"]
+        words = ["papers", *full, "--data", study.data, "--only", name, *many, "--fresh", *again]
     else:
-        words = ["run", "--data", study.data, "--budget", study.budget, "--only", name, *many]
+        words = ["run", "--data", study.data, "--budget", study.budget, "--only", name, *many, *again]
     return join(["python", "-m", "benchmark", *words])

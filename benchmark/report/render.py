@@ -29,6 +29,14 @@ POLICY = (  # scripts of this page alone, pictures from its own folder, styles w
     "default-src 'none'; script-src {sources}; style-src 'unsafe-inline'; img-src 'self' file:; base-uri 'none'; "
     "form-action 'none'"
 )
+ABOUT_PAPERS = (
+    "Each table of a paper that the suite carries out, published and measured numbers side by side. What counts "
+    "is the order: the sign of each published difference is supported or contradicted where a test shows it (5 %, "
+    "Holm's correction over the rows), else unresolved. Published differences within the noise of the paper's own "
+    "runs (0.55 points where it gives no deviation: two single runs of standard deviation 0.2), and numbers from "
+    "memory, have no sign. Levels are not judged. Reproduced: every claim of the table is supported, and the "
+    "control does significantly better than guessing. Signs and pairs: supported/contradicted/unresolved."
+)
 
 
 def markdown(overview: Overview, **more: Any) -> str:
@@ -59,8 +67,16 @@ def html(overview: Overview, **more: Any) -> str:
 
 
 def papers_markdown(found: Sequence[Paper]) -> str:
-    """Returns the page of all papers."""
-    return templates().get_template("papers.md.j2").render(papers=found, nothing=NOTHING)
+    """Returns the page of all papers, in Markdown."""
+    shown = {"papers": found, "nothing": NOTHING, "about_papers": ABOUT_PAPERS}
+    return templates().get_template("papers.md.j2").render(shown)
+
+
+def papers_html(found: Sequence[Paper]) -> str:
+    """Returns the page of all papers, as a page without scripts."""
+    policy = POLICY.format(sources="'none'")
+    shown = {"papers": found, "nothing": NOTHING, "about_papers": ABOUT_PAPERS, "inks": INKS, "policy": policy}
+    return templates().get_template("papers.html.j2").render(shown)
 
 
 def effect_points(each: Candidate) -> str:

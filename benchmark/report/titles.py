@@ -24,6 +24,10 @@ TITLES = {  # of modules whose name with a capital and blanks is not how the fie
     "three_augment": "3-Augment",
     "he_depth": "He's depth",
     "caffenet": "CaffeNet",
+    "caffenet_activations": "CaffeNet's activations",
+    "alexnet": "AlexNet",
+    "swa": "SWA",
+    "zca": "ZCA",
 }
 
 

@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,19 +14,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from builders import Page
 
 import papers.lenet
 from benchmark.baseline import baseline
 from benchmark.commands import papers as command
 from benchmark.data.splits import DataSet
 from benchmark.engine.training import train
+from benchmark.networks import Drop
+from benchmark.planning.bases import built
 from benchmark.planning.contract import PAPERS
 from benchmark.planning.discovery import discover, module_names, read_module
 from benchmark.planning.identity import UNMARKED, describe, module_mark
 from benchmark.planning.studies import Study, studies
-from benchmark.recipe import Published, Recipe
+from benchmark.recipe import Ensemble, Published, Recipe
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
+from papers.swa import HalfThenDown
 
 GIVEN = baseline("cifar10", "reduced", "fp32")
 
@@ -79,6 +84,47 @@ def test_the_full_form_trains_longer_and_on_all_images() -> None:
         assert (small.name, list(small.arms)) == (whole.name, list(whole.arms))
         assert whole.base.images is None
         assert whole.base.epochs > small.base.epochs
+
+
+FULL_PARAMETERS = {  # of the controls' networks, weights and biases of each layer by hand
+    "alexnet": 2432 + 25_632 + 51_264 + 10_250,  # 0.09 million
+    "dropout_placement": 7296 + 307_328 + 819_456 + 4097 * 2048 + 2049 * 2048 + 20_490,  # 13.7 million
+    "snapshots": 269_722,  # ResNet-20
+    "independent_runs": 269_722,
+    "zca": 3040 + 40_040 + 1001 * 200 + 2010,
+}
+
+
+@pytest.mark.parametrize("name", FULL_PARAMETERS)
+def test_the_full_form_has_the_papers_number_of_parameters(name: str) -> None:
+    (table, *_) = (each for each in tables(full=True) if each.ablation.name == name)
+    network, _ = built(replace(table.base, data="cifar10"))
+    assert sum(each.numel() for each in network.parameters()) == FULL_PARAMETERS[name]
+
+
+def test_dropout_is_in_the_layers_of_its_row() -> None:
+    (table,) = (each for each in tables(full=True) if each.ablation.name == "dropout_placement")
+    shares = {
+        name: [each.share for each in arm.network.layers if isinstance(each, Drop)]  # type: ignore[union-attr]
+        for name, arm in {"none": table.base, **table.arms}.items()
+    }
+    assert shares == {"none": [], "fully connected": [0.5, 0.5], "all layers": [0.1, 0.25, 0.25, 0.5, 0.5, 0.5]}
+
+
+@pytest.mark.parametrize(("progress", "rate"), [(0, 1), (0.4, 1), (0.56, 0.6), (0.72, 0.2), (0.8, 0.2), (1, 0.2)])
+def test_the_rate_under_weight_averaging_is_that_of_its_repository(progress: float, rate: float) -> None:
+    """1 until half of the part before averages, then down to the last share at nine tenths of it, then held."""
+    assert HalfThenDown(0.2, 0.8)(progress, []) == pytest.approx(rate)
+
+
+def test_rows_of_one_cost_are_of_one_cost() -> None:
+    """Five short runs, snapshots and checkpoints take as many epochs as the single run."""
+    (table,) = (each for each in tables(full=True) if each.ablation.name == "snapshots")
+    for name, arm in table.arms.items():
+        assert isinstance(arm, Ensemble)
+        recipes = arm.seeds(1)
+        assert sum(len(seeds) * recipe.epochs for recipe, seeds in recipes.items()) == table.base.epochs, name
+        assert len(arm.members) == 5
 
 
 def test_a_part_calls_nothing_of_an_ablation(module: ModuleType) -> None:
@@ -157,6 +203,12 @@ def test_trains_a_table_and_writes_the_page(
     assert "| [LeNet](#lenet-reduced) | reduced |" in page
     assert "| + L2 | 76.23 |" in page
     assert "--only lenet --seeds 2 --fresh" in page
+    html = (tmp_path / "page" / "index.html").read_text()
+    shown = Page(html)
+    assert "lenet-reduced" in shown.ids
+    assert "One row: python -m benchmark papers --data toy --only 'lenet: + L2' --seeds 2 --fresh" in shown.text
+    assert "script" not in shown.tags
+    assert "script-src 'none'" in unescape(html)
     report = (tmp_path / "toy-reduced" / "report" / "index.html").read_text()
     assert "Published and measured" in report
 
