@@ -81,7 +81,7 @@ docs: $(TOOLS) ## build the documentation, warnings are errors, into build/docs
 
 site: $(TOOLS) ## the documentation with the reports of the committed results, into build/docs
 	$(RUN) -m sphinx --fail-on-warning --keep-going -q -t reports docs build/docs
-	for store in results/reference/*; do $(RUN) -m benchmark report --store "$$store" --out "build/docs/reports/$${store##*/}" || exit 1; done
+	for store in results/reference/*; do $(RUN) -m benchmark report --store "$$store" --history results/history.csv --out "build/docs/reports/$${store##*/}" || exit 1; done
 
 format: $(TOOLS) ## put the code into the project's format
 	$(RUN) -m ruff format .

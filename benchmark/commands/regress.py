@@ -13,6 +13,7 @@ from benchmark.commands.options import HISTORY_FILE, BudgetName, Data, DataDir, 
 from benchmark.commands.say import AsJson, say
 from benchmark.errors import UsageError, hint
 from benchmark.evidence.acceptance import accept as put_in_place
+from benchmark.evidence.acceptance import note as note_effects
 from benchmark.evidence.regression import Regression, compare_stores
 from benchmark.evidence.regression_text import regression_markdown as in_markdown
 from benchmark.store.files import reporting_write_errors
@@ -37,7 +38,10 @@ def command(
         bool, typer.Option("--allow-missing", help="Do not fail if the reference lacks something.")
     ] = False,
     accept: Annotated[bool, typer.Option("--accept", help="Make the store the new reference.")] = False,
-    history: Annotated[Path, typer.Option("--history", help="Where accepted effects are noted.")] = HISTORY_FILE,
+    note: Annotated[
+        bool, typer.Option("--note", help="Note the store's effects in the history; the reference stays.")
+    ] = False,
+    history: Annotated[Path, typer.Option("--history", help="Where effects are noted.")] = HISTORY_FILE,
     as_json: AsJson = False,
 ) -> None:
     """Compare a store's effects with a reference's. Exit code 1 if any changed significantly, unless it is accepted.
@@ -47,6 +51,8 @@ def command(
     """
     if accept and only is not None:
         raise UsageError("--accept takes the whole store; leave out --only")
+    if accept and note:
+        raise UsageError("--accept notes the effects, too; leave out --note")
     then = reference_in(reference)
     store = store or settle_request(data, data_dir, budget, None, None, "1", "auto", 1).store
     now = opened(store)
@@ -64,6 +70,10 @@ def command(
         remedy = "give another file with --summary"
         with reporting_write_errors(summary.parent, remedy), summary.open("a", encoding="utf-8") as file:
             file.write(text)
+    if note:
+        count = note_effects(now, found, history)
+        if not as_json:
+            say(f"{count} effects are noted in {history}")
     lost = [*found.matching.gone, *found.matching.untrained]
     if accept:
         count = len(lost) + found.matching.others

@@ -11,7 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.evidence.regression import EffectChange, Regression
+from benchmark.evidence.tables import tables
+from benchmark.evidence.twins import without_twins
 from benchmark.store.files import replace_file, reporting_write_errors
+from benchmark.store.records import TableName
 from benchmark.store.store import Store
 
 RECORDS = ("runs.jsonl", "studies.json", "costs.json", "calibration.json", "measures.json")
@@ -38,8 +41,7 @@ def accept(store: Store, reference: Path, comparison: Regression, history: Path,
                 shutil.copy2(store.folder / name, fresh / name)
         replace_file(fresh / "accepted.json", json.dumps(came_from, indent=1).encode())
     with reporting_write_errors(history.parent):
-        noted = pd.read_csv(history) if history.exists() else pd.DataFrame()
-        text = pd.concat([noted, pd.DataFrame(lines(comparison.changes, when, commit))]).to_csv(index=False)
+        text = with_lines(history, lines(comparison.changes, when, commit))
         history.parent.mkdir(parents=True, exist_ok=True)
         if reference.exists():
             reference.rename(past)
@@ -54,19 +56,52 @@ def accept(store: Store, reference: Path, comparison: Regression, history: Path,
         shutil.rmtree(past, ignore_errors=True)
 
 
+def note(store: Store, comparison: Regression, history: Path) -> int:
+    """Adds every effect of `store` to `history`, a CSV, and returns how many; the reference stays as it is.
+
+    The date is that of the store's last run, and the commit is the one that trained it. Raises UsageError where the
+    file system refuses to write.
+    """
+    words = {(change.table, change.variant): change.word for change in comparison.changes}
+    last = max(store.finished, key=lambda run: run.finished)
+    when, commit = last.finished[:10], str(last.environment.get("git_commit", ""))
+    made = [
+        history_line(
+            table.names[0], row.variant, row.effect, words.get((table.names[0], row.variant), ""), when, commit
+        )
+        for table in without_twins(tables(store))
+        for row in table.rows
+        if row.effect is not None
+    ]
+    with reporting_write_errors(history.parent):
+        history.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(history, with_lines(history, made).encode())
+    return len(made)
+
+
+def with_lines(history: Path, more: Iterable[dict[str, str | float]]) -> str:
+    """Returns the text of a history with more lines."""
+    noted = pd.read_csv(history, keep_default_na=False) if history.exists() else pd.DataFrame()
+    return pd.concat([noted, pd.DataFrame(more)]).to_csv(index=False)
+
+
 def lines(changes: Iterable[EffectChange], when: str, commit: str) -> list[dict[str, str | float]]:
     """Returns lines of the history: every effect, and its change since the reference before."""
-    return [
-        {
-            "date": when,
-            "commit": commit,
-            "data": change.table.data,
-            "budget": change.table.budget,
-            "ablation": change.table.ablation,
-            "context": change.table.context,
-            "variant": change.variant,
-            "effect": round(change.after, 3),
-            "change": change.word,
-        }
-        for change in changes
-    ]
+    return [history_line(change.table, change.variant, change.after, change.word, when, commit) for change in changes]
+
+
+def history_line(
+    table: TableName, variant: str, effect: float, word: str, when: str, commit: str
+) -> dict[str, str | float]:
+    """Returns a line of the history; `word` says how the effect changed since the reference before."""
+    return {
+        "date": when,
+        "commit": commit,
+        "data": table.data,
+        "budget": table.budget,
+        "ablation": table.ablation,
+        "context": table.context,
+        "variant": variant,
+        "effect": round(effect, 3),
+        "change": word,
+    }

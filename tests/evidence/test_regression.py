@@ -14,7 +14,7 @@ from builders import arm, changed, record, study
 
 from benchmark.commands.app import main
 from benchmark.errors import UsageError
-from benchmark.evidence.acceptance import accept
+from benchmark.evidence.acceptance import accept, note
 from benchmark.evidence.matching import matched
 from benchmark.evidence.regression import Regression, compare_stores
 from benchmark.evidence.regression_text import escaped, regression_markdown
@@ -284,6 +284,23 @@ def test_accepting_makes_the_store_the_reference_and_notes_its_effects(tmp_path:
     assert noted.change[noted.variant == "tanh"].iloc[0] == "better"
 
 
+def test_noting_adds_every_effect_and_leaves_the_reference(tmp_path: Path) -> None:
+    """Also of rows that the reference lacks; the date and the commit are those of the last run."""
+    reference, history = made(tmp_path / "a", 0), tmp_path / "history.csv"
+    before = {path.name: path.read_bytes() for path in reference.folder.iterdir() if path.is_file()}
+    store = made(tmp_path / "now", 1, TRICKS | {"tanh": 0.0, "new": 1.0})
+    for other in (reference, store):
+        note(other, compare_stores(reference, other), history)
+    assert {path.name: path.read_bytes() for path in reference.folder.iterdir() if path.is_file()} == before
+    noted = pd.read_csv(history, keep_default_na=False)
+    assert list(noted.variant) == [*TRICKS, *TRICKS, "new"]
+    words = dict(zip(noted.variant[len(TRICKS) :], noted.change[len(TRICKS) :], strict=True))
+    assert (words["tanh"], words["new"]) == ("better", "")
+    last = max(store.finished, key=lambda run: run.finished)
+    assert set(noted.date) == {last.finished[:10]}
+    assert set(noted.commit) == {last.environment.get("git_commit", "")}
+
+
 def test_accepting_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reference, store, history = made(tmp_path / "a", 0), made(tmp_path / "b", 1), tmp_path / "history.csv"
     (reference.folder / "report").mkdir()
@@ -335,5 +352,8 @@ def test_the_command_says_what_changed_and_exits_accordingly(
     assert regress(f"--store={tmp_path / 'less'}")[0] == 0
     code, said = regress(f"--store={tmp_path / 'less'}", "--accept")
     assert (code, "not accepted: 3 rows of the reference have no runs in" in said) == (2, True)
+    code, said = regress(broken, "--note", f"--history={tmp_path / 'noted.csv'}")
+    assert (code, f"{len(TRICKS)} effects are noted in {tmp_path / 'noted.csv'}" in said) == (1, True)
+    assert regress(broken, "--note", "--accept")[0] == 2
     assert regress(broken, "--accept", f"--history={tmp_path / 'history.csv'}")[0] == 0
     assert regress(broken)[0] == 0
