@@ -218,6 +218,10 @@ class SGD:
     momentum: float
     nesterov: bool
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"SGD.momentum must be in [0, 1), got {self.momentum!r}")
+
     def __call__(self, groups: Iterable[ParameterGroup]) -> Optimizer:
         groups = list(groups)
         return torch.optim.SGD(groups, lr=0.0, momentum=self.momentum, nesterov=self.nesterov, fused=True)

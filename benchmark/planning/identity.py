@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from types import FunctionType, ModuleType, UnionType
 from typing import Union, get_args, get_origin, get_type_hints
@@ -85,7 +86,8 @@ def describe(part: object) -> str:
     """Returns the text of a recipe or of a part of one: equal values have equal texts, and equal texts train alike.
 
     Numbers are written as the type that their field declares, so that 1 and 1.0 are one rate. Raises TypeError for a
-    part that has no stable text: a lambda, an instance that is no frozen dataclass.
+    part that has no stable text: a lambda, an instance that is no frozen dataclass; ValueError for a number in a field
+    that is not finite, or not whole though it is declared as an int.
     """
     return value_text(part, None, Spelling(named, number_text))
 
@@ -116,10 +118,22 @@ def value_text(part: object, declared: object, spelling: Spelling) -> str:
             compared = [f for f in fields(part) if f.compare]  # not the place of a file whose content has a digest
             used = [f.name for f in compared if not bare or getattr(part, f.name) != f.default]
             hints = field_types(type(part))
-            values = [value_text(getattr(part, name), hints.get(name), spelling) for name in used]
+            values = [value_text(checked(part, name, hints.get(name)), hints.get(name), spelling) for name in used]
             options = ", ".join(f"{name}={value}" for name, value in zip(used, values, strict=True))
             return f"{spelling.name(type(part))}({options})"
     raise TypeError(f"{part!r} has no stable text; a recipe holds numbers, named functions and frozen dataclasses")
+
+
+def checked(part: object, name: str, declared: object) -> object:
+    """Returns a field. Raises ValueError for a number that is not finite, or not whole where it must be."""
+    value: object = getattr(part, name)
+    if isinstance(value, int | float):
+        kinds = alternatives(declared)
+        if not isfinite(value):
+            raise ValueError(f"{type(part).__name__}.{name} must be a finite number, got {value!r}")
+        if int in kinds and float not in kinds and value != int(value):
+            raise ValueError(f"{type(part).__name__}.{name} must be a whole number, got {value!r}")
+    return value
 
 
 def plain_name(part: FunctionType | type) -> str:

@@ -12,6 +12,8 @@ from conftest import TINY
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from ablations.clipping import ClipNorm
+from benchmark.baseline import SGD, Crop
 from benchmark.claim import CONTROL
 from benchmark.ensembles import mean_probability
 from benchmark.planning.identity import Run, changes, code_mark, describe, module_mark
@@ -119,7 +121,7 @@ NESTED = st.recursive(NUMBERS | st.none() | st.sampled_from(["", "1"]), lambda e
 PARTS = st.builds(Undeclared, NESTED) | st.builds(
     Declared,
     rate=NUMBERS,
-    count=NUMBERS,
+    count=st.integers(-2, 3) | st.integers(-2, 3).map(float),
     flag=NUMBERS,
     pair=st.tuples(NUMBERS, NUMBERS),
     many=st.lists(NUMBERS, max_size=3).map(tuple),
@@ -173,3 +175,22 @@ def test_a_number_is_written_as_its_field_declares_it() -> None:
     assert describe(whole).endswith(f"Declared@{module_mark(__name__)}({expected})")
     assert describe(Undeclared((1.0, True, -0.0, 0.5))).endswith("(value=(1, 1, 0, 0.5))")
     assert "learning_rate=1.0" in describe(replace(TINY, learning_rate=1))
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        (ClipNorm(float("inf")), "ClipNorm.bound must be a finite number, got inf"),
+        (Crop(2.5), "Crop.padding must be a whole number, got 2.5"),  # type: ignore[arg-type]  # which a user may write
+        (Crop(float("inf")), "Crop.padding must be a finite number, got inf"),  # type: ignore[arg-type]
+    ],
+)
+def test_numbers_that_no_training_can_use_are_refused(part: object, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        describe(part)
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.0, float("nan")])
+def test_a_momentum_that_cannot_be_is_refused(momentum: float) -> None:
+    with pytest.raises(ValueError, match=r"SGD.momentum must be in \[0, 1\)"):
+        SGD(momentum, nesterov=False)
