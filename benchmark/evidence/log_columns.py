@@ -14,14 +14,14 @@ from pathlib import Path
 
 from benchmark.errors import UsageError, unknown
 
-TRAINING = {"train", "training", "trn"}
-VALIDATION = {"val", "valid", "validation", "eval", "evaluation", "dev"}
+TRAINING = {"train", "training", "trn", "tr"}
+VALIDATION = {"val", "valid", "validation", "eval", "evaluation", "dev", "va", "holdout"}
 TESTING = {"test", "testing"}
 ACCURACY = {"accuracy", "acc", "top1", "acc1", "prec1"}
-LOSS = {"loss", "losses", "nll", "crossentropy"}
+LOSS = {"loss", "losses", "nll", "crossentropy", "cost"}
 BY_STEP, BY_EPOCH = {"step", "batch", "iter"}, {"epoch"}
 NEUTRAL = {"metrics", "mean", "avg", "average", "total", "categorical", "sparse", "binary", "multiclass"}
-NEUTRAL |= {"cross", "entropy", "ce", "top", "1", "running"}
+NEUTRAL |= {"cross", "entropy", "ce", "top", "1", "running", "prec", "lm"}
 STEPS: tuple[str, ...] = (
     "step",
     "global_step",
@@ -32,7 +32,8 @@ STEPS: tuple[str, ...] = (
     "iterations",
 )
 STEPS += ("iter", "it", "n_iter", "steps", "batch", "batch_idx", "batch_index")  # earlier ones are preferred
-EPOCHS = ("epoch", "epochs", "train_epoch", "trainer_epoch", "current_epoch", "epoch_num")
+EPOCHS: tuple[str, ...] = ("epoch", "epochs", "train_epoch", "trainer_epoch", "current_epoch", "epoch_num")
+EPOCHS += ("epoch_idx", "epoch_index", "epoch_number", "ep")
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def meaning(name: str) -> Meaning | None:
     found = name_words(name)
     kinds = {"train": TRAINING, "validation": VALIDATION, "test": TESTING}
     parts = [part for part, known in kinds.items() if known & set(found)]
-    accuracy = bool(ACCURACY & set(found)) or {"top", "1"} <= set(found)
+    accuracy = bool(ACCURACY & set(found)) or ("1" in found and bool({"top", "prec"} & set(found)))
     loss = not accuracy and (bool(LOSS & set(found)) or {"cross", "entropy"} <= set(found))
     known = NEUTRAL.union(ACCURACY, LOSS, BY_STEP, BY_EPOCH, *kinds.values())
     if not (accuracy or loss) or len(parts) > 1 or not set(found) <= known:
@@ -159,7 +160,7 @@ def exact(name: str, columns: Sequence[str], part: str) -> str:
 
 
 def special(found: Columns, columns: Sequence[str], path: Path) -> Columns:
-    """Returns the columns with those of TensorBoard (Value) and of Ultralytics (parts of a loss)."""
+    """Returns the columns with those of TensorBoard (Value), of fastai and of Ultralytics (parts of a loss)."""
     lower = {name.lower(): name for name in columns}
     if {"wall time", "step", "value"} <= lower.keys() and not found.loss:
         of = meaning(re.sub(r"^.*tag[-_]", "", path.stem))
@@ -168,6 +169,14 @@ def special(found: Columns, columns: Sequence[str], path: Path) -> Columns:
             return replace(found, **{part: (lower["value"],)})
         part = "validation_loss" if of and of.part in ("validation", "test") else "loss"
         return replace(found, **{part: (lower["value"],)})
+    if (
+        not found.validation_accuracy
+        and found.validation_loss
+        and all((of := meaning(name)) and of.part == "train" for name in found.loss)
+    ):
+        bare = tuple(name for name in found.train_accuracy if (of := meaning(name)) and not of.part)
+        if bare and found.loss:  # as fastai writes it, whose metrics are all of the validation
+            return replace(found, train_accuracy=(), validation_accuracy=bare)
     if any(name.startswith("metrics/") for name in lower):
         parts = {
             part: tuple(name for name in columns if name.startswith(start) and name.endswith("_loss"))

@@ -95,7 +95,7 @@ def read_log(path: Path, given: Columns | None = None, classes: int | None = Non
 
 def column_position(table: LogTable, names: tuple[str, ...]) -> Values | None:
     """Returns the steps or epochs of all rows, nan where a row does not say; None without such a column."""
-    return table.values(names[0]) if names else None
+    return table.values(names[0], position=True) if names else None
 
 
 def series(table: LogTable, names: tuple[str, ...]) -> Series | None:

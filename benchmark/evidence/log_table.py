@@ -1,17 +1,21 @@
 """Reads a table that a training tool wrote: its columns as numbers, with the number of the line of each row.
 
-Read are tables with a header line, separated by commas, semicolons, tabs, bars or blanks; with decimal points or,
-where commas do not separate, decimal commas; with comment lines that begin with #; in UTF-8, UTF-16 or Windows-1252.
-A header that is written again is skipped, and so is a last line that was cut.
+Read are tables with a header line, separated by commas, semicolons, tabs, bars (as in Markdown) or blanks, and JSON
+with an object on each line; with decimal points or, where commas do not separate or cells are quoted, decimal commas;
+with comment lines that begin with #; in UTF-8, UTF-16, UTF-32 or an encoding of one byte. A header that is written
+again is skipped, and so are lines above the header and a last line that was cut.
 """
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from math import inf, nan
 from pathlib import Path
 
@@ -25,10 +29,20 @@ Values = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 SEPARATORS = (",", ";", "\t", "|")
 BLANKS = r"\s+"  # separates where nothing else does
-MISSING = {"nan", "none", "null", "na", "n/a", "<na>", "#n/a", "-nan", "+nan", "nan(ind)", "-nan(ind)", "1.#qnan"}
-INFINITE = {"inf", "+inf", "infinity", "+infinity", "1.#inf", "∞"}
+MISSING = {"nan", "none", "null", "na", "n/a", "<na>", "-nan", "+nan", "nan(ind)", "-nan(ind)", "undefined"}
+MISSING |= {"#n/a", "#nv", "#num!", "#zahl!", "#value!", "#wert!", "#div/0!"}  # of spreadsheets
+INFINITE = {"inf", "+inf", "infinity", "+infinity", "∞"}
+VISUAL_C = re.compile(r"^-?1\.#(?:(?P<missing>qnan|snan|ind)|inf)0*$")  # as Microsoft's printf wrote them
 TENSOR = re.compile(r"^tensor\(([^,)]*)[,)].*$", re.IGNORECASE)  # as print writes a torch.Tensor
 DECIMAL_COMMA = re.compile(r"^[+-]?\d*,\d+(e[+-]?\d+)?$", re.IGNORECASE)
+THOUSANDS = re.compile(r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$")
+OF_ALL = re.compile(r"^[\[(]?\s*(\d+)\s*/\s*\d+\s*[\])]?$")  # 3/90, an epoch of so many
+FRAME = " \t,;|\"'+-:="  # all that a line without content is made of, such as that below the header in Markdown
+PREAMBLE = 20  # lines that may stand above the header
+ARCHIVES = {
+    b"\x1f\x8b": "is compressed; unpack it first",
+    b"PK\x03\x04": "is an archive or a workbook; save it as CSV",
+}
 
 
 @dataclass(frozen=True)
@@ -46,16 +60,19 @@ class LogTable:
         """Returns which cells of a column hold something."""
         return self.frame[self.columns.index(name)].notna().to_numpy()
 
-    def values(self, name: str) -> Values:
-        """Returns a column as numbers: nan where a cell is empty or says so.
+    def values(self, name: str, position: bool = False) -> Values:
+        """Returns a column as numbers: nan where a cell is empty or says so. `position`: it holds steps or epochs,
+        whose commas part thousands, and which may say how many there are (3/90).
 
         Raises UsageError, naming the line, for a cell that is no number.
         """
         column = self.frame[self.columns.index(name)]
         found = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, copy=True)
-        for row in np.flatnonzero(np.isnan(found) & column.notna().to_numpy()):
-            text = str(column.iloc[row]).strip()
-            number = number_of(text, self.separator)
+        rows = np.flatnonzero(np.isnan(found) & column.notna().to_numpy())
+        texts = [str(cell).strip() for cell in column.iloc[rows]]
+        commas = has_decimal_commas(texts, self.separator)
+        for row, text in zip(rows, texts, strict=True):
+            number = number_of(position_text(text) if position else text, commas)
             if number is None:
                 raise UsageError(
                     f"{self.place(int(row), name)}: {text!r} is no number; correct it or leave the row out"
@@ -68,15 +85,37 @@ class LogTable:
         return f"{self.path}, line {self.lines[row]}, column {name}"
 
 
-def number_of(text: str, separator: str) -> float | None:
-    """Returns what a cell says that is no plain number (nan, infinity, 40%, 2,5); None where it is none at all."""
+def has_decimal_commas(texts: Sequence[str], separator: str) -> bool:
+    """Returns whether the commas in a column's cells are decimal commas: where they do not separate cells, and in
+    quoted cells if some of them cannot part thousands."""
+    if separator != ",":
+        return True
+    found = [text for text in texts if "," in text]
+    return all(map(DECIMAL_COMMA.match, found)) and not all(map(THOUSANDS.match, found))
+
+
+def position_text(text: str) -> str:
+    """Returns the number of a step or epoch without what parts thousands or follows it."""
+    of_all = OF_ALL.match(text)
+    return of_all[1] if of_all else text.replace(",", "") if THOUSANDS.match(text) else text
+
+
+def number_of(text: str, commas: bool) -> float | None:
+    """Returns what a cell says that is no plain number (nan, infinity, 40%, 2,5); None where it is none at all.
+
+    `commas`: whether commas are decimal commas.
+    """
     text = TENSOR.sub(r"\1", text).strip().lower().rstrip("%").strip()
     if text in MISSING:
         return nan
+    if old := VISUAL_C.match(text):
+        return nan if old["missing"] else -inf if text.startswith("-") else inf
     if text.lstrip("-") in INFINITE:
         return -inf if text.startswith("-") else inf
-    if separator != "," and DECIMAL_COMMA.match(text):
+    if commas and DECIMAL_COMMA.match(text):
         text = text.replace(",", ".")
+    elif THOUSANDS.match(text) and (not commas or "." in text):
+        text = text.replace(",", "")
     try:
         return float(text)
     except ValueError:
@@ -86,15 +125,23 @@ def number_of(text: str, separator: str) -> float | None:
 def read_table(path: Path) -> LogTable:
     """Returns the table in a file. Raises UsageError, naming the line where there is one, for what is no table."""
     lines = decoded_text(path).split("\n")
-    header = next((line for line in lines if says_something(line)), None)
-    if header is None:
+    speaking = (number for number, line in enumerate(lines, start=1) if says_something(line))
+    first = list(islice(speaking, PREAMBLE))
+    if not first:
         raise UsageError(f"{path} is empty; it needs a header line and the rows of a training")
+    if lines[first[0] - 1].lstrip().startswith("{"):
+        return json_table(path, lines)
+    above = lines_above([lines[number - 1] for number in first])
+    header = unbarred(lines[first[above] - 1])
     separator = separator_of(header)
     columns = cells_of([header], separator, path)[0]
-    again = [number for number, line in enumerate(lines, start=1) if line == header][1:]
-    notes = [f"line {number} repeats the header and is left out" for number in again]
-    numbers = [number for number, line in enumerate(lines, start=1) if line != header and says_something(line)]
-    rows = [lines[number - 1] for number in numbers]
+    notes = [f"line {number} stands above the header and is left out" for number in first[:above]]
+    numbers = [n for n, line in enumerate(lines, start=1) if n > first[above] and says_something(line)]
+    again = {n for n in numbers if repeats(lines[n - 1], header, columns, separator)}
+    notes += [f"line {number} repeats the header and is left out" for number in sorted(again)]
+    numbers = [number for number in numbers if number not in again]
+    barred = header != lines[first[above] - 1].strip()
+    rows = [unbarred(lines[number - 1]) if barred else lines[number - 1] for number in numbers]
     del lines
     widths = widths_of(rows, separator, path)
     if (
@@ -117,10 +164,77 @@ def read_table(path: Path) -> LogTable:
     return LogTable(path, tuple(columns), frame, np.array(numbers, np.int64), separator, tuple(notes))
 
 
+def lines_above(lines: Sequence[str]) -> int:
+    """Returns how many of the first lines stand above the header: those that have not the cells of the next line,
+    where a later one has, and is no row of numbers."""
+    bare = [unbarred(line) for line in lines]
+    for at, (line, following) in enumerate(pairwise(bare)):
+        separator = separator_of(line)
+        names, cells = plain_cells(line, separator), plain_cells(following, separator)
+        if at and (separator == BLANKS or len(names) == 1 or any(map(is_number, names))):
+            continue
+        if len(names) == len(cells) and any(map(is_number, cells)):
+            return at
+    return 0
+
+
+def plain_cells(line: str, separator: str) -> list[str]:
+    """Returns the cells of a line, as far as no quotes hold separators."""
+    return [cell.strip("\ufeff\"' ") for cell in line.split(None if separator == BLANKS else separator)]
+
+
+def is_number(cell: str) -> bool:
+    """Returns whether a cell is a number, or says that it is none."""
+    return number_of(cell, commas=True) is not None
+
+
+def unbarred(line: str) -> str:
+    """Returns a line without the bars at both its ends that a table in Markdown has."""
+    line = line.strip() if line.lstrip().startswith("|") else line
+    return line[1:-1] if len(line) > 1 and line.startswith("|") and line.endswith("|") else line
+
+
+def repeats(line: str, header: str, columns: Sequence[str], separator: str) -> bool:
+    """Returns whether a line is the header again, perhaps with other blanks, quotes or capitals."""
+    if line == header:
+        return True
+    bare = line.lstrip("\ufeff \"'|")
+    if not bare[:1].isalpha() and not bare.startswith("_"):
+        return False
+    names = plain_cells(unbarred(line.lstrip("\ufeff")), separator)
+    return [name.lower() for name in names] == [name.lower() for name in columns]
+
+
+def json_table(path: Path, lines: Sequence[str]) -> LogTable:
+    """Returns the table of a file with an object on each line, in JSON or as Python prints a dictionary.
+
+    Names of objects within objects are joined by dots.
+    """
+    found, numbers, notes = [], [], []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            found.append(dict(ast.literal_eval(line.strip()) if line.lstrip().startswith("{'") else json.loads(line)))
+        except (ValueError, SyntaxError, TypeError) as reason:
+            if any(map(str.strip, lines[number:])) or not found:
+                raise UsageError(f"{path}, line {number} is no JSON: {reason}; write one object on a line") from None
+            notes.append(f"line {number}, the last one, is cut and left out")
+            continue
+        numbers.append(number)
+    frame = pd.json_normalize(found)
+    columns = tuple(map(str, frame.columns))
+    return LogTable(
+        path, columns, frame.set_axis(range(len(columns)), axis=1), np.array(numbers, np.int64), ";", tuple(notes)
+    )
+
+
 def says_something(line: str) -> bool:
-    """Returns whether a line is neither blank nor a comment, nor Excel's name of a separator."""
+    """Returns whether a line has content: is no comment, nor Excel's name of a separator, nor a rule in a table."""
     start = line.lstrip()[:4]
-    return bool(start) and not start.startswith("#") and start.lower() != "sep="
+    if not start or start[0] == "#" or start.lower() == "sep=":
+        return False
+    return start[0] not in FRAME or bool(line.strip(FRAME))
 
 
 def decoded_text(path: Path) -> str:
@@ -129,8 +243,10 @@ def decoded_text(path: Path) -> str:
         found = path.read_bytes()
     except OSError as reason:
         raise UsageError(f"cannot read {path}: {reason.strerror or reason}; name another file") from None
-    encodings = ("utf-16",) if found.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", "cp1252")
-    for encoding in encodings:
+    for start, remedy in ARCHIVES.items():
+        if found.startswith(start):
+            raise UsageError(f"{path} {remedy}")
+    for encoding in encodings_of(found):
         try:
             text = found.decode(encoding).rstrip("\0")  # a power cut leaves zeros at the end
         except UnicodeError:
@@ -138,6 +254,21 @@ def decoded_text(path: Path) -> str:
         if not re.search(r"[\x00-\x08\x0e-\x1a]", text):
             return text.replace("\r\n", "\n").replace("\r", "\n")
     raise UsageError(f"{path} is no CSV file: it holds bytes that are no text; name a log with a header line")
+
+
+def encodings_of(content: bytes) -> tuple[str, ...]:
+    """Returns the encodings in which a file may be read, the likeliest first.
+
+    Latin-1 reads all bytes: the names and numbers that are needed are of ASCII.
+    """
+    if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return ("utf-32",)
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return ("utf-16",)
+    even, odd = (content[start:400:2].count(0) for start in (0, 1))
+    if max(even, odd) > len(content[:400]) / 4:  # letters of ASCII in two bytes each, without a mark of their order
+        return ("utf-16-le",) if odd > even else ("utf-16-be",)
+    return ("utf-8-sig", "cp1252", "latin-1")
 
 
 def separator_of(header: str) -> str:
@@ -163,7 +294,9 @@ def widths_of(lines: Sequence[str], separator: str, path: Path) -> list[int]:
     if separator == BLANKS:
         return [len(line.split()) for line in lines]
     if any('"' in line for line in lines):
-        return [len(cells_of([line], separator, path)[0]) for line in lines]
+        closed = lines[:-1] if len(lines) > 1 and lines[-1].count('"') % 2 else lines
+        widths = [len(cells_of([line], separator, path)[0]) for line in closed]
+        return widths + [0] * (len(lines) - len(closed))  # a last line that ends within quotes is cut
     return [line.count(separator) + 1 for line in lines]
 
 

@@ -14,18 +14,35 @@ from typing import Any
 import pandas as pd
 
 from benchmark.errors import UsageError, hint
-from benchmark.evidence.log_table import number_of, read_table
+from benchmark.evidence.log_table import has_decimal_commas, number_of, read_table
 
 VARIANT_NAMES = (
     *("variant", "method", "model", "config", "configuration", "arm", "treatment", "condition", "setting"),
     *("algorithm", "name"),
 )
-SEED_NAMES = ("seed", "random_seed", "rng_seed", "replicate", "repeat", "repetition", "trial", "fold", "run")
+SEED_NAMES = (
+    "seed",
+    "random_seed",
+    "rng_seed",
+    "random_state",
+    "rng",
+    "replicate",
+    "repeat",
+    "repetition",
+    "trial",
+    "fold",
+    "run",
+)
 PERCENT_NAMES = ("accuracy", "acc", "top1", "f1", "precision", "recall", "auc", "auroc")  # shares of 1, or percent
 LOSS_NAMES = (
     *("loss", "error", "err", "nll", "mse", "rmse", "mae", "perplexity", "ppl", "wer", "cer", "fid", "bpb"),
     *("seconds", "time", "latency", "duration"),
 )
+TIME_NAMES = ("seconds", "time", "latency", "duration")  # beside another score, what a run took
+RECORD_NAMES = {"timestamp", "date", "datetime", "created", "created_at", "start_time", "end_time", "wall_time"}
+RECORD_NAMES |= {"elapsed", "runtime", "epoch", "epochs", "step", "steps", "global_step", "iteration", "run_id", "id"}
+SUMMARY_NAMES = {"mean", "avg", "average", "median", "std", "sd", "sem", "min", "max", "total", "sum"}
+REPEAT = re.compile(r"^(?:seed|run|repeat|replicate|rep|trial|fold)?_*\d+$")  # a column for each run of a variant
 OTHER_NAMES = ("score", "metric", "value", "result", "reward", "bleu", "return", "map", "miou", "dice")
 SCORE_NAMES = (*PERCENT_NAMES, *LOSS_NAMES, *OTHER_NAMES, "top_1", "f1_score", "balanced_accuracy")
 SCORE_PREFIXES = (
@@ -125,8 +142,10 @@ class Source:
     def numbers(self, column: str) -> list[float | None]:
         """Returns a column as numbers, None where a cell is empty. Raises UsageError for a cell that is no number."""
         found: list[float | None] = []
-        for row, cell in enumerate(self.cells(column)):
-            number = None if is_empty(cell) else number_of(str(cell), self.separator)
+        cells = self.cells(column)
+        commas = has_decimal_commas([str(cell) for cell in cells if not is_empty(cell)], self.separator)
+        for row, cell in enumerate(cells):
+            number = None if is_empty(cell) else number_of(str(cell), commas)
             if not is_empty(cell) and (number is None or not isfinite(number) or abs(number) > LARGEST):
                 size = f"too large (above {LARGEST:g})" if number and isfinite(number) else "no finite number"
                 raise UsageError(
@@ -146,9 +165,7 @@ class Source:
 
     def has_numbers(self, column: str) -> bool:
         """Returns whether any cell of a column is a number."""
-        return any(
-            number_of(str(cell), self.separator) is not None for cell in self.cells(column) if not is_empty(cell)
-        )
+        return any(number_of(str(cell), commas=True) is not None for cell in self.cells(column) if not is_empty(cell))
 
 
 def is_empty(cell: Any) -> bool:
@@ -265,6 +282,11 @@ def results(given: Path | str | pd.DataFrame, asked: Asked) -> Results:
         variant: str | None = given_column(source, asked.variant, "--variant-column")
     else:
         variant = first_named(source, VARIANT_NAMES)
+    taken = {*group, seed, variant}
+    if variant is None:
+        variant = only_names(source, asked, taken)
+    if variant is not None and not asked.score and (columns := repeat_columns(source, {*taken, variant})):
+        return from_rows(source, asked, group, variant, columns)
     if has_variant_columns(source, asked, variant):
         return from_wide(source, asked, group, seed)
     if variant is None:
@@ -294,6 +316,44 @@ def from_long(source: Source, asked: Asked, group: tuple[str, ...], seed: str | 
     return gathered(source, asked, rows, score, group, [*said, seed_said(seed)])
 
 
+def value_columns(source: Source, taken: set[str | None]) -> list[str]:
+    """Returns the columns of numbers that may be scores by what they are not called."""
+    return [
+        column
+        for column in source.columns
+        if column not in taken and not is_of_record(column) and source.has_numbers(column)
+    ]
+
+
+def is_of_record(column: str) -> bool:
+    """Returns whether a column says when or where a run was, and not what came out."""
+    key = column_key(column)
+    return key in INDEX_NAMES or key in RECORD_NAMES or key in TIME_NAMES
+
+
+def only_names(source: Source, asked: Asked, taken: set[str | None]) -> str | None:
+    """Returns the one column of words that repeat, next to a column of scores; None where there is not just one.
+
+    Such a column names the variants, whatever it is called.
+    """
+    controls = [column for column in source.columns if column_key(column) in CONTROL_NAMES or column == asked.control]
+    words = [
+        column
+        for column in source.columns
+        if column not in taken and not is_of_record(column) and not source.has_numbers(column)
+    ]
+    cells = source.cells(words[0]) if len(words) == 1 else []
+    repeated = 1 < len(set(map(str, cells))) < len(cells)
+    scored = len(value_columns(source, taken)) == 1 or score_columns(source)
+    return words[0] if repeated and scored and not controls else None
+
+
+def repeat_columns(source: Source, taken: set[str | None]) -> list[str]:
+    """Returns the columns of a table with a row for each variant and a column for each of its runs."""
+    columns = [name for name in source.columns if name not in taken and not is_of_record(name)]
+    return columns if len(columns) > 1 and all(REPEAT.match(column_key(name)) for name in columns) else []
+
+
 def score_column(source: Source, asked: Asked, taken: set[str | None]) -> str:
     """Returns the column of the scores. Raises UsageError where none or several could be it."""
     if asked.score:
@@ -304,6 +364,10 @@ def score_column(source: Source, asked: Asked, taken: set[str | None]) -> str:
     tested = [column for column in found if column_key(column).startswith("test_")]
     if len(tested) == 1:
         return tested[0]
+    if len(untimed := [column for column in found if bare(column) not in TIME_NAMES]) == 1:
+        return untimed[0]
+    if not found and len(numbers := value_columns(source, taken)) == 1:
+        return numbers[0]
     if found:
         raise UsageError(
             f"{source.name} has {len(found)} columns that may be the score: {', '.join(found)}; choose one with "
@@ -315,13 +379,26 @@ def score_column(source: Source, asked: Asked, taken: set[str | None]) -> str:
     )
 
 
+def from_rows(source: Source, asked: Asked, group: tuple[str, ...], variant: str, columns: Sequence[str]) -> Results:
+    """Returns the results in a table with a row for each variant and a column for each of its runs."""
+    names, groups = source.labels(variant), keys(source, group)
+    rows = [
+        (groups[row], names[row], column, value, source.places[row])
+        for column in columns
+        for row, value in enumerate(source.numbers(column))
+        if value is not None
+    ]
+    said = [f"variant: column {variant}", f"runs: columns {', '.join(columns)}"]
+    return gathered(source, asked, rows, "score", group, said)
+
+
 def from_wide(source: Source, asked: Asked, group: tuple[str, ...], seed: str | None) -> Results:
     """Returns the results in a table with a column for each variant."""
     others = {*group, seed}
     columns = [
         column
         for column in source.columns
-        if column not in others and column_key(column) not in INDEX_NAMES and source.has_numbers(column)
+        if column not in others and not is_of_record(column) and source.has_numbers(column)
     ]
     left = [column for column in source.columns if column not in others and column not in columns]
     seeds = source.labels(seed) if seed else None
@@ -358,6 +435,7 @@ def gathered(
     """Returns the results of rows (group, variant, seed, score, place)."""
     if not rows:
         raise UsageError(f"{source.name} has no scores; it needs a number for each run")
+    refuse_summaries(source, rows)
     refuse_twice(source, rows)
     points, factor = scale_of(source, asked, score, [value for _, _, _, value, _ in rows])
     lower = asked.lower_is_better
@@ -376,6 +454,18 @@ def gathered(
     direction = "lower is better" if lower else "higher is better"
     sentences = (*source.notes, *said, f"scores: {shown}; {direction}")
     return Results(source.name, score, points, lower, found, group, sentences)
+
+
+def refuse_summaries(source: Source, rows: Sequence[tuple[Group, str, str | None, float, str]]) -> None:
+    """Raises UsageError for a row that says mean or the like where others have the number of a seed."""
+    seeds = {seed for _, _, seed, _, _ in rows if seed}
+    if any(seed.isdigit() for seed in seeds):
+        for _, variant, seed, _, place in rows:
+            if seed and seed.strip().lower() in SUMMARY_NAMES:
+                raise UsageError(
+                    f"{source.name}, {place}: {variant!r} has the seed {seed!r}, which is no run of its own; leave "
+                    "the row out"
+                )
 
 
 def refuse_twice(source: Source, rows: Sequence[tuple[Group, str, str | None, float, str]]) -> None:
@@ -399,7 +489,8 @@ def scale_of(source: Source, asked: Asked, score: str, values: Sequence[float]) 
 
     Raises UsageError where some are shares and others percentages.
     """
-    usual = any(name in PERCENT_NAMES for name in column_key(score).split("_"))
+    key = column_key(score)
+    usual = any(name in PERCENT_NAMES for name in (*key.split("_"), key.replace("_", "")))
     if asked.percent is False or (asked.percent is None and not usual):
         return False, 1.0
     if max(values) <= 1 and min(values) >= 0:

@@ -11,6 +11,7 @@ import pytest
 from builders import BOTH
 
 from benchmark.errors import UsageError
+from benchmark.evidence.diagnosis import diagnose
 from benchmark.evidence.log_columns import Columns, Meaning, meaning
 from benchmark.evidence.log_files import Reading, read_log
 
@@ -163,8 +164,23 @@ def test_the_parts_of_a_detectors_loss_are_added(reading: Read) -> None:
         lines("step,loss", by_step()).encode("utf-16"),
         lines("step,loss", [*by_step()[:50], "step,loss", *by_step()[50:]]),
         lines("step,loss", list(reversed(by_step()))),
+        lines("step,loss", by_step()).encode("utf-16-le"),  # without the mark of its order
+        lines("step,loss", by_step()).encode("utf-16-be"),
+        lines("step,loss", by_step()).encode("utf-32"),
+        lines("step,loss,memo", by_step("{step},{loss},表")).encode("shift_jis"),
+        lines("| step | loss |\n|-----:|------|", by_step("| {step} | {loss} |")),
+        lines('"step","loss"', [row.replace(".", ",") for row in by_step('"{step}","{loss}"')]),
+        lines("step;loss", [f"{1000 * step:,};{loss}" for step, loss in enumerate(LOSSES)]),
+        lines("step,loss", [*by_step()[:50], '"Step", "Loss"', *by_step()[50:]]),
+        lines("step,loss", [*by_step()[:50], "\ufeffstep,loss", *by_step()[50:]]),
+        lines("Run 17 of Tuesday\nstarted 10:00\n\nstep,loss", by_step()),
+        lines("step,tr_loss", by_step()),
+        lines("time,step,cost", by_step("2026-11-25 10:00:00,{step},{loss}")),
+        lines("step,loss", by_step()) + ",\n",
+        lines("", by_step('{{"step": {step}, "loss": {loss}}}')),
+        lines("", by_step("{{'loss': {loss}, 'grad_norm': 1.5}}")),
     ],
-    ids=range(16),
+    ids=range(31),
 )
 def test_tables_of_steps(reading: Read, text: str | bytes) -> None:
     expect(reading(text), train=False, validation=False)
@@ -236,6 +252,38 @@ def test_a_last_line_that_is_cut_is_left_out(reading: Read) -> None:
     found = reading(lines("step,loss,note", by_step("{step},{loss},x")) + "200,0.3")
     expect(found, train=False, validation=False)
     assert f"line {STEPS + 2}, the last one, is cut and left out" in found.said
+    found = reading(lines("step,loss,note", by_step('{step},{loss},"x"')) + '200,0.3,"x')
+    expect(found, train=False, validation=False)
+    assert f"line {STEPS + 2}, the last one, is cut and left out" in found.said
+    objects = by_step('{{"step": {step}, "loss": {loss}}}')
+    found = reading(lines(objects[0], objects[1:]) + '{"step": 200')
+    expect(found, train=False, validation=False)
+    assert f"line {STEPS + 1}, the last one, is cut and left out" in found.said
+
+
+def test_what_stands_above_the_header_or_repeats_it_is_said(reading: Read) -> None:
+    found = reading(lines("Run 17\nstep,loss", [*by_step()[:50], "step, loss", *by_step()[50:]]))
+    assert "line 1 stands above the header and is left out" in found.said
+    assert "line 53 repeats the header and is left out" in found.said
+
+
+def test_epochs_that_say_how_many_there_are(reading: Read) -> None:
+    rows = [f"{epoch}/5,{accuracy},{accuracy}" for epoch, accuracy in enumerate(VALIDATION, start=1)]
+    assert list(reading(lines("epoch,train_acc,val_acc", rows)).log.validation_accuracy) == list(VALIDATION)
+
+
+def test_the_accuracy_of_fastai_is_of_the_validation(reading: Read) -> None:
+    rows = [f"{epoch},0.5,0.6,{accuracy},00:12" for epoch, accuracy in enumerate(VALIDATION)]
+    found = reading(lines("epoch,train_loss,valid_loss,accuracy,time", rows)).log
+    assert (list(found.validation_accuracy), list(found.train_accuracy)) == (list(VALIDATION), [])
+    found = reading(lines("epoch,loss,val_loss,accuracy,took", rows)).log  # as Keras without validation accuracy
+    assert (list(found.validation_accuracy), list(found.train_accuracy)) == ([], list(VALIDATION))
+
+
+@pytest.mark.parametrize("text", ["#NUM!", "#DIV/0!", "-1.#IND", "1.#QNAN0", "1.#INF00", "undefined"])
+def test_other_spellings_of_what_is_no_number(reading: Read, text: str) -> None:
+    found = reading(lines("step,loss", [*by_step()[:100], *(f"{step},{text}" for step in range(100, STEPS))]))
+    assert diagnose(found.log)["learning rate"].word == "too high"
 
 
 def test_accuracies_a_hair_above_one(reading: Read) -> None:

@@ -152,6 +152,41 @@ def test_other_forms_give_the_same_verdicts(form: str, write: Write) -> None:
     pd.testing.assert_frame_equal(benchmark.judge(path, **options), expected)
 
 
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("experiment,seed,accuracy", "{v},{s},{a}"),
+        ("Methode;Seed;accuracy", "{v};{s};{a}"),
+        ("variant,random_state,Acc@1 accuracy", "{v},{s},{a}"),
+        ("timestamp,variant,seed,accuracy,seconds", "2026-11-25T10:00:00,{v},{s},{a},12.5"),
+        (
+            "Start Time,Duration,Run ID,Source Type,params.seed,params.variant,metrics.accuracy",
+            "2026-11-25 10:00:00,12.3s,ab{s}{v},LOCAL,{s},{v},{a}",
+        ),
+        ("| variant | seed | accuracy |\n|---|--:|--:|", "| {v} | {s} | {a} |"),
+        ("Results of Tuesday\n\nvariant,seed,top-1", "{v},{s},{a}"),
+    ],
+    ids=range(7),
+)
+def test_other_names_and_columns_beside_give_the_same_verdicts(header: str, row: str, write: Write) -> None:
+    found = scores()
+    rows = [row.format(v=v, s=s, a=a) for v, runs in found.items() for s, a in enumerate(runs)]
+    again = [header.splitlines()[-1].upper()] if header[0].islower() else []
+    path = write("\n".join([header, *rows[:7], *again, *rows[7:], header.count(",") * ","]))
+    pd.testing.assert_frame_equal(benchmark.judge(path), benchmark.judge(write(long(found), "plain.csv")))
+
+
+def test_tables_with_a_column_for_each_run_or_with_times_beside_the_variants(write: Write) -> None:
+    found = scores()
+    expected = benchmark.judge(write(long(found), "plain.csv"))
+    rows = [f"{name},{','.join(map(str, runs))}" for name, runs in found.items()]
+    path = write("\n".join(["variant,seed 0,seed 1,seed 2,seed 3,seed 4", *rows]))
+    pd.testing.assert_frame_equal(benchmark.judge(path, percent=True), expected)
+    rows = [f"{s},17000{s},{','.join(str(runs[s]) for runs in found.values())}" for s in range(5)]
+    path = write("\n".join(["seed,timestamp," + ",".join(found), *rows]))
+    pd.testing.assert_frame_equal(benchmark.judge(path, percent=True), expected)
+
+
 def test_groups_are_tables_of_their_own(write: Write) -> None:
     lines = long(scores()).splitlines()
     text = "\n".join([f"{lines[0]},data", *(f"{line},{data}" for data in ("cifar10", "svhn") for line in lines[1:])])
@@ -275,8 +310,9 @@ BAD: Sequence[tuple[str, dict[str, object], str]] = [
     ("", {}, "is empty"),
     ("variant,seed,accuracy\n", {}, "is empty"),
     (long(scores()), {"score": "acuracy"}, "did you mean accuracy"),
-    (long(scores(), "what,seed,accuracy"), {}, "--variant-column"),
-    (long(scores(), "variant,seed,goodness"), {}, "--score-column"),
+    ("what,where,accuracy\na,x,90\nb,x,91\n", {}, "--variant-column"),
+    ("variant,goodness,merit\nbaseline,90,1\nmish,91,2\n", {}, "--score-column"),
+    (long(scores()) + "mish,mean,93.1\n", {}, "line 27: 'mish' has the seed 'mean'"),
     (long(scores()).replace("baseline", "plain"), {}, "--control"),
     (long(scores()) + "mish,0,93.1\n", {}, "'mish' has seed 0 twice"),
     (long(scores()) + "mish,9,good\n", {}, "line 27, column accuracy: 'good' is no finite number"),
