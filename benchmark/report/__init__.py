@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark.claim import PublishedTables
 from benchmark.errors import UsageError
@@ -33,6 +33,9 @@ from benchmark.report.text import slug
 from benchmark.store.files import reporting_write_errors
 from benchmark.store.records import Measures, TableName, TableRecord
 from benchmark.store.store import Store
+
+if TYPE_CHECKING:
+    from benchmark.report.published import Paper
 
 REMEDY = "give another folder with --out"
 
@@ -96,12 +99,30 @@ def write(
 def write_papers(
     stores: Sequence[Store], out: Path, known: Mapping[str, PublishedTables] = MappingProxyType({})
 ) -> Path:
-    """Writes the page of all published tables in `stores`, into the folder `out`, and returns its path.
-
-    Of a table that several have, the first with runs counts. `known` has what papers say of the catalogue's tables, by
-    ablation, for those that were stored before that was stated. Raises UsageError if none has any.
-    """
+    """Writes the page of all published tables, see `find_papers`, into the folder `out`, and returns its path."""
     from benchmark.report import render
+
+    found = find_papers(stores, known)
+    with reporting_write_errors(out, REMEDY):
+        out.mkdir(parents=True, exist_ok=True)
+        save(out / "index.md", render.papers_markdown(found))
+        save(out / "index.html", render.papers_html(found))
+    return out / "index.html"
+
+
+def papers_markdown(stores: Sequence[Store], known: Mapping[str, PublishedTables]) -> str:
+    """Returns the page of all published tables, see `find_papers`, in Markdown."""
+    from benchmark.report import render
+
+    return render.papers_markdown(find_papers(stores, known))
+
+
+def find_papers(stores: Sequence[Store], known: Mapping[str, PublishedTables]) -> list[Paper]:
+    """Returns all published tables in `stores`; of a table that several have, the first with runs counts.
+
+    `known` has what papers say of the catalogue's tables, by ablation, for those that were stored before that was
+    stated. Raises UsageError if there is none.
+    """
     from benchmark.report.published import papers, with_published
 
     first: dict[TableName, Table] = {}
@@ -111,11 +132,7 @@ def write_papers(
     found = papers(list(first.values()))
     if not found:
         raise UsageError("there are no published tables with runs yet; `python -m benchmark papers` trains them")
-    with reporting_write_errors(out, REMEDY):
-        out.mkdir(parents=True, exist_ok=True)
-        save(out / "index.md", render.papers_markdown(found))
-        save(out / "index.html", render.papers_html(found))
-    return out / "index.html"
+    return found
 
 
 def write_lists(store: Store, document: Path) -> None:

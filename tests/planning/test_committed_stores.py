@@ -21,6 +21,7 @@ from benchmark.report.freshness import stale
 from benchmark.store.records import TableRecord
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
+from docs.results import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 STORES = sorted(path.parent for path in (ROOT / "results" / "reference").glob("*/runs.jsonl"))
@@ -99,6 +100,12 @@ print(json.dumps({f"{t.ablation.name} {t.context}: {n}": describe(a) for t in ta
 @pytest.mark.parametrize("folder", STORES, ids=lambda folder: folder.name)
 def test_no_committed_number_is_stale(folder: Path) -> None:
     assert not stale(opened(folder), folder / "report", everything=False)
+
+
+def test_the_documents_of_results_are_current() -> None:
+    """If this fails: `python -m docs.results`."""
+    made = pages([opened(folder) for folder in STORES])
+    assert [name for name, text in made.items() if (ROOT / "docs" / name).read_text(encoding="utf-8") != text] == []
 
 
 @pytest.mark.parametrize("folder", STORES, ids=lambda folder: folder.name)
