@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmark.claim import PublishedTables
 from benchmark.errors import UsageError
@@ -31,11 +31,8 @@ from benchmark.evidence.tables import Table, decisions, tables
 from benchmark.evidence.twins import without_twins
 from benchmark.report.text import slug
 from benchmark.store.files import reporting_write_errors
-from benchmark.store.records import Measures, TableName, TableRecord
+from benchmark.store.records import Measures, TableRecord
 from benchmark.store.store import Store
-
-if TYPE_CHECKING:
-    from benchmark.report.published import Paper
 
 REMEDY = "give another folder with --out"
 
@@ -99,10 +96,10 @@ def write(
 def write_papers(
     stores: Sequence[Store], out: Path, known: Mapping[str, PublishedTables] = MappingProxyType({})
 ) -> Path:
-    """Writes the page of all published tables, see `find_papers`, into the folder `out`, and returns its path."""
-    from benchmark.report import render
+    """Writes the page of all published tables, see `published.find_papers`, into a folder, and returns its path."""
+    from benchmark.report import published, render
 
-    found = find_papers(stores, known)
+    found = published.find_papers(stores, known)
     with reporting_write_errors(out, REMEDY):
         out.mkdir(parents=True, exist_ok=True)
         save(out / "index.md", render.papers_markdown(found))
@@ -111,28 +108,10 @@ def write_papers(
 
 
 def papers_markdown(stores: Sequence[Store], known: Mapping[str, PublishedTables]) -> str:
-    """Returns the page of all published tables, see `find_papers`, in Markdown."""
-    from benchmark.report import render
+    """Returns the page of all published tables, see `published.find_papers`, in Markdown."""
+    from benchmark.report import published, render
 
-    return render.papers_markdown(find_papers(stores, known))
-
-
-def find_papers(stores: Sequence[Store], known: Mapping[str, PublishedTables]) -> list[Paper]:
-    """Returns all published tables in `stores`; of a table that several have, the first with runs counts.
-
-    `known` has what papers say of the catalogue's tables, by ablation, for those that were stored before that was
-    stated. Raises UsageError if there is none.
-    """
-    from benchmark.report.published import papers, with_published
-
-    first: dict[TableName, Table] = {}
-    for table in (table for store in stores for table in tables(store)):
-        if table.control or any(table.arms.values()):
-            first.setdefault(table.study.name, with_published(table, known.get(table.study.ablation, {})))
-    found = papers(list(first.values()))
-    if not found:
-        raise UsageError("there are no published tables with runs yet; `python -m benchmark papers` trains them")
-    return found
+    return render.papers_markdown(published.find_papers(stores, known))
 
 
 def write_lists(store: Store, document: Path) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from shlex import join
 
 from benchmark.budgets import BUDGETS, FULL
 from benchmark.claim import CONTROL, PublishedTables
+from benchmark.errors import UsageError
 from benchmark.evidence.judgements import CONTRADICTED, SUPPORTED, Judgement, judgements
 from benchmark.evidence.published import UNRESOLVED, Fate, PublishedRow, RankAgreement, fate, order, published_rows
-from benchmark.evidence.tables import Table
+from benchmark.evidence.tables import Table, tables
 from benchmark.report import titles
 from benchmark.report.cells import NOTHING
 from benchmark.report.text import digits_of, in_numbers, signed
-from benchmark.store.records import TableRecord
+from benchmark.store.records import TableName, TableRecord
+from benchmark.store.store import Store
 
 TRUST = {"read": "", "quoted": " (quoted)", "recalled": " (from memory)"}
 CATALOGUE = "the paper's rows on our baseline"
@@ -98,6 +100,22 @@ def brief(tables: Iterable[Table]) -> str:
     return "; ".join(
         f"tau {each.tau:.2f}, pairs {'/'.join(str(count) for count in each.pairs.values())}" for each in found
     )
+
+
+def find_papers(stores: Sequence[Store], known: Mapping[str, PublishedTables]) -> list[Paper]:
+    """Returns all published tables in `stores`; of a table that several have, the first with runs counts.
+
+    `known` has what papers say of the catalogue's tables, by ablation, for those that were stored before that was
+    stated. Raises UsageError if there is none.
+    """
+    first: dict[TableName, Table] = {}
+    for table in (table for store in stores for table in tables(store)):
+        if table.control or any(table.arms.values()):
+            first.setdefault(table.study.name, with_published(table, known.get(table.study.ablation, {})))
+    found = papers(list(first.values()))
+    if not found:
+        raise UsageError("there are no published tables with runs yet; `python -m benchmark papers` trains them")
+    return found
 
 
 def papers(found: Sequence[Table]) -> list[Paper]:
