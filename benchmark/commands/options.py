@@ -65,10 +65,13 @@ WeightsFile = Annotated[
 ExecutorName = Annotated[
     str,
     typer.Option(
-        "--executor", help="Who trains: local, ray, or MODULE:FACTORY, which makes a concurrent.futures.Executor."
+        "--executor",
+        help="Who trains: local, ray, dask, or MODULE:FACTORY, which makes a concurrent.futures.Executor.",
     ),
 ]
-Address = Annotated[str | None, typer.Option("--address", help="With --executor ray: the cluster. [a new one, here]")]
+Address = Annotated[
+    str | None, typer.Option("--address", help="With --executor ray or dask: the cluster. [a new one, here]")
+]
 RunLimit = Annotated[
     float | None,
     typer.Option(

@@ -58,6 +58,6 @@ class RayExecutor:
         """Returns a reference to a content that each node fetches once."""
         return self.ray.put(content)
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+    def shutdown(self, wait: bool = True) -> None:
         """Leaves the cluster, which ends the tasks of this process."""
         self.ray.shutdown()

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
+from multiprocessing import current_process
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import gettempdir
@@ -48,7 +49,7 @@ class Executor(Protocol):
     def submit(self, function: Callable[..., Any], /, *given: Any) -> Future[Any]:
         """Returns what the call will give, or raise, once it has ended or its process is lost."""
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+    def shutdown(self, wait: bool = True) -> None:
         """Ends the executor."""
 
 
@@ -80,7 +81,9 @@ class RemoteTrainer:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.executor.shutdown(wait=False, cancel_futures=True)
+        for future in self._calls:
+            cancel(future)
+        self.executor.shutdown(wait=False)
         while _idle:  # where an executor calls in threads of this process
             for crew in _idle.popitem()[1]:
                 crew.dismiss()
@@ -136,8 +139,7 @@ class RemoteTrainer:
         """Gives up calls that take too long, and yields the failures; after the deadline their runs are left."""
         for future, call in [each for each in self._calls.items() if self.is_overdue(each[1])]:
             del self._calls[future]
-            with suppress(Exception):  # whatever the library does about a call that has begun
-                future.cancel()
+            cancel(future)
             if not self.limits.is_over() and (outcome := self.lost(call, "its machine did not answer")):
                 yield outcome
 
@@ -172,6 +174,12 @@ class Call:
     latest: float = inf  # when it is given up, as of time.monotonic()
 
 
+def cancel(future: Future[Any]) -> None:
+    """Cancels a call, if its library can."""
+    with suppress(Exception):  # whatever the library does about a call that has begun
+        future.cancel()
+
+
 def answer_of(future: Future[Any]) -> Outcome | UsageError | str:
     """Returns what a call gave, or why it is lost, in words."""
     try:
@@ -200,6 +208,11 @@ def train_here(
             keep_weights(run.start, weights)
     except Exception as reason:
         return Outcome(run, None, in_words(reason), {}, started, timestamp())
+    if current_process().daemon:
+        return UsageError(
+            "the processes of this executor are daemons, which may start no workers; if they are Dask's, set "
+            "DASK_DISTRIBUTED__WORKER__DAEMON=False where they are started"
+        )
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     idle = _idle.setdefault((place, visible, folder), [])
     try:

@@ -8,6 +8,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +17,9 @@ from deeds import explode
 
 from benchmark.data.splits import DataSet
 from benchmark.errors import UsageError
-from benchmark.planning.identity import Run
+from benchmark.planning.identity import Run, describe
 from benchmark.planning.requests import Request
+from benchmark.running import remote
 from benchmark.running.ended import Ended
 from benchmark.running.execution import complete
 from benchmark.running.executors import made_by, trainer_on
@@ -90,7 +92,7 @@ class Losing(Executor):
     def submit(self, function: Callable[..., Any], /, *given: Any, **more: Any) -> Future[Any]:  # type: ignore[override]
         seed = given[1].seed
         self.calls.append(seed)
-        future: Future[Any] = Future()
+        self.waiting = future = Future[Any]()
         if seed == 2 or (seed == 1 and self.calls.count(1) == 1):
             future.set_exception(ConnectionError("the node is gone\nand more"))
         elif seed != 3:
@@ -133,10 +135,23 @@ def test_what_keeps_a_worker_there_from_starting_ends_the_command(tmp_path: Path
         list(made(Losing(), Limits(), tmp_path).outcomes(runs(4)))
 
 
+def test_calls_that_have_not_ended_are_cancelled_when_the_command_ends(tmp_path: Path) -> None:
+    with made(executor := Losing(), Limits(), tmp_path) as trainer:
+        assert next(trainer.outcomes(runs(0, 3))).run.seed == 0
+    assert executor.waiting.cancelled()
+
+
+def test_daemons_are_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "current_process", lambda: SimpleNamespace(daemon=True))
+    answer = remote.train_here(Place("cpu", tmp_path), *runs(0), describe(TINY), 60.0, None, None)
+    assert isinstance(answer, UsageError)
+    assert "DASK_DISTRIBUTED__WORKER__DAEMON=False" in str(answer)
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("slurm", "unknown executor 'slurm'; there are: local, ray, and MODULE:FACTORY"),
+        ("slurm", "unknown executor 'slurm'; there are: local, ray, dask, and MODULE:FACTORY"),
         ("nowhere:pool", "--executor nowhere:pool cannot be made: ModuleNotFoundError: No module named 'nowhere'"),
         ("os:getcwd", "--executor os:getcwd must make a concurrent.futures.Executor, got str"),
     ],
@@ -147,7 +162,7 @@ def test_an_executor_that_is_none_is_told(name: str, said: str) -> None:
     assert str(reason.value).startswith(said)
 
 
-def test_an_address_is_of_ray_alone(tmp_path: Path) -> None:
+def test_an_address_is_of_a_cluster(tmp_path: Path) -> None:
     request = Request("toy", "", tmp_path, "quick", ("cpu",), tmp_path, 1)
-    with pytest.raises(UsageError, match="--address goes with --executor ray, got --executor local"):
+    with pytest.raises(UsageError, match="--address goes with --executor ray or dask, got --executor local"):
         trainer_on("local", "auto", request, Store(tmp_path, 1), Limits())
