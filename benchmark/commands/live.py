@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from benchmark.commands.console import letters
 from benchmark.commands.results import HEAD, ResultRow, count_in_words, result, result_line, summary_table
-from benchmark.evidence.tables import table
+from benchmark.evidence.tables import table, too_few_runs
 from benchmark.evidence.twins import without_twins
 from benchmark.planning.grid import Grid
 from benchmark.planning.identity import Run, describe
@@ -220,6 +220,8 @@ class Watch(Observer):
         """Shows all rows of the plan in a table."""
         found = self.results_now()
         self.console.print(summary_table(found, f"{title}: {count_in_words(found)}"))
+        if said := too_few_runs(each.row for each in found):
+            self.console.print(letters(said), highlight=False)
 
     def update(self) -> None:
         """Shows how far it is."""
@@ -229,7 +231,7 @@ class Watch(Observer):
         what = ", ".join(filter(None, running[:2])) + (f" and {len(running) - 2} more" if len(running) > 2 else "")
         shown = letters(f"training {what}"[: max(20, self.console.width - 60)])
         self.bar.update(self.task, description=shown, completed=self.done, total=self.total or None, left=left)
-        if not self.console.is_terminal and time.monotonic() - self.said >= SAY_SECONDS:
+        if self.clock.left and not self.console.is_terminal and time.monotonic() - self.said >= SAY_SECONDS:
             self.said = time.monotonic()
             self.console.print(letters(f"{self.done} of {self.total} runs, {left}; training {what}"))
 

@@ -29,6 +29,7 @@ DEEP = {"I", "I;16", "I;16B"}  # how Pillow opens a grey PNG of 16 bits
 LARGEST = 64_000_000  # pixels; a small file can unfold to gigabytes
 VALIDATION_FOLDERS = ("val", "valid", "validation")
 LEFT_BY_SYSTEMS = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}  # left out without a word
+LEFT_BY_SYSTEMS |= {"$recycle.bin", "system volume information", "lost+found"}
 
 
 def read_tree(tree: Path, side: int | None) -> Arrays:

@@ -18,7 +18,7 @@ from benchmark.evidence.comparison import (
     contrast,
     false_discovery,
 )
-from benchmark.evidence.power import ALPHA
+from benchmark.evidence.power import ALPHA, LEAST
 from benchmark.evidence.ranks import rank_p, superiority, superiority_interval
 from benchmark.evidence.spread import background
 from benchmark.evidence.worth import Course, Rung, course, rises, worth
@@ -213,6 +213,17 @@ def table(
     rows = [replace(row, time_ratio=timed[row.variant][0], time_measured=timed[row.variant][1]) for row in rows]
     planned = [(study.control, control), *((arm, arms[arm.variant]) for arm in study.arms)]
     return Table(study, control, arms, rows, missing(planned))
+
+
+def too_few_runs(rows: Iterable[Row]) -> str:
+    """Returns a sentence if no row has the runs that a verdict takes; empty if one has, or where none has any."""
+    most = max((min(row.n, row.n_control) for row in rows if row.n), default=LEAST)
+    if most >= LEAST:
+        return ""
+    return (
+        f"no row can have a verdict yet: it takes {LEAST} runs of the variant and of the baseline; --seeds {LEAST} "
+        "trains those that are missing, and keeps these"
+    )
 
 
 def seeds_of(records: Sequence[Finished]) -> list[int]:

@@ -27,7 +27,7 @@ from benchmark.evidence.factors import factors
 from benchmark.evidence.log import Log
 from benchmark.evidence.measures import Measured, in_words, measured_tables
 from benchmark.evidence.sweeps import sweep
-from benchmark.evidence.tables import Table, decisions, tables
+from benchmark.evidence.tables import Table, decisions, tables, too_few_runs
 from benchmark.evidence.twins import without_twins
 from benchmark.report.text import slug
 from benchmark.store.files import reporting_write_errors
@@ -84,6 +84,7 @@ def write(
             "shortlists": shortlists.shortlists(named),
             "figures": time_plot.draw(standing, target),
             "doses": dose_plot.draw(named.values(), target),
+            "few": too_few_runs(row for table in named.values() for row in table.rows),
             "unequal": measures_view.unequal(named.values()),
             "measures": measures_view.by_measure(named, measured),
             "elsewhere": elsewhere.tricks_elsewhere(named.values()),

@@ -265,6 +265,20 @@ def test_the_report_is_not_rewritten_all_the_time(tmp_path: Path, monkeypatch: p
     assert rewriter.process.killed
 
 
+def test_too_few_runs_for_any_verdict_are_said_under_the_table(watched: Any) -> None:
+    watch, screen, _, _ = watched
+    with watch:
+        for name in WORTH:
+            watch.end(run(name, 0))
+        watch.table("results")
+        assert "no row can have a verdict yet: it takes 3 runs" in screen.getvalue()
+        for name in WORTH:
+            for seed in range(1, 4):
+                watch.end(run(name, seed))
+        watch.table("results")
+    assert screen.getvalue().count("no row can have") == 1
+
+
 def test_other_runs_than_planned_do_no_harm(watched: Any) -> None:
     watch, screen, _, _ = watched
     with watch:

@@ -145,6 +145,14 @@ def test_both_pages_say_what_was_found(whole: tuple[Store, Path]) -> None:
             assert absent not in text
 
 
+def test_runs_that_are_too_few_for_any_verdict_are_said(whole: tuple[Store, Path], tmp_path: Path) -> None:
+    said = "No row can have a verdict yet: it takes 3 runs of the variant and of the baseline"
+    store = fill(tmp_path / "store", lambda run: run if run.seed == 0 else None)
+    page = report.write(store, tmp_path / "out")
+    for path, expected in ((page, True), (page.parent / "index.md", True), (whole[1] / "index.md", False)):
+        assert (said in path.read_text(encoding="utf-8")) is expected
+
+
 def test_what_is_amiss_is_marked(troubled: Path) -> None:
     for text in (read(troubled).text, (troubled / "index.md").read_text(encoding="utf-8").replace("\\", "")):
         for expected in (
