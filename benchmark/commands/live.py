@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -28,7 +29,9 @@ from benchmark.running.observer import Observer
 from benchmark.store.records import FailedRecord, Record, TableName, TableRecord
 from benchmark.store.store import Store
 
-REPORT_SECONDS = 240.0  # between two reports while it trains
+REPORT_SECONDS = 240.0  # from the beginning of a report to the next while it trains, at least
+REPORT_SHARE = 0.05  # of the time while it trains that reports take at most
+LOW = 10  # priority as of `nice`
 SAY_SECONDS = 60.0  # between two lines about what trains, where there is no terminal
 
 
@@ -65,21 +68,29 @@ class Clock:
 
 
 class Rewriter:
-    """Writes the report anew in a process of its own, so that the training goes on meanwhile."""
+    """Writes the report anew in a process of its own of low priority, so that the training goes on meanwhile.
+
+    It takes a twentieth of the time at most: a report of hundreds of rows takes a minute.
+    """
 
     def __init__(self, store: Path, out: Path) -> None:
         self.words = [sys.executable, "-m", "benchmark", "report", "--store", str(store), "--out", str(out)]
         self.process: subprocess.Popen[bytes] | None = None
-        self.begun = -REPORT_SECONDS
+        self.begun = self.seen = -REPORT_SECONDS  # when the last one began, and was last seen at work
 
     def rewrite(self) -> None:
         """Begins to write, unless it is at it or did so a short while ago."""
-        busy = self.process is not None and self.process.poll() is None
-        if busy or time.monotonic() - self.begun < REPORT_SECONDS:
+        now = time.monotonic()
+        if self.process is not None and self.process.poll() is None:
+            self.seen = now
             return
-        self.begun = time.monotonic()
+        if now - self.begun < max(REPORT_SECONDS, (self.seen - self.begun) / REPORT_SHARE):
+            return
+        self.begun = self.seen = now
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(self.words, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+        with suppress(OSError):  # it has ended, or this system has no priorities
+            os.setpriority(os.PRIO_PROCESS, self.process.pid, LOW)
 
     def end(self) -> None:
         """Ends the process: whoever calls this writes the report itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -236,16 +237,32 @@ def test_the_c_locale_gets_ascii(locale: str, plain: bool, monkeypatch: pytest.M
     assert shown == ("+ helps x1.10 ..." if plain else f"▲ helps {TIMES}1.10 …")
 
 
-def test_the_report_is_not_rewritten_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun: list[list[str]] = []
+@pytest.mark.parametrize(
+    ("takes", "times", "expected"),
+    [
+        (1, (0, 100, 239, 241, 300, 482), [0, 241, 482]),  # every four minutes
+        (60, (0, 50, 61, 300, 900, 1010, 1100), [0, 1010]),  # seen at work for 50 s, a twentieth of 1,000
+        (900, (0, 300, 600, 1200), [0]),
+    ],
+)
+def test_reports_take_a_twentieth_of_the_time_at_a_low_priority(
+    takes: float, times: tuple[float, ...], expected: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[float] = []
+    priorities: list[tuple[int, int, int]] = []
+    now = [0.0]
 
     class Process:
+        pid = 4711
+
         def __init__(self, words: list[str], **_: object) -> None:
-            begun.append(words)
+            assert words[2:4] == ["benchmark", "report"]
+            begun.append(now[0])
+            self.ends = now[0] + takes
             self.killed = False
 
         def poll(self) -> int | None:
-            return 0
+            return 0 if now[0] >= self.ends else None
 
         def kill(self) -> None:
             self.killed = True
@@ -253,13 +270,14 @@ def test_the_report_is_not_rewritten_all_the_time(tmp_path: Path, monkeypatch: p
         def wait(self) -> int:
             return 0
 
-    now = [1000.0]
     monkeypatch.setattr(live.subprocess, "Popen", Process)
+    monkeypatch.setattr(live.os, "setpriority", lambda *which: priorities.append(which))
     monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
     rewriter = Rewriter(tmp_path, tmp_path / "report")
-    for now[0] in (1000.0, 1100.0, 1300.0):
+    for now[0] in times:
         rewriter.rewrite()
-    assert [words[2:4] for words in begun] == [["benchmark", "report"]] * 2
+    assert begun == expected
+    assert priorities == [(os.PRIO_PROCESS, 4711, live.LOW)] * len(begun)
     rewriter.end()
     assert rewriter.process is not None
     assert rewriter.process.killed
