@@ -1,15 +1,18 @@
-"""What Ctrl-C and SIGTERM do: they end the program at once, and whatever finished is kept."""
+"""When processes end: the program by Ctrl-C and SIGTERM, at once, and its processes with it."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing import forkserver, parent_process
 
 AGAIN = 0.02  # seconds after which an interruption that was swallowed is raised anew
+PR_SET_PDEATHSIG = 1  # of prctl(2): the signal that a process gets when the one that started it has ended
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -64,3 +67,28 @@ def handlers(wanted: dict[signal.Signals, signal.Handlers]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def live_with_parent() -> None:
+    """Makes this process end when its parent does, even one that is stopped or in C code, where Linux does that.
+
+    It leads a process group of its own, so that it can be ended together with what its tricks started.
+    """
+    if hasattr(os, "setpgid"):
+        with suppress(OSError):
+            os.setpgid(0, 0)
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    with suppress(OSError, TypeError, AttributeError):  # what it was forked from lives while this is open anywhere
+        os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined]  # there is no public way
+        forkserver._forkserver._forkserver_alive_fd = None  # type: ignore[attr-defined]
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """Ends this process with its parent: one killed by SIGKILL must not leave others that hold cores and memory."""
+    parent = parent_process()
+    if parent:
+        parent.join()
+    os._exit(1)

@@ -1,10 +1,15 @@
-"""Ctrl-C ends the program whatever it is at."""
+"""Ctrl-C ends the program whatever it is at, and its processes end with it."""
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
+
+import pytest
 
 SWALLOWED = """
 import os, signal, time
@@ -80,3 +85,46 @@ def test_an_ignored_ctrl_c_stays_ignored() -> None:
 
 def test_handlers_are_put_back() -> None:
     assert outcome(AFTERWARDS) == (0, "went on\n", "")
+
+
+PARENT = """
+from benchmark.report.gallery import process_pool
+import os, time
+
+if __name__ == "__main__":
+    with process_pool(1) as pool:
+        print(pool.submit(os.getpid).result(), flush=True)
+        pool.submit(time.sleep, 60).result()
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_processes_that_draw_end_with_the_report(sent: signal.Signals, tmp_path: Path) -> None:
+    if not Path("/proc/self/stat").exists():
+        pytest.skip("this system does not say whether a process is alive")
+    (tmp_path / "parent.py").write_text(PARENT)
+    within = os.environ | {"PYTHONPATH": os.getcwd()}
+    words = [sys.executable, str(tmp_path / "parent.py")]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # it would inherit that Ctrl-C is ignored
+    try:
+        parent = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=within)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert is_alive(child)
+    parent.send_signal(sent)
+    parent.communicate(timeout=20)
+    deadline = time.monotonic() + 10
+    while is_alive(child):
+        assert time.monotonic() < deadline, "it outlives its parent"
+        time.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    """Returns whether a process is there, and is not one that only waits to be asked how it ended."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False

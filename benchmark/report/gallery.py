@@ -14,7 +14,7 @@ from benchmark.evidence.sweeps import Sweep
 from benchmark.evidence.tables import Table
 from benchmark.report import history, interactions, sweep_plots, table_plots
 from benchmark.report.style import Gallery, Picture
-from benchmark.signals import without_ctrl_c
+from benchmark.signals import live_with_parent, without_ctrl_c
 from benchmark.store.store import Store
 
 FEW = 16  # tables: starting a process takes as long as drawing some of them
@@ -31,7 +31,7 @@ def draw_all(
     if count < 2 or len(there) < FEW:
         drawn = {name: draw_table(table, past, gallery, name) for name, table in there.items()}
         return {name: each | draw_sweep(name, named, swept, store, gallery) for name, each in drawn.items()}
-    with ProcessPoolExecutor(count, get_context("spawn")) as pool, ended_with_this():
+    with process_pool(count) as pool:
         with without_ctrl_c():
             waiting = {name: pool.submit(draw_table, table, past, gallery, name) for name, table in there.items()}
         sweeps = {name: draw_sweep(name, named, swept, store, gallery) for name in there}
@@ -39,14 +39,15 @@ def draw_all(
 
 
 @contextmanager
-def ended_with_this() -> Iterator[None]:
-    """Kills the processes that draw where this one is stopped: a pool would wait for all that they were given."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        for process in active_children():
-            process.kill()
-        raise
+def process_pool(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Yields processes that end with this one, and at once where it is stopped: a pool alone would finish its work."""
+    with ProcessPoolExecutor(count, get_context("spawn"), live_with_parent) as pool:
+        try:
+            yield pool
+        except KeyboardInterrupt:
+            for process in active_children():
+                process.kill()
+            raise
 
 
 def draw_table(table: Table, past: pd.DataFrame, gallery: Gallery, name: str) -> Pictures:

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from benchmark.errors import UsageError
 from benchmark.running.preload import preload
-from benchmark.running.worker import live_with_parent
+from benchmark.signals import live_with_parent
 
 P = ParamSpec("P")
 T = TypeVar("T")

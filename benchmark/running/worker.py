@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
-from multiprocessing import forkserver, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -31,6 +27,7 @@ from benchmark.planning.identity import Run, describe, is_marked, module_mark
 from benchmark.recipe import Checkpoint
 from benchmark.running.executor import Outcome
 from benchmark.running.state import state
+from benchmark.signals import live_with_parent
 from benchmark.store.files import weights_file
 from benchmark.store.keys import digest
 from benchmark.store.records import later, timestamp
@@ -38,7 +35,6 @@ from benchmark.store.store import DIGITS
 
 LATE = "torch._dynamo"  # which the first optimiser of a process would import, 1.3 s, and which replaces functions
 LONGEST = 2000  # characters of an error's text that are kept
-PR_SET_PDEATHSIG = 1  # of prctl(2): the signal that a process gets when the one that started it has ended
 Training = Callable[..., Result]  # called as `train` is
 
 
@@ -116,31 +112,6 @@ def work(
             forget_captured(torch.device(device))
         if isinstance(said, Lost) or (isinstance(said, Outcome) and said.changed):
             os._exit(1)  # at once: what a broken GPU is asked on the way out may never return
-
-
-def live_with_parent() -> None:
-    """Makes this process end when its parent does, even one that is stopped or in C code, where Linux does that.
-
-    It leads a process group of its own, so that it can be ended together with what its tricks started.
-    """
-    if hasattr(os, "setpgid"):
-        with suppress(OSError):
-            os.setpgid(0, 0)
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    with suppress(OSError, TypeError, AttributeError):  # what it was forked from lives while this is open anywhere
-        os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined]  # there is no public way
-        forkserver._forkserver._forkserver_alive_fd = None  # type: ignore[attr-defined]
-    threading.Thread(target=end_with_parent, daemon=True).start()
-
-
-def end_with_parent() -> None:
-    """Ends this worker with its parent: one killed by SIGKILL must not leave workers that hold cores and memory."""
-    parent = parent_process()
-    if parent:
-        parent.join()
-    os._exit(1)
 
 
 def outcome_of(
