@@ -222,13 +222,24 @@ def json_rows(path: Path) -> Source:
                 if line.strip():
                     rows.append(json.loads(line))
                     places.append(f"line {number}")
-    except ValueError as reason:
+    except (ValueError, RecursionError) as reason:
         where = f", line {len(rows) + 1}" if rows else ""
         raise UsageError(f"{path}{where} is no JSON: {reason}; write one object on a line") from None
     wrong = next((place for row, place in zip(rows, places, strict=True) if not isinstance(row, dict)), None)
     if wrong:
         raise UsageError(f"{path}, {wrong}: no JSON object; write one object with names and values for each run")
-    return Source(str(path), pd.json_normalize(rows), places)
+    try:
+        json.dumps(rows, ensure_ascii=False).encode()
+        return Source(str(path), pd.json_normalize(rows), places)
+    except UnicodeEncodeError as reason:
+        half = reason.object[reason.start]
+        raise UsageError(
+            f"{path} has {half!r}, which is half of a character; write it whole, or leave it out"
+        ) from None
+    except RecursionError:
+        raise UsageError(
+            f"{path} has objects within objects too many times; write one flat object on a line"
+        ) from None
 
 
 def column_key(column: str) -> str:

@@ -6,6 +6,7 @@ import json
 import random
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 
@@ -337,3 +338,27 @@ def test_bad_input_is_one_sentence(text: str, asked: dict[str, object], sentence
 def test_an_unknown_control_is_named_with_its_neighbours(write: Write) -> None:
     with pytest.raises(UsageError, match="did you mean baseline"):
         benchmark.judge(write(long(scores())), "baselin")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('[{"variant": "\\ud800", "accuracy": 1}]', "has '\\ud800', which is half of a character"),
+        ('{"\\udfff": 1}', "has '\\udfff', which is half of a character"),
+        ("[" * 100_000, "is no JSON: maximum recursion depth"),
+    ],
+    ids=["half in a value", "half in a name", "deep"],
+)
+def test_json_that_is_no_table_is_told(content: str, said: str, tmp_path: Path) -> None:
+    (file := tmp_path / "own.jsonl").write_text(content)
+    with pytest.raises(UsageError) as reason:
+        results(file, Asked())
+    assert said in str(reason.value)
+
+
+def test_objects_within_objects_are_read_or_told(tmp_path: Path) -> None:
+    """However deep, the recursion ends in the parser, in pandas or not at all."""
+    for depth in (900, 940, 960, 970, 980, 990, 1000):
+        (file := tmp_path / "own.jsonl").write_text('{"score":' * depth + "1" + "}" * depth)
+        with suppress(UsageError):
+            results(file, Asked())
