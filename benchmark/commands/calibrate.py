@@ -42,6 +42,7 @@ def command(
         raise UsageError(
             f"{store} has no recipe with {LEAST_POOL} runs, which the simulation needs; `run --seeds` trains more"
         )
+    results.expect_writing()
     pool, margin = points(found.control, found.study), found.study.margin
     made_of = f"{simulations} tables of 10 arms of 5 runs, made of {len(pool)} runs of the baseline"
     if not as_json:

@@ -61,6 +61,7 @@ def command(
     prepare(asked.devices[0])
     images, place = load(asked.data, asked.data_dir), torch.device(asked.devices[0])
     found, results, costs = pairs(grid.tables), Store(asked.store, ENGINE), []
+    results.expect_writing()
     for arm, base in track(found, "measuring", console=console(as_json)):
         try:
             turns = step_turns(arm, base, images, place)

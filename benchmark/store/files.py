@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from benchmark.errors import UsageError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # where space is the matter
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -81,7 +83,8 @@ def reporting_write_errors(folder: Path, remedy: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as reason:
-        remedy = remedy or "free space or give a --store that can be written to (finished runs are kept)"
+        free = "free space or " if reason.errno in FULL else ""
+        remedy = remedy or f"{free}give a --store that can be written to (finished runs are kept)"
         raise UsageError(f"cannot write to {folder}: {reason.strerror or reason}; {remedy}") from reason
 
 

@@ -226,12 +226,22 @@ class Store:
 
     def save_cost(self, measured: CostRecord) -> None:
         """Puts what was measured of a variant and control in the place of what is known of them; needs no lock."""
+        with self._costs_locked():
+            clear(self.folder, COSTS)
+            merged = {(each.recipe, each.control): each for each in [*self.costs(), measured]}
+            self._save(COSTS, {"costs": list(merged.values())})
+
+    def expect_writing(self) -> None:
+        """Raises UsageError if the folder cannot be written to: before something is measured for it, not after."""
+        with self._costs_locked():
+            pass
+
+    @contextmanager
+    def _costs_locked(self) -> Iterator[None]:
         with reporting_write_errors(self.folder):
             make_folder(self.folder)
             with locked(self.folder / f".{COSTS}.lock", COSTS_WAIT, f"{self.folder / COSTS} is being written to"):
-                clear(self.folder, COSTS)
-                merged = {(each.recipe, each.control): each for each in [*self.costs(), measured]}
-                self._save(COSTS, {"costs": list(merged.values())})
+                yield
 
     def calibration(self) -> Calibration | None:
         """Returns what `calibrate` found. Raises UsageError if the file is damaged."""
