@@ -11,6 +11,7 @@ from benchmark.budgets import BUDGETS
 from benchmark.claim import CONTROL
 from benchmark.data.load import load
 from benchmark.errors import canonical_name
+from benchmark.planning.checkpoints import KIND as OWN_WEIGHTS
 from benchmark.planning.folds import on_fold
 from benchmark.planning.grid import planned
 from benchmark.planning.identity import Run, describe
@@ -32,6 +33,7 @@ class Today:
     recipes: Mapping[str, Recipe]
     names: Mapping[str, str]  # of the row that a recipe stands in, by its text
     fingerprints: Mapping[str, str]
+    from_files: frozenset[str] = frozenset()  # recipes, as text, that start from weights of the user's own
     folded: dict[str, Recipe] = field(default_factory=dict, compare=False)  # by text, as they were asked for
 
     def run(self, record: RunRecord) -> Run | None:
@@ -80,7 +82,8 @@ def today(tables: Sequence[TableRecord], store: Path, data_dir: Path, base: Path
                         recipes.setdefault(text, each)
                         names.setdefault(text, f"{study.name}: {name}")
     sets = dict.fromkeys([table.data for table in tables] + [each.data for each in recipes.values()])
-    return Today(recipes, names, {name: load(name, data_dir).fingerprint for name in sets})
+    own = frozenset(arm.recipe for _, arm in rows if arm.kind == OWN_WEIGHTS)
+    return Today(recipes, names, {name: load(name, data_dir).fingerprint for name in sets}, own)
 
 
 def planned_again(

@@ -80,7 +80,10 @@ def verify(
     """
     planned = {record.key: run for record in sample if (run := today.run(record))}
     gone = [record for record in sample if record.key not in planned]
-    unplanned = [Verified(r.key, today.name(r), r.seed, "no longer planned", "", accuracy(r), None) for r in gone]
+    unplanned = [
+        Verified(r.key, today.name(r), r.seed, "no longer planned", why_gone(r, today), accuracy(r), None)
+        for r in gone
+    ]
     stored = {record.key: record for record in sample}
     watch = Comparing(stored, frozenset(planned), today, results, scratch, tolerance, tell, [])
     runs: list[Run] = list(planned.values())
@@ -89,6 +92,13 @@ def verify(
         ended = Session(scratch, trainer, About("", "", ""), float("inf"), watch).complete(grid)
     left = len(planned) - len(watch.found)
     return Verification(str(results.folder), len(sample), tolerance, tuple(watch.found), tuple(unplanned), left), ended
+
+
+def why_gone(record: RunRecord, today: Today) -> str:
+    """Returns why a run is not trained again, where that is known; else nothing."""
+    if record.recipe in today.from_files:
+        return "it starts from a file of --weights, which no store keeps"
+    return ""
 
 
 def compared(before: RunRecord, now: Record, name: str, tolerance: float, arrays_changed: bool | None) -> Verified:

@@ -21,8 +21,10 @@ from benchmark.planning.grid import planned
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.requests import Request
 from benchmark.planning.stored import Today
+from benchmark.recipe import Checkpoint
 from benchmark.running.execution import complete
 from benchmark.running.verification import compared, usual_difference, verify
+from benchmark.running.workers import Processes
 from benchmark.store.records import About, RunRecord
 from benchmark.store.store import Store
 
@@ -92,6 +94,28 @@ def test_the_usual_difference_is_that_of_two_runs() -> None:
     runs = [record("r", seed, accuracy) for seed, accuracy in enumerate((0.60, 0.61, 0.62))]
     assert usual_difference(runs) == pytest.approx(3 * 2**0.5 * 1.0)
     assert usual_difference(runs[:1]) == 1.0
+
+
+def test_runs_from_trained_weights_are_trained_behind_those_they_start_from(
+    toy: DataSet, toy6: DataSet, folder: Path, tmp_path: Path
+) -> None:
+    task = replace(TINY, data="toy6")
+    tuned = replace(TINY, start_from=task)
+    old = Run(task, 0, toy6.fingerprint, keeps_weights=True)
+    own = replace(TINY, start_from=Checkpoint("0" * 16, "own.safetensors"))
+    results, scratch = Store(tmp_path / "stored", 1), Store(tmp_path / "again", 1)
+    with results.writing(), Processes(["cpu"], "toy", folder, results.folder) as trainer:
+        for runs in ([old], [Run(tuned, 0, toy.fingerprint, old.key)]):
+            complete([runs], results, trainer, ABOUT)
+    recipes = {describe(recipe): recipe for recipe in (task, tuned)}
+    today = Today(recipes, {}, {"toy": toy.fingerprint, "toy6": toy6.fingerprint}, frozenset([describe(own)]))
+    stored = [each for each in results.finished if isinstance(each, RunRecord)]
+    sample = [*stored, record(describe(own), 0, 0.5, fingerprint=toy.fingerprint)]
+    with Processes(["cpu"], "toy", folder, scratch.folder) as trainer:
+        found, _ = verify(results, sample, today, scratch, trainer, 1.0, lambda _: None)
+    assert {(each.key, each.word, each.detail) for each in found.runs} == {(r.key, "bit-equal", "") for r in stored}
+    assert len(stored) == len(scratch.records) == 2
+    assert [each.detail for each in found.unplanned] == ["it starts from a file of --weights, which no store keeps"]
 
 
 class Crew(Inline):
