@@ -2,15 +2,18 @@
 
 The claims of a table are one family of tests of their own, whatever its rows say. A claim that two arms are alike, or
 that one is no better, is contradicted only by a difference that is surely larger than the margin: one that is surely
-there and smaller than the margin says nothing against it, however many runs show it.
+there and smaller than the margin says nothing against it, however many runs show it. That an arm fails is supported if
+its mean is surely no more than the margin above guessing, or most of its runs surely are, at 2.5 % each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite, nan
+from math import ceil, isfinite, log2, nan
 from statistics import fmean, median
+
+from scipy.stats import binom
 
 from benchmark.claim import CONTROL, Additive, Alike, Better, Claim, Diminishing, Fails, Holds, More, NotBetter
 from benchmark.claim import Measure as MeasureName
@@ -153,11 +156,24 @@ def put_to_test(holds: Holds, side: list[Term], table: Table) -> Tested:
     match holds:
         case Alike() | Additive():
             return Tested(gap, nearness(gap, margin), min(1.0, 2 * gap.tail(abs(gap.mean) - margin)), 1.0)
-        case NotBetter() | Fails():
+        case NotBetter():
             return Tested(gap, gap.tail(margin - gap.mean), min(1.0, 2 * gap.tail(gap.mean - margin)), 1.0)
+        case Fails():
+            failing = min(gap.tail(margin - gap.mean), mostly_fails(side[0][1], table))
+            return Tested(gap, min(1.0, 2 * failing), min(1.0, 2 * gap.tail(gap.mean - margin)), 1.0)
         case Better() | More() | Diminishing():
             better, worse = min(1.0, 2 * gap.tail(gap.mean)), min(1.0, 2 * gap.tail(-gap.mean))
             return Tested(gap, better, worse, nearness(gap, margin))
+
+
+def mostly_fails(scores: Scores, table: Table) -> float:
+    """Returns the p value of as many failing runs, were it even odds that a run does no better than guessing.
+
+    A sign test: the spread of arms that learn, which a comparison of means takes into account, says little of an arm
+    whose runs all guess.
+    """
+    failed = sum(score <= accuracy_of_guessing(table) + table.study.margin for score in scores)
+    return float(binom.sf(failed - 1, len(scores), 0.5))
 
 
 def claim_word(supports: float, contradicts: float, within: float) -> str:
@@ -269,7 +285,10 @@ def needed(holds: Holds, side: list[Term], table: Table) -> str:
     # Guessing is known as if by very many runs.
     other = side[1][1] if len(side) == 2 else list(side[0][1]) * 100
     family = len(table.study.claims)
-    return more_seeds(seeds_needed(side[0][1], other, table.study.margin, family, common(holds, table)))
+    count = seeds_needed(side[0][1], other, table.study.margin, family, common(holds, table))
+    if isinstance(holds, Fails) and mostly_fails(side[0][1], table) == 0.5 ** len(side[0][1]):  # every run fails
+        count = min(count, ceil(log2(2 * family / ALPHA)) - len(side[0][1]))
+    return more_seeds(max(1, count))
 
 
 def control(table: Table) -> Scores:

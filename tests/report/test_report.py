@@ -252,6 +252,30 @@ def made(holds: Holds, context: str = "", somewhere: str | None = None) -> Table
 
 
 @pytest.mark.parametrize(
+    ("guessing", "learning", "word", "note"),
+    [
+        (6, 0, "supported", ""),  # 2 * 0.5 ** 6 is 3.1 %
+        (4, 0, "unresolved", "2 more seeds"),
+        (7, 1, "unresolved", None),  # 2 * 9 * 0.5 ** 8 is 7.0 %
+        (9, 1, "supported", ""),  # 2 * 11 * 0.5 ** 10 is 2.1 %
+    ],
+)
+def test_that_an_arm_fails_is_shown_by_its_runs_where_the_others_vary(
+    guessing: int, learning: int, word: str, note: str | None
+) -> None:
+    """By the mean it would take dozens: the other arms vary by ten points."""
+    wide = [30.0, 50.0, 40.0, 35.0, 45.0, 30.0, 50.0]
+    scores = {"baseline": wide, "wide": wide, "fails": [10.0] * guessing + [40.0] * learning}
+    planned = study("activation", "", ["wide", "fails"], claims=(Claim("S1", "So it is.", Fails("fails")),))
+    found = {
+        ("f", f"-{arm}"): [record(arm, n, each / 100) for n, each in enumerate(runs)] for arm, runs in scores.items()
+    }
+    (judged,) = judgements(table(planned, found, {}))
+    assert judged.word == word
+    assert note is None or judged.note == note
+
+
+@pytest.mark.parametrize(
     ("holds", "word"),
     [
         (Better("good", "baseline"), "supported"),
