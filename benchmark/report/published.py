@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from shlex import join
 
-from benchmark.budgets import BUDGETS, FULL
+from benchmark.budgets import BUDGETS, FULL, REDUCED
 from benchmark.claim import CONTROL, PublishedTables
 from benchmark.errors import UsageError
 from benchmark.evidence.judgements import CONTRADICTED, SUPPORTED, Judgement, judgements
@@ -125,7 +125,7 @@ def papers(found: Sequence[Table]) -> list[Paper]:
         if table.study.published or is_paper(table.study):
             groups.setdefault((table.study.ablation, table.study.budget), []).append(table)
     made = [paper(tables) for tables in groups.values()]
-    return sorted(made, key=lambda each: (each.form == CATALOGUE, each.form != FULL, each.title))
+    return sorted(made, key=lambda each: (each.form not in (FULL, REDUCED), each.form != FULL, each.title))
 
 
 def with_published(table: Table, known: PublishedTables) -> Table:
@@ -151,7 +151,7 @@ def paper(tables: Sequence[Table]) -> Paper:
     return Paper(
         name=f"{study.ablation}-{study.budget}",
         title=titles.of_ablation(study.ablation),
-        form=study.budget if own else CATALOGUE,
+        form=study.budget if own else f"{CATALOGUE}, {study.budget}",
         question=study.question,
         remarks=study.remarks,
         sources=study.sources,
