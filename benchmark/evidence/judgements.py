@@ -172,8 +172,12 @@ def mostly_fails(scores: Scores, table: Table) -> float:
     A sign test: the spread of arms that learn, which a comparison of means takes into account, says little of an arm
     whose runs all guess.
     """
-    failed = sum(score <= accuracy_of_guessing(table) + table.study.margin for score in scores)
-    return float(binom.sf(failed - 1, len(scores), 0.5))
+    return float(binom.sf(failing_runs(scores, table) - 1, len(scores), 0.5))
+
+
+def failing_runs(scores: Scores, table: Table) -> int:
+    """Returns how many runs do no better than guessing by more than the margin."""
+    return sum(score <= accuracy_of_guessing(table) + table.study.margin for score in scores)
 
 
 def claim_word(supports: float, contradicts: float, within: float) -> str:
@@ -268,8 +272,7 @@ def outcome(holds: Holds, tested: Tested | None, said: str, side: list[Term], ta
         return said, TOO_FEW
     if scale(table.study).step > margin > 0:
         return said, "a single test image is worth more than the margin"
-    guessing = sum(score <= accuracy_of_guessing(table) + margin for score in control(table))
-    if isinstance(holds, Fails) and guessing:
+    if isinstance(holds, Fails) and (guessing := failing_runs(control(table), table)):
         return "unresolved", f"{guessing} of {len(control(table))} runs of the baseline hardly train either"
     if said == "unresolved":
         return said, needed(holds, side, table)
@@ -286,7 +289,7 @@ def needed(holds: Holds, side: list[Term], table: Table) -> str:
     other = side[1][1] if len(side) == 2 else list(side[0][1]) * 100
     family = len(table.study.claims)
     count = seeds_needed(side[0][1], other, table.study.margin, family, common(holds, table))
-    if isinstance(holds, Fails) and mostly_fails(side[0][1], table) == 0.5 ** len(side[0][1]):  # every run fails
+    if isinstance(holds, Fails) and failing_runs(side[0][1], table) == len(side[0][1]):
         count = min(count, ceil(log2(2 * family / ALPHA)) - len(side[0][1]))
     return more_seeds(max(1, count))
 
