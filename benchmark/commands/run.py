@@ -239,9 +239,15 @@ class Telling:
     order: RunOrder
     watch: Watch
 
-    def __call__(self, grid: Grid, open_: Sequence[Need]) -> None:
-        """Takes the plan of the stage, and the rows that are open."""
+    def __call__(self, grid: Grid, open_: Sequence[Need], resolved_alone: int) -> None:
+        """Takes the plan of the stage, the rows that are open, and how many of them a single test had resolved."""
         self.watch.follow(grid)
+        if resolved_alone:
+            say(
+                f"{resolved_alone} of the rows to come had a verdict by the only test of their table. Tests that are"
+                " repeated while runs are added share that test's error, so these rows are unresolved until they have"
+                " more runs"
+            )
         left = runs_to_train(grid, self.order.results)
         rows = f"{len(open_)} row{'s' if len(open_) > 1 else ''} unresolved"
         say(f"next stage: {rows}; {len(left)} runs; {expected(self.order.asked, left, self.order.results)}")

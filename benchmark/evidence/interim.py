@@ -19,8 +19,8 @@ from scipy.stats import norm
 
 Floats = npt.NDArray[np.float64]
 
-LONGEST = 30.0  # times the runs of a row's first test: with so many all of its error is spent
-HEAD_START = 1.5  # at its first test a row spends what this factor of runs, beyond nothing, spends
+FIRST_SHARE = 0.2  # of the error, spent by a row's first test
+LONGEST = 20.0  # times the runs of a row's first test: with so many all of its error is spent
 GRID = 121  # points of the numerical integration; with 481 the levels differ by less than two per mille
 ERRORS = np.geomspace(1e-9, 0.5, 37)  # at which the levels are worked out; those between are interpolated
 ENDS = -8.0, 8.5  # of the integration, standard deviations
@@ -28,8 +28,8 @@ ENDS = -8.0, 8.5  # of the integration, standard deviations
 
 def spent(growth: float) -> float:
     """Returns the share of the error that is spent when a row has `growth` times the runs of its first test."""
-    done = min(1.0, log(HEAD_START * growth) / log(LONGEST))
-    return done**2 * (3 - 2 * done)
+    done = min(1.0, log(growth) / log(LONGEST))
+    return FIRST_SHARE + (1 - FIRST_SHARE) * done**2 * (3 - 2 * done)
 
 
 def combined(tails: Sequence[float], information: Sequence[float], shares: Sequence[float]) -> float:

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from benchmark.evidence.comparison import ANSWERS
 from benchmark.evidence.doses import DosePoint, DoseResponse, SignChange, dose_responses
 from benchmark.evidence.tables import Row, Table
 from benchmark.report.style import (
@@ -35,7 +36,6 @@ from benchmark.report.text import digits_of, in_numbers, numeral, slug, tick, wh
 
 ACROSS, UP = 4.8, 3.6  # inches, the panel
 ASIDE = 0.035  # doublings between neighbouring tricks at one dose, so that their intervals do not cover each other
-ANSWERED = ("helps", "hurts", "equivalent")  # verdicts that say something of the effect
 AMOUNTS = {"epochs": "length of training", "batch_size": "size of the batch", "learning_rate": "learning rate"}
 
 
@@ -92,7 +92,7 @@ def draw_points(axes: Axes, places: Sequence[float], rows: Sequence[Row], colour
     for x, row in zip(places, rows, strict=True):
         if row.ci_low is not None and row.ci_high is not None:
             axes.vlines(x, row.ci_low, row.ci_high, color=colour, linewidth=1.1, zorder=2)
-        fill = colour if row.verdict in ANSWERED else LIGHT["card"]
+        fill = colour if row.verdict in ANSWERS else LIGHT["card"]
         shape = SHAPES.get(row.verdict, "o")
         axes.scatter([x], [row.effect or 0.0], 26, fill, marker=shape, linewidth=1, edgecolor=colour, zorder=3)
 

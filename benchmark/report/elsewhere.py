@@ -10,12 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from benchmark.evidence.comparison import Difference, holm, minus, nearness
+from benchmark.evidence.comparison import ANSWERS, Difference, holm, minus, nearness
 from benchmark.evidence.power import ALPHA, LEAST
 from benchmark.evidence.tables import Row, Table, comparison_of, row_difference
 from benchmark.report.text import digits_of, in_numbers
 
-RESOLVED = {"helps", "hurts", "equivalent"}
 CHANGES, DIFFERS, SAME = "changes sign", "not the same", "the same"
 ALIKE, OPEN = "same verdict", "not resolved"
 ORDER = (CHANGES, DIFFERS, SAME, ALIKE, OPEN)
@@ -117,4 +116,4 @@ def joint_word(verdicts: Sequence[str], ps: Sequence[tuple[float, float]]) -> st
         return SAME
     if any(apart < ALPHA for apart, _ in ps):
         return DIFFERS
-    return ALIKE if len(set(verdicts)) == 1 and set(verdicts) <= RESOLVED else OPEN
+    return ALIKE if len(set(verdicts)) == 1 and set(verdicts) <= set(ANSWERS) else OPEN

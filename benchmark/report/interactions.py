@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from benchmark.claim import Additive
+from benchmark.evidence.comparison import ANSWERS
 from benchmark.evidence.judgements import Judgement, judgements
 from benchmark.evidence.tables import Table
 from benchmark.report.style import LETTER, LIGHT, STYLE, TYPE, Gallery, MatplotlibOptions, Picture, canvas
@@ -75,7 +76,7 @@ def fill(
 ) -> None:
     """Draws a cell: coloured by its verdict, deeper if it is larger; dashed and grey if unresolved."""
     effect, low, high = found
-    answered = effect is not None and word in ("helps", "hurts", "equivalent")
+    answered = effect is not None and word in ANSWERS
     colour = LIGHT.get(word, LIGHT["unresolved"])
     style: MatplotlibOptions = {"facecolor": "none", "edgecolor": LIGHT["unresolved"], "linestyle": (0, (3, 2))}
     if answered:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from benchmark.evidence.comparison import ANSWERS
 from benchmark.evidence.tables import Row
 from benchmark.report.shortlists import Candidate
 from benchmark.report.style import (
@@ -31,7 +32,6 @@ from benchmark.report.table_plots import SHAPES
 from benchmark.report.text import numeral, slug, tick, where
 
 ACROSS, UP = 6.6, 3.9  # inches, the panel
-ANSWERED = ("helps", "hurts", "equivalent")  # verdicts that say something of the effect
 SMALL = TYPE - 1.5  # points, its names
 NAME_LETTER, NAME_LINE = 0.062, 0.125  # inches, of a name in it
 TIMES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 7.0, 10.0, 20.0, 50.0, 100.0)  # ticks of step times
@@ -69,7 +69,7 @@ def against_time(found: Sequence[Candidate]) -> Figure:
     axes.axhspan(-margin, margin, color=LIGHT["band"], linewidth=0, zorder=0)
     for line in (axes.axhline(0), axes.axvline(1)):
         line.set(color=LIGHT["ink"], linewidth=1, zorder=1)
-    kinds = sorted({(row.verdict in ANSWERED, row.verdict, row.time_measured) for row in rows})  # answers on top
+    kinds = sorted({(row.verdict in ANSWERS, row.verdict, row.time_measured) for row in rows})  # answers on top
     for _, verdict, measured in kinds:
         draw_points(axes, [row for row in rows if (row.verdict, row.time_measured) == (verdict, measured)])
     write_labels(axes, found)
@@ -81,7 +81,7 @@ def against_time(found: Sequence[Candidate]) -> Figure:
 
 def draw_points(axes: Axes, rows: Sequence[Row]) -> None:
     """Draws rows of one verdict whose times were all measured, or all were not: intervals, then points on top."""
-    answered, colour = rows[0].verdict in ANSWERED, LIGHT[rows[0].verdict]
+    answered, colour = rows[0].verdict in ANSWERS, LIGHT[rows[0].verdict]
     known = [(position(row)[0], row.ci_low, row.ci_high) for row in rows if row.ci_low is not None]
     if known:
         width, depth = (1.4, 1.0) if answered else (0.7, 0.45)
@@ -119,7 +119,7 @@ def set_scales(axes: Axes, rows: Sequence[Row], margin: float) -> None:
 
 def write_labels(axes: Axes, found: Sequence[Candidate]) -> None:
     """Writes the names of what has an answer, each near its point where nothing else is: first what helps."""
-    answered = [each for each in found if each.row.verdict in ANSWERED]
+    answered = [each for each in found if each.row.verdict in ANSWERS]
     named = sorted(answered, key=lambda each: (bool(each.price), -(each.row.effect or 0.0)))
     rows = [each.row for each in named]
     points = inches(axes, rows)

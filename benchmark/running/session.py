@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from benchmark.evidence.comparison import ANSWERS
 from benchmark.evidence.tables import Table, tables
 from benchmark.planning.grid import Grid, runs_to_train, starts
 from benchmark.planning.identity import Run, describe
@@ -16,7 +17,7 @@ from benchmark.running.ended import Ended
 from benchmark.running.execution import complete
 from benchmark.running.executor import Trainer
 from benchmark.running.observer import Observer
-from benchmark.store.records import About, FailedRecord
+from benchmark.store.records import About, FailedRecord, TableName
 from benchmark.store.store import Store
 
 
@@ -55,15 +56,17 @@ class Session:
         stages: Stages,
         plan: Callable[[Stages], Grid],
         most: int,
-        tell: Callable[[Grid, Sequence[Need]], None],
+        tell: Callable[[Grid, Sequence[Need], int], None],
     ) -> tuple[Ended, Grid]:
         """Tests, trains what is unresolved and tests again, until nothing is unresolved or there is no time.
 
-        `ended`: how the training of `grid` ended. `most`: seeds of a variant. Gives the last grid too.
+        `ended`: how the training of `grid` ended. `most`: seeds of a variant. `tell` takes the plan of a stage, its
+        rows, and how many of these a single test had resolved. Gives the last grid too.
         """
         trained = False
         while True:
             seen = [table for table in ours(grid, self.results) if news(table)]
+            alone = resolved_alone(seen) if not ended.trained else set()
             stages = stages.then(seen, [])
             grid = plan(stages)
             found = [need for table in ours(grid, self.results) for need in needs(table, most) if plans(grid, need)]
@@ -72,7 +75,7 @@ class Session:
             open_ = promising_first(found, self.results.seconds())
             stages = stages.then([], open_)
             grid = plan(stages)
-            tell(grid, open_)
+            tell(grid, open_, sum((need.table.study.name, need.variant) in alone for need in open_))
             then, trained = self.complete(replace(grid, rounds=by_row(grid, open_))), True
             ended = replace(then, trained=ended.trained + then.trained, failed=ended.failed + then.failed)
 
@@ -100,6 +103,12 @@ def parts(grid: Grid, results: Store) -> Iterator[list[list[Run]]]:
         else:
             part.append(list(planned))
     yield part
+
+
+def resolved_alone(found: Sequence[Table]) -> set[tuple[TableName, str]]:
+    """Returns the rows that are resolved by the only test of their table, which spent the whole error at once."""
+    single = [table for table in found if not table.study.interims]
+    return {(table.study.name, row.variant) for table in single for row in table.rows if row.verdict in ANSWERS}
 
 
 def plans(grid: Grid, need: Need) -> bool:

@@ -140,7 +140,7 @@ def test_a_look_without_new_runs_of_a_variant_is_none_of_it() -> None:
 
 def test_when_the_error_is_spent_nobody_looks_again() -> None:
     looks = [[(3, 9)], [(ceil(3 * LONGEST), 9)], [(200, 9)]]
-    assert [each.runs[0] for each in taken(looks, 0)] == [3, 90]
+    assert [each.runs[0] for each in taken(looks, 0)] == [3, 3 * LONGEST]
     assert sum(each.share for each in taken(looks, 0)) == pytest.approx(1)
 
 

@@ -29,6 +29,7 @@ from benchmark.planning.resolving import (
     promising_first,
     targets,
 )
+from benchmark.running.session import resolved_alone
 from benchmark.store.records import EnsembleOf
 from benchmark.store.store import Store
 
@@ -85,7 +86,7 @@ def test_no_row_gets_more_than_the_most(tmp_path: Path) -> None:
 
 
 def test_stages_grow_until_the_error_is_spent(tmp_path: Path) -> None:
-    assert [next_seeds(n, 999) for n in (2, 3, 4, 6, 8, 11)] == [3, 4, 6, 8, 11, 15]
+    assert [next_seeds(n, 999) for n in (2, 3, 4, 6, 8, 11)] == [3, 4, 5, 8, 10, 14]
     assert [need.variant for need in needs(made(tmp_path), 999)] == ["small", "noisy"]
     whole = [FIRST, {**FIRST, "small": round(3 * LONGEST)}]
     assert [need.variant for need in needs(made(tmp_path, whole), 999)] == ["noisy"]
@@ -119,6 +120,12 @@ def test_the_most_promising_per_second_come_first(tmp_path: Path) -> None:
     sharp = replace(open_[0].table, study=replace(open_[0].table.study, margin=0.01))
     rows = [Need(sharp, name, 5) for name in ("alike", "large")]
     assert [need.variant for need in promising_first(rows, {})] == ["large", "alike"]  # of equal price the plain one
+
+
+def test_rows_that_one_test_resolved_are_counted_where_tests_begin_to_share_its_error(tmp_path: Path) -> None:
+    table = made(tmp_path / "alone", [])
+    assert resolved_alone([table]) == {(table.study.name, "large"), (table.study.name, "alike")}
+    assert resolved_alone([made(tmp_path / "seen")]) == set()
 
 
 # --- by the command line, on a store that tests/test_command_line.py's fixtures fill
