@@ -7,6 +7,7 @@ from benchmark.store.records import TableRecord
 TITLES = {  # of modules whose name with a capital and blanks is not how the field writes it
     "adam_family": "Adam's family",
     "auto_augment": "AutoAugment",
+    "auto_augment_policy": "AutoAugment's policy",
     "col_out": "ColOut",
     "dose": "Length of training and tricks",
     "drop_block": "DropBlock",

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import colorsys
+from collections import Counter
+from collections.abc import Callable
+from itertools import product
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +19,7 @@ from scipy import stats
 from torch import Generator, Tensor
 from torchvision.transforms import v2
 
-from ablations import auto_augment
+from ablations import auto_augment, auto_augment_policy
 from ablations.alternating_flip import alternate, coin
 from ablations.augmentation import RotateAndScale, Shift, turned
 from ablations.auto_augment import Policy
@@ -74,6 +78,7 @@ AUGMENTATIONS: dict[str, Augment] = {
     "CutMix": CutMix(1.0),
     "TrivialAugment": POLICIES["TrivialAugment"],
     "RandAugment": POLICIES["RandAugment"],
+    "AutoAugment": auto_augment_policy.learned_policy,
 }
 
 
@@ -97,7 +102,7 @@ def test_augmentations_keep_range_layout_input_and_the_stream_of_others(name: st
 @pytest.mark.parametrize("name", [name for name in AUGMENTATIONS if name not in ("mixup", "CutMix")])
 def test_each_image_has_its_own_draw(name: str) -> None:
     after, _ = AUGMENTATIONS[name](alike(24), labels(24), rng())
-    assert len({each.numpy().tobytes() for each in after}) >= (8 if name == "TrivialAugment" else 18)
+    assert len({each.numpy().tobytes() for each in after}) >= (8 if name in ("TrivialAugment", "AutoAugment") else 18)
 
 
 @pytest.mark.parametrize(
@@ -596,6 +601,118 @@ def test_a_policy_applies_what_it_draws_one_after_the_other(policy: str, monkeyp
         drawn = zip(expected, kind.tolist(), strength.tolist(), sign.tolist(), strict=True)
         expected = torch.stack([by_torchvision(policy, x, auto_augment.NAMES[k], s, bool(n)) for x, k, s, n in drawn])
     assert ((255 * after - expected).abs() > 0.01).float().mean() < 0.01
+
+
+# --- AutoAugment's policy for CIFAR-10
+
+LEARNED = v2.AutoAugment(v2.AutoAugmentPolicy.CIFAR10)
+LEARNED_NAMES = {**THEIRS, "invert": "Invert"}
+SIGNED = len(auto_augment_policy.SIGNED)
+
+
+def learned_by_torchvision(levels: Tensor, name: str, strength: int | None, negative: bool) -> Tensor:
+    """uint8 images after one operation of torchvision's policy, at a strength of 0 to 9."""
+    strengths, signed = LEARNED._AUGMENTATION_SPACE[name]
+    table = strengths(10, *levels.shape[-2:])
+    amount = 0.0 if table is None else float(table[strength]) * (-1 if signed and negative else 1)
+    return LEARNED._apply_image_or_video_transform(levels, name, amount, LEARNED.interpolation, LEARNED._fill)
+
+
+def test_the_learned_policy_is_torchvisions() -> None:
+    ours = [
+        [(LEARNED_NAMES[name], chance, strength) for name, chance, strength in pair]
+        for pair in auto_augment_policy.PUBLISHED_POLICY
+    ]
+    assert ours == [
+        [(name, chance, 9 if strength is None else strength) for name, chance, strength in pair]
+        for pair in LEARNED._policies
+    ]
+    of_strength = {name for name, (table, _) in LEARNED._AUGMENTATION_SPACE.items() if table(10, 32, 32) is not None}
+    assert all(strength == 9 or name in of_strength for pair in ours for name, _, strength in pair)
+    signed = {name for name, (_, signed) in LEARNED._AUGMENTATION_SPACE.items() if signed}
+    assert {LEARNED_NAMES[name] for name in auto_augment_policy.SIGNED} == signed - {"ShearX"}  # which is not in it
+
+
+@pytest.mark.parametrize("index", range(25))
+def test_a_sub_policys_operations_are_torchvisions(index: int) -> None:
+    """Either way round. Where a blend is a whole level, as 0.3 of 10 is, rounding may end either a level below."""
+    given = some_levels()
+    entries = zip(auto_augment_policy.policy(torch.device("cpu"))[index], LEARNED._policies[index], strict=True)
+    for row, (name, chance, strength) in entries:
+        assert row[0].item() == pytest.approx(chance)
+        for negative in (False, True):
+            amounts = row[1:].clone()
+            amounts[:SIGNED] *= 1 - 2 * negative
+            apart = auto_augment_policy.operated(given.float(), amounts.expand(len(given), -1))
+            apart = (apart - learned_by_torchvision(given, name, strength, negative).float()).abs()
+            assert apart.max() <= (1 if name in ("Brightness", "Color", "Contrast", "Sharpness") else 0), name
+            assert (apart > 0).float().mean() < 0.11, name
+
+
+def test_an_operation_that_is_not_drawn_changes_nothing() -> None:
+    given = some_levels().float()
+    assert torch.equal(
+        auto_augment_policy.operated(given, torch.zeros(len(given), len(auto_augment_policy.FULL))), given
+    )
+
+
+@pytest.fixture
+def learned_draws(monkeypatch: pytest.MonkeyPatch) -> Callable[[Tensor], tuple[Tensor, list[Tensor]]]:
+    """Applies the policy; returns what became of the images, and the amounts of each image's two operations."""
+    seen: list[Tensor] = []
+    operated = auto_augment_policy.operated
+
+    def watched(levels: Tensor, amounts: Tensor) -> Tensor:
+        seen.append(amounts.clone())
+        return operated(levels, amounts)
+
+    def draw(images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        after, _ = auto_augment_policy.learned_policy(images, NO_TARGETS, rng(4))
+        return after, seen
+
+    monkeypatch.setattr(auto_augment_policy, "operated", watched)
+    return draw
+
+
+def test_the_learned_policy_draws_as_torchvisions(learned_draws: Any) -> None:
+    """Pairs of amounts, 0 where an operation is not carried out, as often as 25 sub-policies and their signs say."""
+    n = 20_000
+    _, (first, second) = learned_draws(torch.zeros(n, 3, 2, 2))
+    assert (first.count_nonzero(1) <= 1).all()
+    assert (second.count_nonzero(1) <= 1).all()
+    pairs, counts = torch.cat([first, second], 1).mul(1e4).round().unique(dim=0, return_counts=True)
+    seen = {tuple(pair.int().tolist()): count for pair, count in zip(pairs, counts.tolist(), strict=True)}
+    expected: Counter[tuple[int, ...]] = Counter()
+    for rows in auto_augment_policy.policy(torch.device("cpu")):
+        outcomes = []
+        for chance, *amounts in rows.mul(1e4).round().int().tolist():
+            signs = (1, -1) if any(amounts[:SIGNED]) else (1,)
+            carried = [([sign * amount for amount in amounts], chance / 1e4 / len(signs)) for sign in signs]
+            outcomes.append([*carried, ([0] * len(amounts), 1 - chance / 1e4)])
+        for (one, p), (other, q) in product(*outcomes):
+            expected[*one, *other] += p * q / 25
+    possible = {pair: share for pair, share in expected.items() if share}
+    assert seen.keys() <= possible.keys()
+    found = [seen.get(pair, 0) for pair in possible]
+    assert stats.chisquare(found, [n * share for share in possible.values()]).pvalue > 0.01
+
+
+def test_the_learned_policy_applies_what_it_draws_one_after_the_other(learned_draws: Any) -> None:
+    before = some_levels().repeat(20, 1, 1, 1)
+    after, drawn = learned_draws(before / 255)
+    expected, names = before, list(auto_augment_policy.FULL)
+    for amounts in drawn:
+        images_after = []
+        for image, amount in zip(expected, amounts, strict=True):
+            kind = int(amount.abs().argmax())
+            name = names[kind]
+            strength = round(9 * abs(amount[kind].item()) / auto_augment_policy.FULL[name])
+            one = learned_by_torchvision(image, LEARNED_NAMES[name], strength, bool(amount[kind] < 0))
+            images_after.append(one if amount[kind] else image)
+        expected = torch.stack(images_after)
+    apart = (255 * after - expected).abs()
+    assert (apart > 0.01).float().mean() < 0.02
+    assert apart.flatten(1).amax(1).median() < 0.01
 
 
 # --- flips

@@ -11,7 +11,7 @@ from pretended_gpu import planted
 from pretended_gpu.planted import Made
 from pretended_gpu.trial import Trials
 
-from ablations import auto_augment
+from ablations import auto_augment, auto_augment_policy
 from benchmark.budgets import BUDGETS
 from benchmark.recipe import Recipe
 
@@ -73,9 +73,12 @@ def test_a_network_that_waits_is_not_captured_and_trains_as_it_would(fault: str,
     assert not found.error
 
 
-@pytest.mark.parametrize("policy", auto_augment.variants(TINY))
+POLICIES = auto_augment.variants(TINY) | auto_augment_policy.variants(TINY)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
 def test_a_policy_launches_less_than_a_kernel_an_image(policy: str, trials: Trials) -> None:
     """At the batch of `standard`: the number of launches does not depend on it."""
-    found = trials.examine(auto_augment.variants(TINY)[policy])
+    found = trials.examine(POLICIES[policy])
     assert found.faults == ""
     assert found.launches < BUDGETS["standard"].batch_size
