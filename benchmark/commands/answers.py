@@ -180,6 +180,8 @@ class VerifyAnswer:
     tolerance: float  # points
     runs: tuple[Verified, ...]  # that were trained again
     unplanned: tuple[Verified, ...]  # that no table plans any more
+    unchecked: tuple[Verified, ...]  # that take a data set which is not available
+    missing: dict[str, str]  # data sets that those take, with the reason and the remedy in a sentence
     left: int  # runs that were to be trained again and were not: interrupted, or what they start from failed
     counts: dict[str, int]  # runs by word
 

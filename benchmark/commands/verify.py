@@ -45,8 +45,8 @@ def command(
 ) -> None:
     """Train stored runs again and compare: bit-equal, within tolerance, different, or no longer planned.
 
-    Within tolerance is said only of runs that other hardware or another PyTorch made. Exit code 1 if any run is
-    different. Nothing is written to the store. Example:
+    Within tolerance is said only of runs that other hardware or another PyTorch made. Not checked are runs that take
+    a data set which is not available. Exit code 1 if any run is different. Nothing is written to the store. Example:
     python -m benchmark verify --store results/reference/cifar10-catalogue --sample 20
     """
     results = opened(store)
@@ -69,6 +69,8 @@ def command(
         tolerance=found.tolerance,
         runs=found.runs,
         unplanned=found.unplanned,
+        unchecked=found.unchecked,
+        missing=found.missing,
         left=found.left,
         counts={str(word): count for word, count in found.counts.items()},
     )
@@ -121,7 +123,9 @@ def run_in_words(run: Verified) -> str:
 
 
 def in_words(found: Verification) -> str:
-    """Returns the runs that are no longer planned, and how many there are of each word."""
+    """Returns the runs that were not trained again, the data sets that are missing, and how many have each word."""
     counted = ", ".join(f"{count} {word}" for word, count in found.counts.items()) or "none was trained"
     left = f"; {found.left} were not trained" if found.left else ""
-    return "\n".join([*map(run_in_words, found.unplanned), f"{counted}{left}; tolerance {found.tolerance:.2g} points"])
+    not_trained = map(run_in_words, (*found.unplanned, *found.unchecked))
+    missing = [f"not checked without {name}: {why}" for name, why in found.missing.items()]
+    return "\n".join([*not_trained, *missing, f"{counted}{left}; tolerance {found.tolerance:.2g} points"])

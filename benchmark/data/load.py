@@ -50,15 +50,15 @@ SIDES = (8, 512)  # pixels that images may be resized to
 BUILT_IN = {"cifar10", "cifar100", "fractal10", "auto"}
 
 
-def load(name: str, folder: Path) -> DataSet:
+def load(name: str, folder: Path, replaceable: bool = True) -> DataSet:
     """Returns the data set NAME of the data folder, downloaded if necessary, verified and cached in `folder/.cache`.
 
     Raises UsageError if the set is unknown, cannot be had, is damaged or is not what its name says, or if the
-    cache cannot be written.
+    cache cannot be written; where it is `replaceable`, the sentence offers another set in its place.
     """
     name, _ = choose(name, folder)
     source = find_source(name, folder)
-    arrays = read_cache(cache_file(name, folder), name, source) or build_cache(name, folder, source)
+    arrays = read_cache(cache_file(name, folder), name, source) or build_cache(name, folder, source, replaceable)
     train, validation = hold_out(arrays["train_images"], arrays["train_labels"], share=10)
     if f"{VALIDATION}_images" in arrays:
         train, _ = hold_out(arrays["train_images"], arrays["train_labels"], share=0)
@@ -75,16 +75,18 @@ def load(name: str, folder: Path) -> DataSet:
     )
 
 
-def build_cache(name: str, folder: Path, source: Path | None) -> Arrays:
+def build_cache(name: str, folder: Path, source: Path | None, replaceable: bool) -> Arrays:
     """Reads the source (downloading the archive if need be), verifies what it gave and caches it."""
     if name in CIFAR and source in (None, archive(name, folder)):
         why = fetch(name, folder)
         if why:
             what = f"{source} is damaged" if source else there_is_no(name, folder)
-            raise UsageError(f"{what} and {why}; {by_hand(name, folder)}")
+            raise UsageError(f"{what} and {why}; {by_hand(name, folder, replaceable)}")
         source = archive(name, folder)
     if source is None:
-        raise UsageError(f"{cache_file(name, folder)} is damaged, its source gone; {by_hand(name, folder)}")
+        raise UsageError(
+            f"{cache_file(name, folder)} is damaged, its source gone; {by_hand(name, folder, replaceable)}"
+        )
     try:
         mark = signature(source)  # before reading: a change made meanwhile must show at the next load
         arrays = put_in_order(read_source(name, source))
@@ -152,9 +154,9 @@ def there_is_no(name: str, folder: Path) -> str:
     return f"{packed} is damaged or not downloaded to its end ({size:,} bytes, and its checksum differs): remove it"
 
 
-def by_hand(name: str, folder: Path) -> str:
-    """Returns how the user can supply the set."""
+def by_hand(name: str, folder: Path, replaceable: bool) -> str:
+    """Returns how the user can supply the set, or do without it."""
     ways = f"put {folder / name}.npz or {folder / name}/{{train,test}}/CLASS/*.png there"
     if name in CIFAR:
         ways += f", or {folder / CIFAR[name][2]} (packed or unpacked) from {PAGE}"
-    return f"{ways}; or use --data fractal10, which needs no file"
+    return f"{ways}; or use --data fractal10, which needs no file" if replaceable else ways

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-VerifiedWord = Literal["bit-equal", "within tolerance", "different", "no longer planned"]
+VerifiedWord = Literal["bit-equal", "within tolerance", "different", "no longer planned", "not checked"]
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,11 @@ class Verification:
     tolerance: float  # points
     runs: tuple[Verified, ...]  # that were trained again
     unplanned: tuple[Verified, ...]  # that no table plans any more
+    unchecked: tuple[Verified, ...]  # that take a data set which is not available
+    missing: dict[str, str]  # data sets that those take, with the reason and the remedy in a sentence
     left: int  # runs that were to be trained again and were not: interrupted, or what they start from failed
 
     @property
     def counts(self) -> dict[VerifiedWord, int]:
         """Returns the runs by word."""
-        return dict(Counter(run.word for run in (*self.runs, *self.unplanned)))
+        return dict(Counter(run.word for run in (*self.runs, *self.unplanned, *self.unchecked)))

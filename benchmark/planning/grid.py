@@ -38,6 +38,7 @@ class Grid:
     broken: dict[str, str]
     unavailable: list[str]  # sentences about arms that do not fit, or whose earlier data are missing; no failure
     ensembles: Planned = field(default_factory=dict)
+    entire: list[Study] = field(default_factory=list)  # the tables with the arms whose earlier data are missing
 
 
 def planned(
@@ -70,7 +71,8 @@ def planned(
     data = load(asked.data, asked.data_dir)
     tables = with_weights(tables, start, len(data.classes)) if start else tables
     prints, why_not = old_fingerprints(tables, asked)
-    tables = [each for table in tables if (each := without(table, why_not)).arms]
+    entire = tables
+    tables = [each for table in entire if (each := without(table, why_not)).arms]
     stages = stages or Stages()
     tables = [replace(table, wanted=stages.wanted.get(table_name(table, asked), {})) for table in tables]
     kept = [as_record(table, asked, data, stages.interims.get(table_name(table, asked), ())) for table in tables]
@@ -84,7 +86,7 @@ def planned(
         f"skipped the variants pre-trained on {name}: {why}" for name, why in why_not.items()
     ]
     ensembles = combinations(tables, asked.seeds, data.fingerprint)
-    return Grid(tables, origins(rounds, prints), rounds, kept, left_out, unavailable, ensembles)
+    return Grid(tables, origins(rounds, prints), rounds, kept, left_out, unavailable, ensembles, entire)
 
 
 def check_names(only: str | None, design: str = ADD_ONE, named: Sequence[str] = (), budget: str = "") -> None:
@@ -127,7 +129,7 @@ def old_fingerprints(tables: Sequence[Study], asked: Request) -> tuple[dict[str,
     prints, why_not = dict[str, str](), dict[str, str]()
     for name in sorted({old for table in tables for arm in table.arms.values() if (old := old_data(arm))}):
         try:
-            prints[name] = load(name, asked.data_dir).fingerprint
+            prints[name] = load(name, asked.data_dir, replaceable=False).fingerprint
         except UsageError as reason:
             why_not[name] = str(reason)
     return prints, why_not

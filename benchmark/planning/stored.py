@@ -10,14 +10,14 @@ from typing import Literal
 from benchmark.budgets import BUDGETS
 from benchmark.claim import CONTROL
 from benchmark.data.load import load
-from benchmark.errors import canonical_name
+from benchmark.errors import UsageError, canonical_name
 from benchmark.planning.checkpoints import KIND as OWN_WEIGHTS
 from benchmark.planning.folds import on_fold
 from benchmark.planning.grid import planned
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.requests import ADD_ONE, Request
 from benchmark.planning.rounds import origin, run_of
-from benchmark.planning.studies import Study
+from benchmark.planning.studies import Study, old_data
 from benchmark.recipe import Arm, Ensemble, Recipe
 from benchmark.store.names import EVERYTHING, Named, picks
 from benchmark.store.records import ArmRecord, RunRecord, TableRecord
@@ -28,21 +28,35 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")  # of the baseline, as devi
 
 @dataclass(frozen=True)
 class Today:
-    """What today's code plans for a store: recipes by their text, and fingerprints of data sets by name."""
+    """What today's code plans for a store: recipes by their text, and fingerprints of data sets by name.
+
+    A data set that is not available has no fingerprint; its name is in `unavailable`, with the reason and the remedy.
+    """
 
     recipes: Mapping[str, Recipe]
     names: Mapping[str, str]  # of the row that a recipe stands in, by its text
     fingerprints: Mapping[str, str]
     from_files: frozenset[str] = frozenset()  # recipes, as text, that start from weights of the user's own
+    unavailable: Mapping[str, str] = field(default_factory=dict)
     folded: dict[str, Recipe] = field(default_factory=dict, compare=False)  # by text, as they were asked for
 
     def run(self, record: RunRecord) -> Run | None:
         """Returns the run that a record is of; None if no table plans it any more."""
-        found = self.on_fold(record) if record.fold else self.recipes.get(record.recipe)
-        if found is None or self.fingerprints.get(found.data) != record.fingerprint:
+        found = self.recipe(record)
+        if found is None or self.missing(record) or self.fingerprints.get(found.data) != record.fingerprint:
             return None
         planned = run_of(found, record.seed, record.fingerprint, self.fingerprints)
         return planned if planned.key == record.key else None
+
+    def recipe(self, record: RunRecord) -> Recipe | None:
+        """Returns the recipe that a record is of; None if no table plans it any more."""
+        return self.on_fold(record) if record.fold else self.recipes.get(record.recipe)
+
+    def missing(self, record: RunRecord) -> str:
+        """Returns the unavailable data set that a run or the one it starts from takes; empty if there is none."""
+        found = self.recipe(record)
+        needed = {found.data, old_data(found)} if found else set()
+        return next((name for name in self.unavailable if name in needed), "")
 
     def on_fold(self, record: RunRecord) -> Recipe | None:
         """Returns the recipe of a run of cross-validation."""
@@ -68,7 +82,7 @@ def today(tables: Sequence[TableRecord], store: Path, data_dir: Path, base: Path
     """Returns what today's code plans for stored tables, in each precision that a baseline may have.
 
     `base` is the file with the base of the user's own that some tables have in place of a budget's. Raises UsageError
-    for data that are not available.
+    if the data set of a table is not available; those that arms start from may be missing.
     """
     recipes: dict[str, Recipe] = {}
     rows = [(table, arm) for table in tables for arm in (table.control, *table.arms)]
@@ -83,13 +97,20 @@ def today(tables: Sequence[TableRecord], store: Path, data_dir: Path, base: Path
                         names.setdefault(text, f"{study.name}: {name}")
     sets = dict.fromkeys([table.data for table in tables] + [each.data for each in recipes.values()])
     own = frozenset(arm.recipe for _, arm in rows if arm.kind == OWN_WEIGHTS)
-    return Today(recipes, names, {name: load(name, data_dir).fingerprint for name in sets}, own)
+    fingerprints, unavailable = dict[str, str](), dict[str, str]()
+    for name in sets:
+        try:
+            fingerprints[name] = load(name, data_dir, replaceable=False).fingerprint
+        except UsageError as reason:
+            unavailable[name] = str(reason)
+    return Today(recipes, names, fingerprints, own, unavailable)
 
 
 def planned_again(
     tables: Sequence[TableRecord], store: Path, data_dir: Path, precision: Precision, base: Path | None
 ) -> Iterator[Study]:
-    """Yields the tables that today's code has for the data, budgets and designs of stored ones.
+    """Yields the tables that today's code has for the data, budgets and designs of stored ones, with the arms that
+    start from data that are not available.
 
     Those of a base whose file is not given have none.
     """
@@ -103,7 +124,7 @@ def planned_again(
             continue
         named = [trick.replace(": ", ":", 1) for trick in tricks]
         grid = planned(asked, None, design, named) if named else planned(asked, EVERYTHING, ADD_ONE)
-        yield from grid.tables
+        yield from grid.entire
 
 
 def recipes_behind(arm: Arm) -> list[Recipe]:

@@ -74,15 +74,17 @@ def verify(
     tolerance: float,
     tell: Callable[[Verified], None],
 ) -> tuple[Verification, Ended]:
-    """Trains the runs of `sample` again, into `scratch`, and compares; those that no table plans are named.
+    """Trains the runs of `sample` again, into `scratch`, and compares.
+
+    Those that no table plans, and those that take a data set that is not available, are named.
 
     `tell` takes each run as it ends; `trainer` reads weights from the folder of `scratch`; `tolerance` is in points.
     """
     planned = {record.key: run for record in sample if (run := today.run(record))}
-    gone = [record for record in sample if record.key not in planned]
-    unplanned = [
-        Verified(r.key, today.name(r), r.seed, "no longer planned", why_gone(r, today), accuracy(r), None)
-        for r in gone
+    others = [
+        not_trained(record, today, "not checked" if today.missing(record) else "no longer planned")
+        for record in sample
+        if record.key not in planned
     ]
     stored = {record.key: record for record in sample}
     watch = Comparing(stored, frozenset(planned), today, results, scratch, tolerance, tell, [])
@@ -91,11 +93,31 @@ def verify(
     with scratch.writing():
         ended = Session(scratch, trainer, About("", "", ""), float("inf"), watch).complete(grid)
     left = len(planned) - len(watch.found)
-    return Verification(str(results.folder), len(sample), tolerance, tuple(watch.found), tuple(unplanned), left), ended
+    missing = {name for record in sample if (name := today.missing(record))}
+    found = Verification(
+        store=str(results.folder),
+        stored=len(sample),
+        tolerance=tolerance,
+        runs=tuple(watch.found),
+        unplanned=tuple(each for each in others if each.word == "no longer planned"),
+        unchecked=tuple(each for each in others if each.word == "not checked"),
+        missing={name: today.unavailable[name] for name in sorted(missing)},
+        left=left,
+    )
+    return found, ended
 
 
-def why_gone(record: RunRecord, today: Today) -> str:
+def not_trained(record: RunRecord, today: Today, word: VerifiedWord) -> Verified:
+    """Returns what became of a run that is not trained again."""
+    return Verified(record.key, today.name(record), record.seed, word, why_not(record, today), accuracy(record), None)
+
+
+def why_not(record: RunRecord, today: Today) -> str:
     """Returns why a run is not trained again, where that is known; else nothing."""
+    if name := today.missing(record):
+        return f"it needs the data set {name}"
+    if (found := today.recipe(record)) and today.fingerprints[found.data] != record.fingerprint:
+        return f"the data set {found.data} holds other images now"
     if record.recipe in today.from_files:
         return "it starts from a file of --weights, which no store keeps"
     return ""

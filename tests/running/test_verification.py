@@ -15,13 +15,15 @@ from conftest import TINY
 from benchmark.commands import verify as verify_command
 from benchmark.data.load import load
 from benchmark.data.splits import DataSet
+from benchmark.errors import UsageError
 from benchmark.evidence.verified import Verified
+from benchmark.planning import grid, stored
 from benchmark.planning.folds import on_fold
 from benchmark.planning.grid import planned
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.requests import Request
 from benchmark.planning.stored import Today
-from benchmark.recipe import Checkpoint
+from benchmark.recipe import Checkpoint, Recipe
 from benchmark.running.execution import complete
 from benchmark.running.verification import compared, usual_difference, verify
 from benchmark.running.workers import Processes
@@ -149,3 +151,56 @@ def test_the_command(toy: DataSet, folder: Path, tmp_path: Path, tricks: Any, mo
     assert code == 0
     assert "1 bit-equal; tolerance" in said
     assert tricks(*given, "--only", "mish")[0] == 2
+
+
+def test_what_takes_a_missing_data_set_is_named_with_the_remedy_and_counted_apart(
+    toy: DataSet, toy6: DataSet, folder: Path, tmp_path: Path, tricks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store was made where CIFAR-10 was; here only the set that the other kind of pre-training takes is."""
+    away = "there is no cifar10 in data; put data/cifar10.npz there"
+
+    def loaded(name: str, folder: Path, replaceable: bool = True) -> DataSet:
+        if name == "cifar10":
+            raise UsageError(away + "; or use --data fractal10" * replaceable)
+        return toy6 if name == "fractal10" else load(name, folder)
+
+    for module in (grid, stored):
+        monkeypatch.setattr(module, "load", loaded)
+    asked = Request("toy", "", folder, "quick", ("cpu",), tmp_path, 1, "fp32")
+    every = planned(asked, "fine_tuning (500 images)")
+    arms = {arm.variant: arm for arm in every.studies[0].arms}
+    assert not any(name.startswith("similar") for name in arms)
+    whole = next(table for table in every.entire if table.context == "500 images")
+    linear, different = (whole.arms[f"{kind}: linear"] for kind in ("similar", "different"))
+    assert isinstance(linear, Recipe)
+    assert isinstance(linear.start_from, Recipe)
+    start = Run(linear.start_from, 0, "of cifar10")
+    runs = [
+        record(describe(start.recipe), 0, 0.5, fingerprint="of cifar10"),
+        record(describe(linear), 0, 0.6, fingerprint=toy.fingerprint, start=start.key),
+        record("a recipe that is gone", 0, 0.6, fingerprint=toy.fingerprint),
+        record(describe(whole.base), 0, 0.6, fingerprint="of other images"),
+    ]
+    store = Store(tmp_path / "store", 1)
+    with store.writing():
+        store.save_tables(every.studies)
+        for each in runs:
+            store.add(each)
+    today = stored.today(every.studies, store.folder, folder)
+    assert today.unavailable == {"cifar10": away}
+    assert today.run(record(describe(different), 0, 0.5, fingerprint=toy.fingerprint)) is None  # another start
+    monkeypatch.setattr(verify_command, "Processes", Crew)
+    given = ("verify", "--store", store.folder, "--data-dir", folder, "--device", "cpu", "--jobs", 1)
+    code, said = tricks(*given, "--json")
+    found = json.loads(said)
+    validator("commands/verify").validate(found)
+    assert code == 0
+    assert found["counts"] == {"not checked": 2, "no longer planned": 2}
+    assert {each["key"] for each in found["unchecked"]} == {each.key for each in runs[:2]}
+    assert {each["detail"] for each in found["unchecked"]} == {"it needs the data set cifar10"}
+    assert {each["detail"] for each in found["unplanned"]} == {"", "the data set toy holds other images now"}
+    assert found["missing"] == {"cifar10": away}
+    said = tricks(*given)[1]
+    assert f"not checked: {runs[1].key}, fine_tuning (500 images): similar: linear, seed 0" in said
+    assert f"not checked without cifar10: {away}\n" in said
+    assert "2 no longer planned, 2 not checked; tolerance" in said
