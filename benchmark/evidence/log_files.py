@@ -68,7 +68,8 @@ def read_log(path: Path, given: Columns | None = None, classes: int | None = Non
     if not len(table.lines):
         raise UsageError(f"{path} has a header and no numbers below it; a diagnosis needs the rows of a training")
     said = list(table.notes)
-    epochs, steps = column_position(table, columns.epoch), column_position(table, columns.step)
+    epochs = column_position(table, columns.epoch, whole=False, said=said)
+    steps = column_position(table, columns.step, whole=True, said=said)
     parts = {part: found for part in ("loss", *BY_EPOCH) if (found := series(table, getattr(columns, part)))}
     for part in ("train_accuracy", "validation_accuracy"):
         if part in parts:
@@ -93,9 +94,14 @@ def read_log(path: Path, given: Columns | None = None, classes: int | None = Non
     return Reading(enough(path, log, said), tuple(said))
 
 
-def column_position(table: LogTable, names: tuple[str, ...]) -> Values | None:
-    """Returns the steps or epochs of all rows, nan where a row does not say; None without such a column."""
-    return table.values(names[0], position=True) if names else None
+def column_position(table: LogTable, names: tuple[str, ...], whole: bool, said: list[str]) -> Values | None:
+    """Returns the steps (whole) or epochs of all rows, nan where a row does not say; None without such a column."""
+    if not names:
+        return None
+    found, sign = table.positions(names[0], whole)
+    if sign == ".":
+        said.append(f"the points in {names[0]} are taken to part thousands")
+    return found
 
 
 def series(table: LogTable, names: tuple[str, ...]) -> Series | None:

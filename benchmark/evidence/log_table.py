@@ -13,17 +13,20 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from math import inf, nan
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from benchmark.errors import UsageError
+from benchmark.evidence.log_positions import Doubtful, decimal_signs, has_fractions, like_thousands, thousands_sign
 
 Values = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -55,24 +58,59 @@ class LogTable:
     lines: npt.NDArray[np.int64]  # number of the line of each row, from 1 on
     separator: str
     notes: tuple[str, ...]  # what was left out, in sentences
+    texts: Mapping[int, pd.Series] = field(default_factory=dict)  # of columns of numbers such as 1.000, as written
 
     def filled(self, name: str) -> Mask:
         """Returns which cells of a column hold something."""
         return self.frame[self.columns.index(name)].notna().to_numpy()
 
-    def values(self, name: str, position: bool = False) -> Values:
-        """Returns a column as numbers: nan where a cell is empty or says so. `position`: it holds steps or epochs,
-        whose commas part thousands, and which may say how many there are (3/90).
+    def values(self, name: str) -> Values:
+        """Returns a column as numbers: nan where a cell is empty or says so.
 
         Raises UsageError, naming the line, for a cell that is no number.
         """
-        column = self.frame[self.columns.index(name)]
+        return self.numbers(self.frame[self.columns.index(name)], name)
+
+    def positions(self, name: str, whole: bool) -> tuple[Values, str]:
+        """Returns a column of steps or epochs as numbers, and the point or comma that parts their thousands, if any.
+
+        `whole` says that they are steps; a cell may say of how many it is one (3/90). Raises UsageError, naming the
+        line, for a cell that is no number, and for one that is one number or another as the sign is read.
+        """
+        at = self.columns.index(name)
+        column = self.texts.get(at, self.frame[at])
+        if is_numeric_dtype(column):
+            return self.numbers(column, name), ""
+        column = column.map(position_text)
+        texts = [str(cell) for cell in column.dropna() if str(cell).lower() not in MISSING]
+        try:
+            sign = thousands_sign(texts, whole, self.decimal_sign(at))
+        except Doubtful as reason:
+            row = int(np.flatnonzero((column == reason.text).to_numpy())[0])
+            raise UsageError(f"{self.place(row, name)}: {reason}") from None
+        if sign:
+            column = column.map(lambda cell: cell.replace(sign, "") if isinstance(cell, str) else cell)
+        return self.numbers(column, name), sign
+
+    def decimal_sign(self, but: int) -> str:
+        """Returns the decimal sign of the columns besides one; empty where they do not show a single one."""
+        found = set[str]()
+        for at in set(range(len(self.columns))) - {but}:
+            column = self.frame[at].dropna()
+            if not is_numeric_dtype(column):
+                found |= decimal_signs([str(cell).strip() for cell in column])
+            elif has_fractions(column.to_numpy(np.float64)):
+                found.add(".")
+        return found.pop() if len(found) == 1 else ""
+
+    def numbers(self, column: pd.Series, name: str) -> Values:
+        """Returns a column's cells as numbers. Raises UsageError, naming the line, for one that is none."""
         found = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, copy=True)
         rows = np.flatnonzero(np.isnan(found) & column.notna().to_numpy())
         texts = [str(cell).strip() for cell in column.iloc[rows]]
         commas = has_decimal_commas(texts, self.separator)
         for row, text in zip(rows, texts, strict=True):
-            number = number_of(position_text(text) if position else text, commas)
+            number = number_of(text, commas)
             if number is None:
                 raise UsageError(
                     f"{self.place(int(row), name)}: {text!r} is no number; correct it or leave the row out"
@@ -94,10 +132,12 @@ def has_decimal_commas(texts: Sequence[str], separator: str) -> bool:
     return all(map(DECIMAL_COMMA.match, found)) and not all(map(THOUSANDS.match, found))
 
 
-def position_text(text: str) -> str:
-    """Returns the number of a step or epoch without what parts thousands or follows it."""
-    of_all = OF_ALL.match(text)
-    return of_all[1] if of_all else text.replace(",", "") if THOUSANDS.match(text) else text
+def position_text(cell: object) -> object:
+    """Returns the cell of a step or epoch without what follows its number."""
+    if not isinstance(cell, str):
+        return cell
+    of_all = OF_ALL.match(cell)
+    return of_all[1] if of_all else cell.strip()
 
 
 def number_of(text: str, commas: bool) -> float | None:
@@ -160,8 +200,9 @@ def read_table(path: Path) -> LogTable:
             f"{path}, line {numbers[wrong]}: {widths[wrong]} cells for {len(columns)} columns; correct the line or "
             "leave it out"
         )
-    frame = frame_of(rows, len(columns), separator, path)
-    return LogTable(path, tuple(columns), frame, np.array(numbers, np.int64), separator, tuple(notes))
+    frame = frame_of(rows, len(columns), separator, path, {})
+    texts = texts_of(frame, rows, separator, path)
+    return LogTable(path, tuple(columns), frame, np.array(numbers, np.int64), separator, tuple(notes), texts)
 
 
 def lines_above(lines: Sequence[str]) -> int:
@@ -300,8 +341,20 @@ def widths_of(lines: Sequence[str], separator: str, path: Path) -> list[int]:
     return [line.count(separator) + 1 for line in lines]
 
 
-def frame_of(rows: Sequence[str], width: int, separator: str, path: Path) -> pd.DataFrame:
-    """Returns rows as a frame of columns 0, 1, ..."""
+def texts_of(frame: pd.DataFrame, rows: Sequence[str], separator: str, path: Path) -> dict[int, pd.Series]:
+    """Returns the cells, as they were written, of columns whose numbers may all be thousands with a point."""
+    columns = ((at, frame[at].dropna().to_numpy()) for at in range(frame.shape[1]) if frame[at].dtype == np.float64)
+    likely = [at for at, found in columns if len(found) and like_thousands(found).all()]
+    if not likely:
+        return {}
+    written = frame_of(rows, len(frame.columns), separator, path, dict.fromkeys(likely, "str"))
+    return {at: written[at] for at in likely}
+
+
+def frame_of(
+    rows: Sequence[str], width: int, separator: str, path: Path, kinds: Mapping[int, Literal["str"]]
+) -> pd.DataFrame:
+    """Returns rows as a frame of columns 0, 1, ...; `kinds` has those that are to stay text."""
     if not rows:
         return pd.DataFrame(columns=range(width))
     try:
@@ -310,6 +363,7 @@ def frame_of(rows: Sequence[str], width: int, separator: str, path: Path) -> pd.
             sep=separator,
             names=range(width),
             index_col=False,
+            dtype=kinds,
             keep_default_na=False,
             na_values=[""],
             skipinitialspace=True,

@@ -202,6 +202,93 @@ def test_validation_in_every_second_epoch(reading: Read) -> None:
     assert [isnan(each) for each in found.validation_accuracy] == [True, False, True, False, True]
 
 
+def grouped(step: int, sign: str = ".") -> str:
+    """Returns a step with its thousands parted."""
+    return f"{step:,}".replace(",", sign)
+
+
+def decimal_comma(number: float) -> str:
+    """Returns a number with a decimal comma."""
+    return str(number).replace(".", ",")
+
+
+@pytest.mark.parametrize(
+    ("text", "points"),
+    [
+        (lines("step,loss", [f"{grouped(50 * at)},{loss}" for at, loss in enumerate(LOSSES)]), True),
+        (lines("step,loss", [f"{grouped(900 + at)},{loss}" for at, loss in enumerate(LOSSES)]), True),
+        (lines("step,loss", [f"{grouped(900 + at)},{loss}" for at, loss in enumerate(LOSSES)][::-1]), True),
+        (lines("step,loss", [f"{grouped(1000 + 500 * at)},{loss}" for at, loss in enumerate(LOSSES)]), True),
+        (lines("step,loss", [f"{grouped(10_000 * (99 + at))},{loss}" for at, loss in enumerate(LOSSES)]), True),
+        (lines("step;loss", [f"{1 + at}.000;{decimal_comma(loss)}" for at, loss in enumerate(LOSSES)]), True),
+        (lines("step,loss", [f'"{grouped(1000 + 1000 * at, ",")}",{loss}' for at, loss in enumerate(LOSSES)]), False),
+        (lines("step,loss", [f"{at}.000,{loss}" for at, loss in enumerate(LOSSES)]), False),
+        (lines("step,loss", [f"{at / 1000:.3f},{loss}" for at, loss in enumerate(LOSSES)]), False),
+        (lines("step,loss", [f"{1 + at}.0,{loss}" for at, loss in enumerate(LOSSES)]), False),
+        (lines("step,loss", [f"{900 + at}.000,{loss}" for at, loss in enumerate(LOSSES)]), False),
+    ],
+)
+def test_points_in_steps_part_thousands_where_that_is_certain(reading: Read, text: str, points: bool) -> None:
+    found = reading(text)
+    expect(found, train=False, validation=False)
+    assert ("the points in step are taken to part thousands" in found.said) == points
+
+
+def test_the_gap_between_steps_is_that_of_thousands(reading: Read) -> None:
+    found = reading(lines("step,loss", [f"{grouped(1000 + 500 * at)},{loss}" for at, loss in enumerate(LOSSES)]))
+    assert any(said.startswith("every 500th step is there") for said in found.said)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            lines("step,loss", [f"{1 + at}.000,{loss}" for at, loss in enumerate(LOSSES)]),
+            "line 2, column step: '1.000' may be 1 or 1,000, and no other number tells which; "
+            "write the column's numbers as 1000 or as 1.0000",
+        ),
+        (
+            lines("iteration;loss", [f"{1 + at},000;{decimal_comma(loss)}" for at, loss in enumerate(LOSSES)]),
+            "line 2, column iteration: '1,000' may be 1 or 1,000, and no other number tells which; "
+            "write the column's numbers as 1000 or as 1,0000",
+        ),
+        (
+            lines("step,loss", [f"{1 + at}{'' if at < 9 else '.000'},{loss}" for at, loss in enumerate(LOSSES)]),
+            "line 11, column step: '10.000' may be 10 or 10,000",
+        ),
+        (
+            lines("epoch,loss", [f"{1 + at / 200:.3f},{loss}" for at, loss in enumerate(LOSSES)]),
+            "line 2, column epoch: '1.000' may be 1 or 1,000",
+        ),
+    ],
+)
+def test_steps_that_may_be_thousands_or_ones_are_refused(reading: Read, text: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as found:
+        reading(text)
+    assert sentence in str(found.value)
+    remedied = text.replace(".000", ".0000").replace(",000;", ",0000;")
+    if remedied != text:
+        assert reading(remedied).log.losses == pytest.approx(LOSSES)
+
+
+@pytest.mark.parametrize(
+    ("form", "values"),
+    [
+        ("{:.3f}", [0.5, 1.0, 1.5, 2.0]),  # of epochs, as decimals
+        ("{:.3f}", [1.0, 2.0, 3.0, 4.0]),
+        ("{:.3f}", [0.001, 0.002, 1.0, 2.0]),
+        ("{:g}", [1, 1.333, 1.667, 2]),
+    ],
+)
+def test_epochs_with_three_decimals_stay_what_they_are(reading: Read, form: str, values: Sequence[float]) -> None:
+    for sign, separator in ((".", ","), (",", ";")):
+        rows = [separator.join([form.format(epoch), f"{0.1 * at:.2f}"]) for at, epoch in enumerate(values)]
+        text = lines(
+            separator.join(["epoch", "val_acc"]), rows if sign == "." else [r.replace(".", ",") for r in rows]
+        )
+        assert reading(text).log.epochs == len(set(map(math.ceil, values)))
+
+
 def test_fractions_of_epochs_and_validations_by_step(reading: Read) -> None:
     header = "step,epoch,loss,eval_loss,eval_accuracy"  # as the history of Hugging Face's Trainer
     rows = []
