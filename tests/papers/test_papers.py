@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from builders import Page
+from torch import nn
 
 import papers.lenet
 from benchmark.baseline import baseline
@@ -91,6 +92,8 @@ FULL_PARAMETERS = {  # of the controls' networks, weights and biases of each lay
     "dropout_placement": 7296 + 307_328 + 819_456 + 4097 * 2048 + 2049 * 2048 + 20_490,  # 13.7 million
     "snapshots": 269_722,  # ResNet-20
     "independent_runs": 269_722,
+    "xu": 966_986,  # NIN, 0.97 million: tests/engine/test_networks.py
+    "nin_dropout": 966_986,
     "zca": 3040 + 40_040 + 1001 * 200 + 2010,
 }
 
@@ -109,6 +112,28 @@ def test_dropout_is_in_the_layers_of_its_row() -> None:
         for name, arm in {"none": table.base, **table.arms}.items()
     }
     assert shares == {"none": [], "fully connected": [0.5, 0.5], "all layers": [0.1, 0.25, 0.25, 0.5, 0.5, 0.5]}
+
+
+def test_rows_of_network_in_network_are_what_they_are_called() -> None:
+    """The control's runs are those of Xu's ReLU; a fully connected head reads all of the last maps."""
+    found = {each.ablation.name: each for each in tables(full=True) if each.ablation.name in ("xu", "nin_dropout")}
+    table = found["nin_dropout"]
+    assert describe(table.base) == describe(found["xu"].base)
+    arms = {"dropout": table.base, **table.arms}
+    halves, parameters = {}, {}
+    for name, arm in arms.items():
+        network, _ = built(replace(arm, data="cifar10"))  # type: ignore[type-var]  # no row is an ensemble
+        halves[name] = sum(isinstance(layer, nn.Dropout) for layer in network.modules())
+        parameters[name] = sum(each.numel() for each in network.parameters())
+    assert halves == {
+        "dropout": 2,
+        "no dropout": 0,
+        "dropout, flip and shift": 2,
+        "fully connected": 2,
+        "fully connected + dropout": 3,
+    }
+    assert parameters["fully connected"] == parameters["dropout"] + 63 * 192 * 10, "8 x 8 pixels for one mean"
+    assert parameters["no dropout"] == parameters["dropout, flip and shift"] == parameters["dropout"]
 
 
 @pytest.mark.parametrize(("progress", "rate"), [(0, 1), (0.4, 1), (0.56, 0.6), (0.72, 0.2), (0.8, 0.2), (1, 0.2)])
