@@ -78,6 +78,7 @@ def large_batch(base: Recipe) -> Recipe:
 
 
 CONTEXTS = {"batch x8": large_batch}
+REMARKS = "The rates are in proportion to the baseline's, at every budget, and were not tuned at any."
 CLAIMS = [Claim(name, "It trains better at a large batch.", Better(name)) for name in ("LARS", "LAMB")]
 
 

@@ -57,6 +57,7 @@ class ScheduleFree(Optimizer):
         return loss
 
 
+REMARKS = "The rates are in proportion to the baseline's, at every budget, and were not tuned at any."
 CLAIMS = [
     Claim("schedule-free", "It is at least as good as a schedule.", NotBetter("baseline", than="rate x10")),
     Claim("schedule-free", "It is better than the same rate without average.", Better("rate x10", than="held")),

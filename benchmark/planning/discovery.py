@@ -29,7 +29,7 @@ class Ablation:
     factors: tuple[str, str] | None = None  # names of the two factors, where its variants are named KIND: WAY
     tour: tuple[str, ...] = ()  # what a run without a selection takes of it: VARIANT, or CONTEXT: VARIANT
     published: Mapping[tuple[str, str], Mapping[str, Published]] = field(default_factory=dict)  # by data and context
-    remarks: str = ""  # of a paper's table: sources, and how it differs
+    remarks: str = ""  # what readers of its tables have to know; of a paper's table: sources, and how it differs
     package: str = PACKAGE
     doses: Mapping[str, Dose] = field(default_factory=dict)  # by context, where contexts differ by an amount
 
@@ -87,7 +87,7 @@ def read_module(module: ModuleType, full: bool = False) -> Ablation:
         getattr(module, "TWO_FACTORS", None),
         tour_of(module),
         published_by(module),
-        docstring_remarks(docstring) if package == PAPERS else "",
+        docstring_remarks(docstring) if package == PAPERS else remarks_of(module),
         package,
         doses,
     )
@@ -118,6 +118,14 @@ def tour_of(module: ModuleType) -> tuple[str, ...]:
     if not isinstance(tour, tuple) or not all(isinstance(name, str) for name in tour):
         raise TypeError(f'TOUR must be a tuple of names, such as TOUR = ("GELU",), got {tour!r}')
     return tour
+
+
+def remarks_of(module: ModuleType) -> str:
+    """Returns what the readers of a module's tables have to know. Raises TypeError unless REMARKS is a text."""
+    remarks = getattr(module, "REMARKS", "")
+    if not isinstance(remarks, str):
+        raise TypeError(f"REMARKS must be a text for the readers of the tables, got {remarks!r}")
+    return remarks
 
 
 def with_original(variants: Callable[..., Mapping[str, Arm]]) -> Callable[[Recipe, Recipe], Mapping[str, Arm]]:

@@ -31,6 +31,7 @@ UNMARKED = {
     "TITLE",
     "base",
     "PUBLISHED",
+    "REMARKS",
 }  # what to run, how to read it
 MARKED = ("ablations", "papers")  # packages whose parts carry the mark of their module
 PUBLIC = ("benchmark.recipe", "benchmark.networks", "benchmark.baseline", "benchmark.ensembles")

@@ -91,6 +91,7 @@ class AblationView:
     name: str
     title: str
     question: str
+    remarks: str
     sources: list[str]
     factors: list[FactorTable]  # of two factors, where its tables are
     sections: list[Section]
@@ -187,6 +188,7 @@ def grouped(
             name=ablation,
             title=titles.of_ablation(ablation),
             question=named[names[-1]].study.question,
+            remarks=named[names[-1]].study.remarks,
             sources=distinct(link for name in names for link in named[name].study.sources),
             factors=[show_factors(each, several) for each in crossed if each.ablation == ablation],
             sections=[section(name, named[name], drawn.get(name, {}), swept.get(name), several) for name in names],

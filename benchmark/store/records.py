@@ -249,7 +249,7 @@ class TableRecord:
     claims: tuple[Claim, ...] = ()
     interims: tuple[Interim, ...] = ()  # interim tests so far
     published: dict[str, Published] = field(default_factory=dict)  # what a paper says of its arms, by their names
-    remarks: str = ""  # of a paper's table: its sources, and how it differs from them
+    remarks: str = ""  # what its readers have to know; of a paper's table: its sources, and how it differs from them
     dose: Dose | None = None  # of the context; None where contexts do not differ by an amount
 
     def __post_init__(self) -> None:

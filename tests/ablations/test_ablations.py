@@ -27,7 +27,7 @@ from benchmark.claim import CONTROL
 from benchmark.data.splits import DataSet
 from benchmark.engine.training import train
 from benchmark.planning.discovery import discover, module_names, read_module
-from benchmark.planning.identity import describe
+from benchmark.planning.identity import changes, describe
 from benchmark.planning.rounds import combinations, plan
 from benchmark.planning.studies import Study, studies
 from benchmark.recipe import Recipe, absent
@@ -128,6 +128,16 @@ def test_arms_of_a_table_differ_from_one_another() -> None:
     for table in studies(discover()[0], TINY)[0]:
         texts = [describe(arm) for arm in table.arms.values()]
         assert len(set(texts)) == len(texts), table.ablation.name
+
+
+def test_what_changes_optimiser_and_rate_says_where_the_rate_was_tuned() -> None:
+    told = set()
+    for table in studies(discover()[0], TINY)[0]:
+        for arm in table.arms.values():
+            if isinstance(arm, Recipe) and {"optimiser", "learning_rate"} <= changes(arm, table.base).keys():
+                assert re.search("tuned.* at (the budget|any)", table.ablation.remarks), table.ablation.name
+                told.add(table.ablation.name)
+    assert {"optimiser", "adam_family", "momentum", "schedule_free"} <= told
 
 
 @pytest.mark.parametrize("arm", arms(SHORT))

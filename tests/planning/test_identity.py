@@ -70,6 +70,7 @@ def test_parts_without_a_stable_text_are_refused(part: object) -> None:
         ("return {}", "return {'a': base}", True),
         ("\nSLOPE", "\nfrom benchmark.recipe import Claim\nCLAIMS: list = [Claim()]\nSLOPE", True),
         ("import Recipe", "import Recipe, absent\nCONTEXTS = {'': absent}", True),
+        ("\nSLOPE", "\nREMARKS = 'The slope was not tuned.'\nSLOPE", True),
         ("SLOPE = 0.25", "from math import pi\nSLOPE = pi", False),
         ("0.25", "0.2", False),
     ],

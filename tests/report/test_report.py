@@ -413,3 +413,11 @@ def test_a_table_says_how_often_it_was_looked_at(tmp_path: Path) -> None:
     assert "Tested 2 times while runs were added" in page.with_name("index.md").read_text()
     plain = report.write(fill(tmp_path / "plain"), tmp_path / "other")
     assert "while runs were added." not in plain.read_text()
+
+
+def test_what_readers_of_a_table_have_to_know_stands_above_it(tmp_path: Path) -> None:
+    remarks = "The rate was tuned at quick."
+    page = report.write(fill(tmp_path / "store", remarks=remarks), tmp_path / "report")
+    for text in (page.read_text(), page.with_name("index.md").read_text()):
+        about = text[text.rindex("What is it worth?") :]
+        assert about.index(remarks) < about.index(SOURCE)
