@@ -84,6 +84,12 @@ RunLimit = Annotated[
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
 
 
+MINUTES = (
+    "Start no new run after this many minutes, and end those that then take twice what is expected: a run that is"
+    " ended starts again from its beginning."
+)
+
+
 def deadline_in(minutes: float | None) -> float:
     """As of time.monotonic(); infinite without a limit."""
     return time.monotonic() + (inf if minutes is None else 60 * minutes)

@@ -13,6 +13,7 @@ from benchmark import report as reports
 from benchmark.budgets import FULL, REDUCED
 from benchmark.commands import run
 from benchmark.commands.options import (
+    MINUTES,
     DataDir,
     DeviceName,
     Jobs,
@@ -45,9 +46,7 @@ def command(
     data: Annotated[str | None, typer.Option("--data", help="A data set.", show_default="those of each paper")] = None,
     data_dir: DataDir = Path("data"),
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each row; the control gets more.")] = 5,
-    minutes: Annotated[
-        float | None, typer.Option("--minutes", min=0, help="Start no new run after this many minutes.")
-    ] = None,
+    minutes: Annotated[float | None, typer.Option("--minutes", min=0, help=MINUTES)] = None,
     resolve: Annotated[
         bool, typer.Option("--resolve", help="Then add seeds in stages, only to rows still unresolved.")
     ] = False,

@@ -17,6 +17,7 @@ from benchmark.commands.live import Clock, Rewriter, Watch
 from benchmark.commands.measures import MeasureNames, remember
 from benchmark.commands.options import (
     AUTO,
+    MINUTES,
     Address,
     BaseFile,
     BudgetName,
@@ -81,7 +82,7 @@ def command(
             "--minutes",
             "--budget-minutes",
             min=0,
-            help="Start no new run after this many minutes, and end those that then take twice what is expected.",
+            help=MINUTES,
         ),
     ] = None,
     run_limit: RunLimit = None,
