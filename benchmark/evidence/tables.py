@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from math import nan
 from statistics import fmean, median
@@ -122,10 +122,10 @@ class Decision:
 COLUMNS = [field.name for field in fields(Row)]
 
 
-def tables(store: Store) -> list[Table]:
-    """Returns every table planned in this store, from the runs there are."""
+def tables(store: Store, records: Mapping[str, Record] | None = None) -> list[Table]:
+    """Returns every table planned in this store, from the runs there are, or from `records` that were read before."""
     found: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for record in sorted(store.records.values(), key=lambda record: record.seed):
+    for record in sorted((store.records if records is None else records).values(), key=lambda record: record.seed):
         found[record.fingerprint, record.recipe].append(record)
     costs = {(each.recipe, each.control): each for each in store.costs()}
     without_worth = with_discoveries([table(study, found, costs) for study in store.tables()])

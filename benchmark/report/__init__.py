@@ -52,10 +52,11 @@ def write(
     the short lists if there are none. `measures` besides accuracy: those that the store keeps if there are none.
     Raises UsageError if there is nothing to report or a row is not there.
     """
-    found = tables(store)
+    records = store.records  # once, so that tables and counts are of the same moment
+    found = tables(store, records)
     if not found:
         raise UsageError(f"{store.folder} has no tables to report; `make ablate` plans them and trains their runs")
-    if not store.records:
+    if not records:
         raise UsageError(f"{store.folder} has no runs to report; `make ablate` trains them")
     # Only now: pandas and seaborn take seconds to import, and the command line imports this module for --help.
     from benchmark.report import dose_plot, elsewhere, gallery, render, shortlists, time_plot, variants, view
@@ -77,7 +78,7 @@ def write(
         standing = shortlists.candidates(named)
         for path, text in texts.items():
             save(out / path, text)
-        overview = view.overview(store, named, drawn, swept)
+        overview = view.overview(store, records, named, drawn, swept)
         # What the templates of both formats are filled with, by the names that they use.
         shown: dict[str, Any] = {
             "variants": variants.every(standing, named, overview.ablations),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
@@ -33,7 +33,7 @@ from benchmark.report.factor_table import FactorTable, show_factors
 from benchmark.report.legend import legend
 from benchmark.report.style import LINEAR, Picture, is_logarithmic
 from benchmark.report.text import control_name, digits_of, in_numbers, numeral, signed
-from benchmark.store.records import Calibration, FailedRecord, RunRecord
+from benchmark.store.records import Calibration, FailedRecord, Record, RunRecord
 from benchmark.store.store import Store
 
 CAPTIONS = {  # of the figure of a sweep, by the field that is swept
@@ -134,9 +134,13 @@ def parts_of(name: str) -> list[tuple[int, str]]:
 
 
 def overview(
-    store: Store, named: dict[str, Table], drawn: dict[str, dict[str, Picture]], swept: dict[str, Sweep]
+    store: Store,
+    every: Mapping[str, Record],
+    named: dict[str, Table],
+    drawn: dict[str, dict[str, Picture]],
+    swept: dict[str, Sweep],
 ) -> Overview:
-    """Returns what there is to show of `named` tables and their drawn plots."""
+    """Returns what there is to show of `named` tables, made of `every` run of a store, and their drawn plots."""
     studies = [table.study for table in named.values()]
     several = len({(study.data, study.budget) for study in studies}) > 1
     crossed = factors(named.values())
@@ -145,7 +149,7 @@ def overview(
     data = distinct((study.data, study.data_choice, round(guessing(study), 1)) for study in studies)
     margins = distinct(numeral(study.margin) for study in studies)
     sections = [section for ablation in ablations for section in ablation.sections]
-    records = store.records.values()
+    records = every.values()
     used = [record for record in records_of(named.values()) if isinstance(record, RunRecord)]
     used += members_of([r for r in records if not isinstance(r, FailedRecord)], named.values(), used)
     times = [(record.started, record.finished) for record in used] or [("", "")]

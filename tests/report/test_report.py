@@ -421,3 +421,12 @@ def test_what_readers_of_a_table_have_to_know_stands_above_it(tmp_path: Path) ->
     for text in (page.read_text(), page.with_name("index.md").read_text()):
         about = text[text.rindex("What is it worth?") :]
         assert about.index(remarks) < about.index(SOURCE)
+
+
+def test_a_report_reads_the_runs_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables and counts are of the same moment, where runs are added meanwhile."""
+    store, reads = fill(tmp_path / "store"), []
+    records = store._records
+    monkeypatch.setattr(store, "_records", lambda: reads.append(1) or records())
+    report.write(store, tmp_path / "report")
+    assert len(reads) == 1

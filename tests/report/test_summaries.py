@@ -44,7 +44,9 @@ def pairs() -> Table:
 
 def listed(store: Store) -> list[variants.Variant]:
     named = dict(zip("ab", tables(store), strict=True))
-    return variants.every(shortlists.candidates(named), named, view.overview(store, named, {}, {}).ablations)
+    return variants.every(
+        shortlists.candidates(named), named, view.overview(store, store.records, named, {}, {}).ablations
+    )
 
 
 def test_the_best_news_comes_first(tmp_path: Path) -> None:
