@@ -58,7 +58,7 @@ def command(
     drawn = asked[:sample] if sample else asked  # sorted by key, which is as good as random
     limit = usual_difference(records) if tolerance is None else tolerance
     if not as_json:
-        say(f"{len(drawn)} of {len(asked)} runs are trained again, on {device}")
+        say(f"{len(drawn)} of {len(asked)} runs are to be trained again, on {device}")
         others = {table.budget for table in tables} - {*BUDGETS, base.stem if base else ""}
         for name in sorted(others):
             say(f"runs with the base of {name}.py are planned only with --base {name}.py")
