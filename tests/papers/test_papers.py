@@ -169,7 +169,7 @@ def test_a_part_calls_nothing_of_an_ablation(module: ModuleType) -> None:
 
 @pytest.mark.parametrize("arm", arms())
 def test_trains_to_finite_logits(arm: Recipe, toy: DataSet) -> None:
-    small = replace(arm, data="toy", images=None, validation_images=None, epochs=1, batch_size=48, snapshots=())
+    small = replace(arm, data="toy", images=96, validation_images=None, epochs=1, batch_size=48, snapshots=())
     result = train(small, 0, toy, torch.device("cpu"))
     assert result.status == "done"
     assert result.logits is not None
