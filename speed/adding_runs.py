@@ -42,7 +42,7 @@ def jumping(runs: int, p: Floats) -> Whole:
 
 
 def planned(runs: int, p: Floats) -> Whole:
-    """Adds a third, as `run --resolve` does."""
+    """Adds a third."""
     return np.full(len(p), ceil(1.3 * runs))
 
 
