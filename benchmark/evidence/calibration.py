@@ -14,7 +14,7 @@ from statistics import variance
 
 from scipy.stats import binomtest
 
-from benchmark.evidence.comparison import Verdict, judge_pairs
+from benchmark.evidence.comparison import SIGNED, Verdict, judge_pairs
 from benchmark.evidence.power import smallest_effect
 from benchmark.store.records import Rate
 
@@ -104,7 +104,7 @@ def calibrated(
 
 def alarm(verdict: Verdict) -> bool:
     """Whether a difference is said to be there."""
-    return verdict.word in ("helps", "hurts")
+    return verdict.word in SIGNED
 
 
 def holds(verdict: Verdict, effect: float) -> bool:

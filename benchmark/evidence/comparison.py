@@ -46,7 +46,8 @@ GROWTH = 1.2  # times its runs that an unresolved row gets from one interim test
 Pair = tuple[Scores, Scores]  # of a variant and its control
 Counts = tuple[int, int]  # runs of a variant and of its control
 Word = Literal["helps", "hurts", "equivalent", "unresolved", "no verdict"]
-ANSWERS = ("helps", "hurts", "equivalent")  # verdicts that say something of the effect
+SIGNED = ("helps", "hurts")  # verdicts that say which way an effect goes
+ANSWERS = (*SIGNED, "equivalent")  # verdicts that say something of the effect
 
 TOO_FEW = f"a verdict takes {LEAST} runs of the variant and of the baseline"
 NO_SPREAD = "no run differs from another of its arm, so that the spread of single runs is unknown"

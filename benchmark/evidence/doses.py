@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
+from benchmark.evidence.comparison import SIGNED
 from benchmark.evidence.tables import Row, Table
 from benchmark.store.records import TableRecord
-
-SIGNED = ("helps", "hurts")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from statistics import fmean, median
 
 from benchmark.claim import CONTROL
 from benchmark.evidence.comparison import (
+    SIGNED,
     Difference,
     Scale,
     Verdict,
@@ -387,7 +388,7 @@ def caution(verdict: Verdict, records: Sequence[Finished], p_rank: float | None)
     diverged = sum(record.diverged for record in records)
     if 0 < diverged < len(records):
         return f"{diverged} of {len(records)} runs diverged"
-    if verdict.word in ("helps", "hurts") and p_rank is not None and p_rank > ALPHA:
+    if verdict.word in SIGNED and p_rank is not None and p_rank > ALPHA:
         return f"by ranks it is not sure (p = {p_rank:.2f})"
     return ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -126,10 +126,16 @@ def table_name(table: Study, asked: Request) -> TableName:
 
 def old_fingerprints(tables: Sequence[Study], asked: Request) -> tuple[dict[str, str], dict[str, str]]:
     """Returns the fingerprints of the data sets that arms start from, and why one is not available."""
+    names = sorted({old for table in tables for arm in table.arms.values() if (old := old_data(arm))})
+    return fingerprints(names, asked.data_dir)
+
+
+def fingerprints(names: Iterable[str], folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Returns the fingerprints of the data sets that are available, and of each other one why not, with the remedy."""
     prints, why_not = dict[str, str](), dict[str, str]()
-    for name in sorted({old for table in tables for arm in table.arms.values() if (old := old_data(arm))}):
+    for name in names:
         try:
-            prints[name] = load(name, asked.data_dir, replaceable=False).fingerprint
+            prints[name] = load(name, folder, replaceable=False).fingerprint
         except UsageError as reason:
             why_not[name] = str(reason)
     return prints, why_not

@@ -9,11 +9,10 @@ from typing import Literal
 
 from benchmark.budgets import BUDGETS
 from benchmark.claim import CONTROL
-from benchmark.data.load import load
-from benchmark.errors import UsageError, canonical_name
+from benchmark.errors import canonical_name
 from benchmark.planning.checkpoints import KIND as OWN_WEIGHTS
 from benchmark.planning.folds import on_fold
-from benchmark.planning.grid import planned
+from benchmark.planning.grid import fingerprints, planned
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.requests import ADD_ONE, Request
 from benchmark.planning.rounds import origin, run_of
@@ -97,13 +96,8 @@ def today(tables: Sequence[TableRecord], store: Path, data_dir: Path, base: Path
                         names.setdefault(text, f"{study.name}: {name}")
     sets = dict.fromkeys([table.data for table in tables] + [each.data for each in recipes.values()])
     own = frozenset(arm.recipe for _, arm in rows if arm.kind == OWN_WEIGHTS)
-    fingerprints, unavailable = dict[str, str](), dict[str, str]()
-    for name in sets:
-        try:
-            fingerprints[name] = load(name, data_dir, replaceable=False).fingerprint
-        except UsageError as reason:
-            unavailable[name] = str(reason)
-    return Today(recipes, names, fingerprints, own, unavailable)
+    prints, unavailable = fingerprints(sets, data_dir)
+    return Today(recipes, names, prints, own, unavailable)
 
 
 def planned_again(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from benchmark.evidence.comparison import ANSWERS, Difference, holm, minus, nearness
+from benchmark.evidence.comparison import ANSWERS, SIGNED, Difference, holm, minus, nearness
 from benchmark.evidence.power import ALPHA, LEAST
 from benchmark.evidence.tables import Row, Table, comparison_of, row_difference
 from benchmark.report.text import digits_of, in_numbers
@@ -110,7 +110,7 @@ def joint_word(verdicts: Sequence[str], ps: Sequence[tuple[float, float]]) -> st
     `ps`: of each pair of places, corrected: of no difference of their effects, and of one of the margin or more; none
     where some pair could not be tested.
     """
-    if {"helps", "hurts"} <= set(verdicts):
+    if set(SIGNED) <= set(verdicts):
         return CHANGES
     if ps and all(close < ALPHA for _, close in ps):
         return SAME

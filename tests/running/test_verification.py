@@ -164,8 +164,7 @@ def test_what_takes_a_missing_data_set_is_named_with_the_remedy_and_counted_apar
             raise UsageError(away + "; or use --data fractal10" * replaceable)
         return toy6 if name == "fractal10" else load(name, folder)
 
-    for module in (grid, stored):
-        monkeypatch.setattr(module, "load", loaded)
+    monkeypatch.setattr(grid, "load", loaded)
     asked = Request("toy", "", folder, "quick", ("cpu",), tmp_path, 1, "fp32")
     every = planned(asked, "fine_tuning (500 images)")
     arms = {arm.variant: arm for arm in every.studies[0].arms}
