@@ -20,12 +20,13 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ from benchmark.baseline import baseline
 from benchmark.data.load import load
 from benchmark.data.splits import DataSet
 from benchmark.engine.capture import captures
-from benchmark.engine.machine import devices, environment, has_fast_bf16, now, prepare_device
+from benchmark.engine.machine import cores, devices, environment, has_fast_bf16, now, prepare_device
 from benchmark.engine.network import build, first, ready, resident
 from benchmark.engine.training import Result, fit, train
 from benchmark.planning.discovery import discover
@@ -51,6 +52,7 @@ from benchmark.store.files import replace_file
 from speed.faulty_layers import asking, dropping, poisoning
 
 Found = dict[str, Any]
+PROCESSES = 12  # that look at variants on one GPU, each of which leaves it idle most of the time
 
 
 @dataclass(frozen=True)
@@ -113,28 +115,57 @@ def failures(check: Check) -> Found:
 
 
 def repeats(check: Check, deadline: float) -> Found:
-    """Trains every variant twice as graphs and once without, and returns those whose bits differ."""
-    small = replace(check.small, images=256, validation_images=64)
+    """Trains every variant twice as graphs and once without, in several processes, and returns those whose bits
+    differ."""
+    small = replace(check.small, images=256, validation_images=64, precision=check.base.precision)
     recipes: dict[str, Recipe] = {}
     for table in studies(discover()[0], small)[0]:
         for text, wanted in table.runs_of(1).items():
-            if wanted.recipe.data == small.data and not wanted.recipe.start_from:
+            if wanted.recipe.data == small.data and not wanted.recipe.before:  # there are no weights to start from
                 recipes.setdefault(text, wanted.recipe)
+    mixed = Random(0).sample(
+        sorted(recipes), 5 if check.reduced else len(recipes)
+    )  # what time cuts off is any of them
     differing: dict[str, list[str]] = {"twice": [], "without graphs": [], "failed": []}
-    looked = 0
-    for text, recipe in list(recipes.items())[: 5 if check.reduced else None]:
-        if time.monotonic() > deadline:
-            break
-        looked += 1
-        try:
-            one, two = (train(recipe, 0, check.data, check.place) for _ in range(2))
-            plain = train(recipe, 0, check.data, check.place, capture=False)
-        except Exception as reason:
-            differing["failed"].append(f"{text}: {type(reason).__name__}: {str(reason)[:300]}")
+    with ProcessPoolExecutor(min(cores(), PROCESSES), mp_context=get_context("spawn")) as pool:
+        asked = {
+            pool.submit(repeated, check.device, check.data.name, check.folder, recipes[each]): each for each in mixed
+        }
+        done, rest = wait(asked, max(0, deadline - time.monotonic()))
+        for each in rest:
+            each.cancel()
+    for each in done:
+        if reason := each.exception():
+            differing["failed"].append(f"{asked[each]}: {type(reason).__name__}: {str(reason)[:300]}")
             continue
-        differing["twice"] += [] if same(one, two) else [text]
-        differing["without graphs"] += [] if same(one, plain) else [text]
-    return {"variants": len(recipes), "looked_at": looked, "differing": differing}
+        twice, plain = each.result()
+        differing["twice"] += [] if twice else [asked[each]]
+        differing["without graphs"] += [] if plain else [asked[each]]
+    return {"variants": len(recipes), "looked_at": len(done), "differing": differing}
+
+
+@lru_cache
+def prepared(device: str, name: str, folder: Path) -> DataSet:
+    """Returns the data set, once this process has its device."""
+    prepare_device(device)
+    return load(name, folder)
+
+
+_failed: list[str] = []  # what this process failed at: a failed capture leaves it broken
+
+
+def repeated(device: str, name: str, folder: Path, recipe: Recipe) -> tuple[bool, bool]:
+    """Returns whether a second run has the bits of the first, and whether one without graphs has them."""
+    data, place = prepared(device, name, folder), torch.device(device)
+    if _failed:
+        raise RuntimeError(f"not tried, since this process failed before: {_failed[0]}")
+    try:
+        one, two = (train(recipe, 0, data, place) for _ in range(2))
+        plain = train(recipe, 0, data, place, capture=False)
+    except Exception as reason:
+        _failed.append(str(reason)[:100])
+        raise
+    return same(one, two), same(one, plain)
 
 
 def same(one: Result, other: Result) -> bool:
