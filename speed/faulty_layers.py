@@ -15,10 +15,13 @@ class Asking(nn.Module):
 
 
 class Poisoning(nn.Module):
-    """A layer that reads memory that is not its own: the GPU does nothing more for its process."""
+    """A layer that reads memory that is not its own: the GPU does nothing more for its process.
+
+    The kernel takes an index modulo 2**32, so that a greater one could be harmless.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + x.flatten().index_select(0, torch.full((1,), 2**40, device=x.device)).sum()
+        return x + x.flatten().index_select(0, torch.full((1,), 2**31 - 1, device=x.device)).sum()
 
 
 def asking(channels: int) -> nn.Module:

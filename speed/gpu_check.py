@@ -52,6 +52,24 @@ from benchmark.store.files import replace_file
 from speed.faulty_layers import asking, dropping, poisoning
 
 Found = dict[str, Any]
+LOOKED_AT = (  # of the GPU, by nvidia-smi; nothing that names one machine
+    "name",
+    "driver_version",
+    "memory.total",
+    "clocks.sm",
+    "clocks.max.sm",
+    "clocks.mem",
+    "power.limit",
+    "temperature.gpu",
+    "clocks_event_reasons.active",
+    "compute_mode",
+    "mig.mode.current",
+)
+TESTS = (
+    "tests/engine/test_training.py",
+    "tests/engine/test_capture.py",
+    "tests/running",
+)  # that have tests marked gpu
 PROCESSES = 12  # that look at variants on one GPU, each of which leaves it idle most of the time
 
 
@@ -91,14 +109,20 @@ def machine(check: Check) -> Found:
     known = {"torch_build": torch.__config__.show(), "environment": environment(check.device)}
     if not captures(check.place):
         return known
-    smi = subprocess.run(["nvidia-smi", "-q"], capture_output=True, text=True, timeout=60)
-    return known | {"architectures": torch.cuda.get_arch_list(), "nvidia_smi": smi.stdout[:8000]}
+    asked = ["nvidia-smi", f"--query-gpu={','.join(LOOKED_AT)}", "--format=csv,noheader"]
+    smi = subprocess.run(asked, capture_output=True, text=True, timeout=60)
+    return known | {"architectures": torch.cuda.get_arch_list(), "nvidia_smi": [*map(said, smi.stdout.splitlines())]}
+
+
+def said(line: str) -> dict[str, str]:
+    """Returns what nvidia-smi says of one GPU, by name."""
+    return dict(zip(LOOKED_AT, map(str.strip, line.split(",")), strict=False))
 
 
 def tests(check: Check) -> Found:
     """Runs the tests marked gpu and returns what came of them."""
     chosen = ["--co"] if check.reduced else []
-    asked = [sys.executable, "-m", "pytest", "-m", "gpu", "tests", "-q", "--durations=10", *chosen]
+    asked = [sys.executable, "-m", "pytest", "-m", "gpu", *TESTS, "-q", "--durations=10", *chosen]
     done = subprocess.run(asked, capture_output=True, text=True, timeout=900)
     return {"exit_code": done.returncode, "said": done.stdout[-4000:]}
 
@@ -258,7 +282,7 @@ def settings(check: Check) -> Found:
         "float32 as TF32": timed(fp32, *tf32),
         "no CUDA graphs": lambda: eager_seconds(check, base, steps),
     }
-    found = {name: in_turns(way, timed(base), rounds=1 if check.reduced else 3).cost() for name, way in ways.items()}
+    found = {name: in_turns(way, timed(base), rounds=1 if check.reduced else 2).cost() for name, way in ways.items()}
     return {name: {"ratio": each.ratio, "low": each.low, "high": each.high} for name, each in found.items()}
 
 

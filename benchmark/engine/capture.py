@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 Outputs = tuple[Tensor, ...]
 WARM_UP = 3  # calls before capture, in which libraries choose and allocate, as torch's documentation has it
+PROTOTYPE = "Synchronization debug mode is a prototype feature"  # torch/csrc/cuda/Module.cpp, once a process
 WAITED = "called a synchronizing CUDA operation"  # c10/cuda/CUDAFunctions.cpp, warn_or_error_on_sync
 TORCH = str(Path(torch.__file__).parent)
 
@@ -153,8 +154,10 @@ def first_wait(function: Callable[..., Outputs], inputs: Sequence[Tensor]) -> st
 def waiting_raises() -> Iterator[None]:
     """Makes an operation within this block raise RuntimeError if the host would wait for the device."""
     before = torch.cuda.get_sync_debug_mode()
-    torch.cuda.set_sync_debug_mode("error")
     try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", PROTOTYPE)
+            torch.cuda.set_sync_debug_mode("error")
         yield
     finally:
         torch.cuda.set_sync_debug_mode(before)

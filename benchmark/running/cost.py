@@ -95,7 +95,9 @@ def stepper(recipe: Recipe, data: DataSet, device: torch.device, steps: int | No
     once = replace(recipe, epochs=1, start_from=None)
     network = build(once, 0, data, device)
     network = network.captured() if captures(device) else network
-    begun = [each.clone() for each in tensors(network.module)]
+    begun = [
+        each.detach().clone() for each in tensors(network.module)
+    ]  # a graph that knows this stream fails a capture
     count = steps or (GPU_STEPS if captures(device) else STEPS)
     split = first(train_split, count * recipe.batch_size)
 

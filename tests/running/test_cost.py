@@ -82,6 +82,26 @@ def test_each_turn_takes_the_same_steps(toy: DataSet, monkeypatch: pytest.Monkey
     assert losses[0] == losses[1] == losses[2]
 
 
+def test_nothing_that_a_stepper_keeps_is_part_of_an_autograd_graph(toy: DataSet) -> None:
+    """A graph made before a capture belongs to another stream, and the capture fails."""
+    kept: list[list[torch.Tensor]] = [cell.cell_contents for cell in closure(stepper(TINY, toy, CPU))]
+    tensors = [each for held in kept if isinstance(held, list) for each in held]
+    assert tensors
+    assert not any(each.requires_grad for each in tensors)
+
+
+def closure(function: Any) -> tuple[Any, ...]:
+    """The cells of a function, which hold what it keeps."""
+    cells: tuple[Any, ...] = function.__closure__
+    return cells
+
+
+@pytest.mark.gpu
+def test_steps_on_a_gpu_are_captured(toy: DataSet, recwarn: pytest.WarningsRecorder) -> None:
+    assert 0 < step_seconds(TINY, toy, torch.device("cuda:0"), steps=3) < 1
+    assert not recwarn
+
+
 def test_steps_are_timed_from_the_first_weights(toy: DataSet) -> None:
     calls: list[float] = []
 
