@@ -18,6 +18,7 @@ from math import isfinite
 from pathlib import Path
 from types import FunctionType, ModuleType, UnionType
 from typing import Union, get_args, get_origin, get_type_hints
+from weakref import finalize
 
 from benchmark.recipe import Ensemble, Member, Recipe
 from benchmark.store.keys import digest, run_key
@@ -90,7 +91,17 @@ def describe(part: object) -> str:
     part that has no stable text: a lambda, an instance that is no frozen dataclass; ValueError for a number in a field
     that is not finite, or not whole though it is declared as an int.
     """
-    return value_text(part, None, Spelling(named, number_text))
+    if not isinstance(part, Recipe | Ensemble):
+        return value_text(part, None, Spelling(named, number_text))
+    place = id(part)
+    if place not in _texts:
+        text = value_text(part, None, Spelling(named, number_text))
+        _texts[place] = text
+        finalize(part, _texts.pop, place).atexit = False
+    return _texts[place]
+
+
+_texts: dict[int, str] = {}  # of recipes and ensembles by identity, as long as these live: plans ask for them often
 
 
 def readable(part: object) -> str:
@@ -190,7 +201,7 @@ def changes(arm: Recipe | Ensemble, base: Recipe) -> dict[str, object]:
     if isinstance(arm, Ensemble):
         return arm.contents()
     values = ((f.name, getattr(arm, f.name), getattr(base, f.name)) for f in fields(Recipe))
-    return {name: mine for name, mine, theirs in values if describe(mine) != describe(theirs)}
+    return {name: mine for name, mine, theirs in values if mine is not theirs and describe(mine) != describe(theirs)}
 
 
 def named(part: FunctionType | type) -> str:

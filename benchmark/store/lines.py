@@ -16,6 +16,7 @@ SUM = b',"sum":"'  # stands before the checksum, which is the last field of a li
 END = b'"}'
 DECODER = msgspec.json.Decoder()
 OF_LINE = ("engine", "schema", "sum", "kind")  # fields that belong to the line, not to the record
+KNOWN = {kind: {*OF_LINE, *(f.name for f in fields(kind))} for kind in (RunRecord, EnsembleRecord, FailedRecord)}
 
 
 def seal(content: Json, indent: int = -1) -> bytes:
@@ -77,7 +78,7 @@ def decode(line: bytes) -> tuple[int, Record]:
         content = upgraded(content)
     kind = kind_of(content)
     record = convert(kind, {name: value for name, value in content.items() if name not in OF_LINE})
-    if unknown := content.keys() - {field.name for field in fields(kind)} - set(OF_LINE):
+    if unknown := content.keys() - KNOWN[kind]:
         raise ValueError(f"{sorted(unknown)[0]}: there is no such field")
     start = "" if isinstance(record, EnsembleRecord) else record.start
     if record.key != run_key(record.fingerprint, record.seed, record.recipe, start, engine) and not (
