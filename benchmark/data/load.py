@@ -57,22 +57,38 @@ def load(name: str, folder: Path, replaceable: bool = True) -> DataSet:
     cache cannot be written; where it is `replaceable`, the sentence offers another set in its place.
     """
     name, _ = choose(name, folder)
-    source = find_source(name, folder)
-    arrays = read_cache(cache_file(name, folder), name, source) or build_cache(name, folder, source, replaceable)
+    arrays = verified(name, folder, replaceable)
     train, validation = hold_out(arrays["train_images"], arrays["train_labels"], share=10)
     if f"{VALIDATION}_images" in arrays:
         train, _ = hold_out(arrays["train_images"], arrays["train_labels"], share=0)
         validation, _ = hold_out(arrays[f"{VALIDATION}_images"], arrays[f"{VALIDATION}_labels"], share=0)
-    prints = "".join(str(arrays[f"{split}_fingerprint"]) for split in splits_in(arrays))
     return DataSet(
         name=name,
         classes=tuple(arrays["classes"].tolist()),
         train=train,
         validation=validation,
         test=as_split(arrays["test_images"], arrays["test_labels"]),
-        fingerprint=hashlib.sha256(prints.encode()).hexdigest(),
+        fingerprint=fingerprint(arrays),
         remarks=tuple(arrays["remarks"].tolist()) if "remarks" in arrays else (),
     )
+
+
+def fingerprint_of(name: str, folder: Path, replaceable: bool = True) -> str:
+    """Returns the fingerprint of the data set that `load` gives, without splitting it. Raises UsageError as `load`
+    does."""
+    return fingerprint(verified(choose(name, folder)[0], folder, replaceable))
+
+
+def fingerprint(arrays: Arrays) -> str:
+    """Returns 64 hexadecimal digits that cover the images and labels of all splits."""
+    prints = "".join(str(arrays[f"{split}_fingerprint"]) for split in splits_in(arrays))
+    return hashlib.sha256(prints.encode()).hexdigest()
+
+
+def verified(name: str, folder: Path, replaceable: bool) -> Arrays:
+    """Returns the arrays of a data set, from the cache if it is valid. Raises UsageError as `load` does."""
+    source = find_source(name, folder)
+    return read_cache(cache_file(name, folder), name, source) or build_cache(name, folder, source, replaceable)
 
 
 def build_cache(name: str, folder: Path, source: Path | None, replaceable: bool) -> Arrays:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmark.baseline import baseline
 from benchmark.budgets import BUDGETS, FULL
-from benchmark.data.load import load
+from benchmark.data.load import fingerprint_of, load
 from benchmark.engine.machine import has_fast_bf16
 from benchmark.errors import UsageError, unknown
 from benchmark.planning.bases import base_of_file, fitting
@@ -38,7 +38,37 @@ class Grid:
     broken: dict[str, str]
     unavailable: list[str]  # sentences about arms that do not fit, or whose earlier data are missing; no failure
     ensembles: Planned = field(default_factory=dict)
-    entire: list[Study] = field(default_factory=list)  # the tables with the arms whose earlier data are missing
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The tables that a request chooses, before any data set is looked for."""
+
+    every: list[Study]  # all tables of the design
+    tables: list[Study]
+    tour: bool  # nothing was selected
+    broken: dict[str, str]  # as in a grid
+    unfit: dict[str, str]  # why some tables do not fit a user's network, by name
+
+
+def choose_tables(
+    asked: Request, only: str | None = EVERYTHING, design: str = ADD_ONE, named: Sequence[str] = ()
+) -> Choice:
+    """Returns the tables of what `only` selects, or of the tour if that is None; needs no data.
+
+    Raises UsageError for a name that is not there.
+    """
+    every, left_out = plan_tables(asked, design, named)
+    selection = Selection(None) if named else selected(only, every, left_out)
+    tables = selection.of(every)
+    left_out = {name: why for name, why in left_out.items() if selection.tour or selection.chooses(name)}
+    unfit = dict[str, str]()
+    if asked.base:  # what does not fit a user's network is no failure
+        tables, unfit = fitting(tables, base_of(asked))
+        refusing = [each for each in found_for(asked.budget)[0] if each.name in left_out]
+        unfit |= {each.name: left_out[each.name] for each in refusing if each.tour or not selection.tour}
+        left_out = {name: why for name, why in left_out.items() if name not in {each.name for each in refusing}}
+    return Choice(every, tables, selection.tour, left_out, unfit)
 
 
 def planned(
@@ -57,36 +87,26 @@ def planned(
     """
     if weights and named:
         raise UsageError("--weights goes with --design add-one; leave out --design and --trick")
-    every, left_out = plan_tables(asked, design, named)
-    selection = Selection(None) if named else selected(only, every, left_out)
-    tables = selection.of(every)
-    left_out = {name: why for name, why in left_out.items() if selection.tour or selection.chooses(name)}
-    unfit = dict[str, str]()
-    if asked.base:  # what does not fit a user's network is no failure
-        tables, unfit = fitting(tables, base_of(asked))
-        refusing = [each for each in found_for(asked.budget)[0] if each.name in left_out]
-        unfit |= {each.name: left_out[each.name] for each in refusing if each.tour or not selection.tour}
-        left_out = {name: why for name, why in left_out.items() if name not in {each.name for each in refusing}}
+    choice = choose_tables(asked, only, design, named)
     start = checkpoint(weights) if weights else None
     data = load(asked.data, asked.data_dir)
-    tables = with_weights(tables, start, len(data.classes)) if start else tables
-    prints, why_not = old_fingerprints(tables, asked)
-    entire = tables
+    entire = with_weights(choice.tables, start, len(data.classes)) if start else choice.tables
+    prints, why_not = old_fingerprints(entire, asked)
     tables = [each for table in entire if (each := without(table, why_not)).arms]
     stages = stages or Stages()
     tables = [replace(table, wanted=stages.wanted.get(table_name(table, asked), {})) for table in tables]
     kept = [as_record(table, asked, data, stages.interims.get(table_name(table, asked), ())) for table in tables]
-    earlier, whole = {each.name: each for each in stored}, {table.name: table for table in every}
+    earlier, whole = {each.name: each for each in stored}, {table.name: table for table in choice.every}
     for n, (table, record) in enumerate(zip(tables, kept, strict=True)):
         if (before := earlier.get(record.name)) and len(table.arms) < len(whole[table.name].arms):
             kept[n] = join_plans(record, as_record(whole[table.name], asked, data), before)
-    ordered = by_variant if selection.tour else plan
+    ordered = by_variant if choice.tour else plan
     rounds = ordered(tables, asked.seeds, data.fingerprint, prints)
-    unavailable = [*data.remarks, *unfit.values()] + [
+    unavailable = [*data.remarks, *choice.unfit.values()] + [
         f"skipped the variants pre-trained on {name}: {why}" for name, why in why_not.items()
     ]
     ensembles = combinations(tables, asked.seeds, data.fingerprint)
-    return Grid(tables, origins(rounds, prints), rounds, kept, left_out, unavailable, ensembles, entire)
+    return Grid(tables, origins(rounds, prints), rounds, kept, choice.broken, unavailable, ensembles)
 
 
 def check_names(only: str | None, design: str = ADD_ONE, named: Sequence[str] = (), budget: str = "") -> None:
@@ -135,7 +155,7 @@ def fingerprints(names: Iterable[str], folder: Path) -> tuple[dict[str, str], di
     prints, why_not = dict[str, str](), dict[str, str]()
     for name in names:
         try:
-            prints[name] = load(name, folder, replaceable=False).fingerprint
+            prints[name] = fingerprint_of(name, folder, replaceable=False)
         except UsageError as reason:
             why_not[name] = str(reason)
     return prints, why_not

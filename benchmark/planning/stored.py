@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from benchmark.budgets import BUDGETS
 from benchmark.claim import CONTROL
+from benchmark.data.load import fingerprint_of
 from benchmark.errors import canonical_name
 from benchmark.planning.checkpoints import KIND as OWN_WEIGHTS
 from benchmark.planning.folds import on_fold
-from benchmark.planning.grid import fingerprints, planned
+from benchmark.planning.grid import choose_tables, fingerprints
 from benchmark.planning.identity import Run, describe
-from benchmark.planning.requests import ADD_ONE, Request
+from benchmark.planning.requests import Request
 from benchmark.planning.rounds import origin, run_of
 from benchmark.planning.studies import Study, old_data
 from benchmark.recipe import Arm, Ensemble, Recipe
@@ -86,39 +87,37 @@ def today(tables: Sequence[TableRecord], store: Path, data_dir: Path, base: Path
     recipes: dict[str, Recipe] = {}
     rows = [(table, arm) for table in tables for arm in (table.control, *table.arms)]
     names = {arm.recipe: table.name.row(arm.variant) for table, arm in reversed(rows)}
+    known = [table for table in tables if table.budget in BUDGETS or (base and base.stem == table.budget)]
+    prints = {name: fingerprint_of(name, data_dir) for name in dict.fromkeys(table.data for table in known)}
     for precision in PRECISIONS:
-        for study in planned_again(tables, store, data_dir, precision, base):
+        for study in planned_again(known, store, data_dir, precision, base):
             for name, arm in {CONTROL: study.base, **study.arms}.items():
                 for each in (arm, *recipes_behind(arm)):
                     if isinstance(each, Recipe):
                         text = describe(each)
                         recipes.setdefault(text, each)
                         names.setdefault(text, f"{study.name}: {name}")
-    sets = dict.fromkeys([table.data for table in tables] + [each.data for each in recipes.values()])
+    others = dict.fromkeys([table.data for table in tables] + [each.data for each in recipes.values()])
+    more, unavailable = fingerprints([name for name in others if name not in prints], data_dir)
     own = frozenset(arm.recipe for _, arm in rows if arm.kind == OWN_WEIGHTS)
-    prints, unavailable = fingerprints(sets, data_dir)
-    return Today(recipes, names, prints, own, unavailable)
+    return Today(recipes, names, prints | more, own, unavailable)
 
 
 def planned_again(
-    tables: Sequence[TableRecord], store: Path, data_dir: Path, precision: Precision, base: Path | None
+    tables: Iterable[TableRecord], store: Path, data_dir: Path, precision: Precision, base: Path | None
 ) -> Iterator[Study]:
     """Yields the tables that today's code has for the data, budgets and designs of stored ones, with the arms that
     start from data that are not available.
 
-    Those of a base whose file is not given have none.
+    Tables of no budget have the base in the file `base`.
     """
     places = dict.fromkeys((table.data, table.budget, table.design, table.tricks) for table in tables)
     for data, budget, design, tricks in places:
-        if budget in BUDGETS:
-            asked = Request(data, "", data_dir, budget, ("cpu",), store, 1, precision)
-        elif base and base.stem == budget:
-            asked = Request(data, "", data_dir, "quick", ("cpu",), store, 1, precision, base)
-        else:
-            continue
+        own = None if budget in BUDGETS else base
+        asked = Request(data, "", data_dir, "quick" if own else budget, ("cpu",), store, 1, precision, own)
         named = [trick.replace(": ", ":", 1) for trick in tricks]
-        grid = planned(asked, None, design, named) if named else planned(asked, EVERYTHING, ADD_ONE)
-        yield from grid.entire
+        choice = choose_tables(asked, None, design, named) if named else choose_tables(asked)
+        yield from choice.tables
 
 
 def recipes_behind(arm: Arm) -> list[Recipe]:

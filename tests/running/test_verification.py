@@ -19,7 +19,7 @@ from benchmark.errors import UsageError
 from benchmark.evidence.verified import Verified
 from benchmark.planning import grid, stored
 from benchmark.planning.folds import on_fold
-from benchmark.planning.grid import planned
+from benchmark.planning.grid import choose_tables, planned
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.requests import Request
 from benchmark.planning.stored import Today
@@ -159,17 +159,17 @@ def test_what_takes_a_missing_data_set_is_named_with_the_remedy_and_counted_apar
     """The store was made where CIFAR-10 was; here only the set that the other kind of pre-training takes is."""
     away = "there is no cifar10 in data; put data/cifar10.npz there"
 
-    def loaded(name: str, folder: Path, replaceable: bool = True) -> DataSet:
+    def fingerprint(name: str, folder: Path, replaceable: bool = True) -> str:
         if name == "cifar10":
             raise UsageError(away + "; or use --data fractal10" * replaceable)
-        return toy6 if name == "fractal10" else load(name, folder)
+        return (toy6 if name == "fractal10" else load(name, folder)).fingerprint
 
-    monkeypatch.setattr(grid, "load", loaded)
+    monkeypatch.setattr(grid, "fingerprint_of", fingerprint)
     asked = Request("toy", "", folder, "quick", ("cpu",), tmp_path, 1, "fp32")
     every = planned(asked, "fine_tuning (500 images)")
     arms = {arm.variant: arm for arm in every.studies[0].arms}
     assert not any(name.startswith("similar") for name in arms)
-    whole = next(table for table in every.entire if table.context == "500 images")
+    whole = next(table for table in choose_tables(asked).tables if table.context == "500 images")
     linear, different = (whole.arms[f"{kind}: linear"] for kind in ("similar", "different"))
     assert isinstance(linear, Recipe)
     assert isinstance(linear.start_from, Recipe)
