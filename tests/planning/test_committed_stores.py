@@ -12,6 +12,7 @@ import pytest
 
 from benchmark.baseline import baseline
 from benchmark.planning.designs import DESIGNS, find_tricks
+from benchmark.planning.discovery import Ablation
 from benchmark.planning.grid import found_for
 from benchmark.planning.identity import Combination, Run, describe
 from benchmark.planning.rounds import origin
@@ -33,10 +34,25 @@ def opened(folder: Path) -> Store:
     return Store(folder, ENGINE)
 
 
+@cache
+def discovered(budget: str) -> list[Ablation]:
+    """The modules that a budget trains, all of which can be used."""
+    found, broken = found_for(budget)
+    assert not broken
+    return found
+
+
+@cache
+def fingerprints(store: Store) -> dict[str, str]:
+    """The fingerprint of each data set that a run of the store is of or names in its recipe."""
+    records = store.records.values()
+    prints = {record.data: record.fingerprint for record in records}
+    return prints | {run.recipe.partition("data='")[2].partition("'")[0]: run.fingerprint for run in records}
+
+
 def planned(table: TableRecord) -> Study:
     """What today's code makes of a stored table, in the precision of its runs."""
-    found, broken = found_for(table.budget)
-    assert not broken
+    found = discovered(table.budget)
     base = baseline(table.data, table.budget, "bf16" if "bf16" in table.control.recipe else "fp32")
     if table.tricks:
         chosen = find_tricks([trick.replace(": ", ":", 1) for trick in table.tricks], found)
@@ -48,8 +64,7 @@ def planned(table: TableRecord) -> Study:
 def missing(table: TableRecord, store: Store) -> list[str]:
     """The runs that today's code plans for a table and that are not stored under the keys that it makes."""
     ours = planned(table)
-    prints = {record.data: record.fingerprint for record in store.records.values()}
-    prints |= {run.recipe.partition("data='")[2].partition("'")[0]: run.fingerprint for run in store.records.values()}
+    prints = fingerprints(store)
     lacking = []
     for arm in (table.control, *table.arms):
         value = ours.base if arm is table.control else ours.arms.get(arm.variant)
@@ -71,30 +86,34 @@ def test_what_a_stored_table_plans_is_stored(folder: Path, table: TableRecord) -
 
 
 def test_keys_do_not_depend_on_what_was_described_before() -> None:
-    """Each ablation alone, and all in the opposite order, in processes of their own."""
+    """Each ablation alone, and all in the opposite order, in processes of their own: forks of one that has described
+    nothing."""
     code = """
-import json, sys
+import json, os
 from benchmark.baseline import baseline
 from benchmark.planning.discovery import discover
 from benchmark.planning.identity import describe
 from benchmark.planning.studies import studies
-found, _ = discover()
-wanted = sys.argv[1].split(",") if sys.argv[1] else [each.name for each in reversed(found)]
-ablations = [next(each for each in found if each.name == name) for name in wanted]
-tables, _ = studies(ablations, baseline("cifar10", "quick"))
-print(json.dumps({f"{t.ablation.name} {t.context}: {n}": describe(a) for t in tables for n, a in t.arms.items()}))
+
+def texts(only):
+    found, _ = discover()
+    wanted = only.split(",") if only else [each.name for each in reversed(found)]
+    ablations = [next(each for each in found if each.name == name) for name in wanted]
+    tables, _ = studies(ablations, baseline("cifar10", "quick"))
+    return {f"{t.ablation.name} {t.context}: {n}": describe(a) for t in tables for n, a in t.arms.items()}
+
+for only in ("", "clipping", "clipping,learning_rate", "learning_rate,clipping"):
+    if not (child := os.fork()):
+        print(json.dumps(texts(only)), flush=True)
+        os._exit(0)
+    assert not os.waitpid(child, 0)[1]
 """
-
-    def texts(only: str) -> dict[str, str]:
-        ended = subprocess.run(
-            [sys.executable, "-c", code, only], cwd=ROOT, capture_output=True, check=True, text=True
-        )
-        found: dict[str, str] = json.loads(ended.stdout)
-        return found
-
-    whole = texts("")
-    for only in ("clipping", "clipping,learning_rate", "learning_rate,clipping"):
-        assert texts(only).items() <= whole.items()
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True)
+    whole, *parts = map(json.loads, ended.stdout.splitlines())
+    assert len(parts) == 3
+    for each in parts:
+        assert each
+        assert each.items() <= whole.items()
 
 
 @pytest.mark.parametrize("folder", STORES, ids=lambda folder: folder.name)
