@@ -26,11 +26,13 @@ from benchmark.store.records import (
     ArmRecord,
     CostRecord,
     EnsembleRecord,
+    Facts,
     FailedRecord,
     Rate,
     Record,
     RunRecord,
     TableRecord,
+    later,
     timestamp,
 )
 from benchmark.store.store import Store
@@ -91,6 +93,13 @@ def record(name: str, seed: int, accuracy: float | None, **changes: Any) -> RunR
         "finished": f"2026-11-23T11:{seed:02d}:00.000+00:00",
     }
     return keyed(RunRecord(key="", **(plain | changes)))
+
+
+def took(name: str, seed: int, seconds: float, **changes: Any) -> RunRecord:
+    """A run of recipe `name` on 200 images, in 2 steps of 10^6 operations, that took so many seconds."""
+    facts = Facts(learning_rate=0.1, batch_size=100, epochs=1, steps=2, constant_rate=True)
+    began = "2026-11-23T10:00:00.000+00:00"
+    return record(name, seed, 0.5, **({"facts": facts, "started": began, "finished": later(began, seconds)} | changes))
 
 
 def failed(name: str, seed: int, reason: str, **changes: Any) -> FailedRecord:

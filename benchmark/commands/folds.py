@@ -24,11 +24,13 @@ from benchmark.commands.options import (
 )
 from benchmark.commands.say import leave, opening, say
 from benchmark.data.load import load
+from benchmark.engine.machine import hardware
 from benchmark.errors import UsageError
 from benchmark.planning.folds import fold_candidates, folds_csv, in_words, validate_table
 from benchmark.planning.folds import rounds as rounds_of_folds
 from benchmark.planning.grid import check_names, planned
 from benchmark.planning.rounds import lacks
+from benchmark.planning.times import stored_seconds
 from benchmark.running.execution import complete
 from benchmark.running.limits import limits
 from benchmark.running.workers import Processes
@@ -75,10 +77,10 @@ def command(
             asked.data,
             asked.data_dir,
             results.folder,
-            limits=limits(deadline, run_limit, results),
+            limits=limits(deadline, run_limit, stored_seconds(results, asked.about, hardware(asked.devices))),
         ) as trainer,
     ):
-        ended = complete(planned_runs, results, trainer, asked.about, deadline)
+        ended = complete(planned_runs, results, trainer, asked.about, deadline, hardware=hardware(asked.devices))
         records = results.records
         found = [line for table in tables for line in validate_table(table, folds, images, asked.budget, records)]
         results.save_text("folds.csv", folds_csv(found))

@@ -7,9 +7,11 @@ from math import nan
 
 from benchmark.commands.answers import Forecast
 from benchmark.commands.say import duration
+from benchmark.engine.machine import hardware
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.requests import Request
 from benchmark.planning.rounds import expected_seconds, images_seen
+from benchmark.planning.times import stored_seconds
 from benchmark.store.store import Store
 
 # Floating point operations a second. airbench94, a network of this kind, does 0.36 PFLOP in 3.83 s on an A100:
@@ -18,8 +20,8 @@ A_GPU = 94e12
 
 
 def expected(asked: Request, left: Sequence[Run], results: Store) -> str:
-    """Returns how long the runs that are left will take, if runs of the same recipes are stored."""
-    known = results.seconds()
+    """Returns how long the runs that are left will take, if this hardware trained stored runs of the same recipes."""
+    known = stored_seconds(results, asked.about, hardware(asked.devices))
     timed = {describe(run.recipe) for run in left} & known.keys()
     if left and not timed:
         return "their time shows once one has run (`plan` times a step)"
@@ -33,11 +35,11 @@ def forecast(
     """Returns how much computing is left and how long it takes; None if nothing is left to train.
 
     `image_flops` are those of an image, of the baseline or on average; `image_seconds` measures its seconds, where no
-    stored run has the recipe of one that is left.
+    stored run of this hardware has the recipe of one that is left.
     """
     if not left:
         return None
-    known, pace = results.seconds(), nan
+    known, pace = stored_seconds(results, asked.about, hardware(asked.devices)), nan
     images = sum(images_seen(run.recipe) for run in left)
     if timed := {describe(run.recipe) for run in left} & known.keys():
         source = from_runs(len(timed))

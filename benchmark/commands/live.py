@@ -25,6 +25,7 @@ from benchmark.evidence.twins import without_twins
 from benchmark.planning.grid import Grid
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.rounds import images_seen
+from benchmark.planning.times import TimedRun, timed, usual_seconds
 from benchmark.running.observer import Observer
 from benchmark.store.records import FailedRecord, Record, TableName, TableRecord
 from benchmark.store.store import Store
@@ -37,32 +38,30 @@ SAY_SECONDS = 60.0  # between two lines about what trains, where there is no ter
 
 @dataclass
 class Clock:
-    """How long the runs that are left will take, by those that were seen to end."""
+    """How long the runs that are left will take, by runs of the hardware that trains now."""
 
     workers: int
-    known: dict[str, list[float]]  # seconds by recipe
+    runs: list[TimedRun] = field(default_factory=list)  # earlier ones of this hardware, and those that ended since
     left: dict[str, tuple[str, int]] = field(default_factory=dict)  # recipe and images of each run by its key
     running: dict[str, float] = field(default_factory=dict)  # when each began, as of time.monotonic()
-    seen: list[float] = field(default_factory=list)  # seconds an image, of the runs that ended
 
-    def end(self, key: str, seconds: float | None) -> None:
+    def end(self, record: Record) -> None:
         """Takes a run that ended, and how long it took, if it did so well."""
-        self.running.pop(key, None)
-        recipe, images = self.left.pop(key, ("", 0))
-        if seconds is not None and images:
-            self.known.setdefault(recipe, []).append(seconds)
-            self.seen.append(seconds / images)
+        self.running.pop(record.key, None)
+        if self.left.pop(record.key, None) and (run := timed(record)):
+            self.runs.append(run)
 
     def seconds(self) -> float | None:
         """Returns the seconds until the last run ends; None until one has ended."""
-        paces = [median(self.known[text]) / images for text, images in self.left.values() if text in self.known]
-        paces = paces or self.seen
+        known = usual_seconds(self.runs)
+        paces = [known[text] / images for text, images in self.left.values() if text in known]
+        paces = paces or [known[run.recipe] / run.images for run in self.runs if run.images]
         if not paces:
             return None if self.left else 0.0
         pace = median(paces)
         now, each = time.monotonic(), list[float]()
         for key, (text, images) in self.left.items():
-            whole = median(self.known[text]) if text in self.known else pace * images
+            whole = known.get(text, pace * images)
             each.append(max(0.0, whole - (now - self.running[key] if key in self.running else 0.0)))
         return max(sum(each) / self.workers, *each) if each else 0.0
 
@@ -161,7 +160,7 @@ class Watch(Observer):
     def end(self, record: Record) -> None:
         """Shows the rows that have all their runs with this one."""
         self.done += 1
-        self.clock.end(record.key, record.seconds if record.status == "done" else None)
+        self.clock.end(record)
         self.note(record)
         self.show([each for each in self.grid.studies if record.recipe in recipes_of(each)])
         self.update()

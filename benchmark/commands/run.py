@@ -42,7 +42,7 @@ from benchmark.commands.options import (
 )
 from benchmark.commands.say import leave, opening, say, say_link, say_preparation, workers
 from benchmark.data.load import load
-from benchmark.engine.machine import cores
+from benchmark.engine.machine import cores, hardware
 from benchmark.errors import UsageError
 from benchmark.evidence.measures import in_words, measured_tables, parse_measures
 from benchmark.evidence.tables import tables
@@ -53,6 +53,7 @@ from benchmark.planning.requests import ADD_ONE, Request, Stages, stages_of
 from benchmark.planning.resolving import Need
 from benchmark.planning.shards import Shard
 from benchmark.planning.shards import shard as shard_of
+from benchmark.planning.times import stored_seconds, timed_runs
 from benchmark.running.combining import combine
 from benchmark.running.executors import LOCAL, trainer_on
 from benchmark.running.limits import limits
@@ -60,7 +61,7 @@ from benchmark.running.packing import crew, packing
 from benchmark.running.remote import RemoteTrainer
 from benchmark.running.session import Session, stays_open
 from benchmark.running.workers import Processes
-from benchmark.store.records import Record, RunRecord
+from benchmark.store.records import Record
 from benchmark.store.store import Store
 from benchmark.store.version import ENGINE
 
@@ -145,7 +146,8 @@ def command(
         if executor == LOCAL and jobs_per_gpu == AUTO and not jobs and left and asked.devices[0].startswith("cuda"):
             asked = packed(asked)
             say(f"taking {workers(asked)}")
-        training = trainer_on(executor, address, asked, results, limits(deadline, run_limit, results))
+        known = stored_seconds(results, asked.about, hardware(asked.devices))
+        training = trainer_on(executor, address, asked, results, limits(deadline, run_limit, known))
         if isinstance(training, RemoteTrainer):
             asked = replace(asked, devices=asked.devices[:1] * max(1, training.places()))
             say(f"taking {len(asked.devices)} places of --executor {executor}")
@@ -156,7 +158,7 @@ def command(
                 grid, results, clock(asked, results), terminal, Making(order, grid), Rewriter(asked.store, out)
             ) as watch,
         ):
-            session = Session(results, trainer, asked.about, deadline, watch)
+            session = Session(results, trainer, asked.about, deadline, watch, hardware(asked.devices))
             ended = session.complete(grid)
             if resolve:
                 ended, grid = session.resolve(ended, grid, stages, order.replanned, max_seeds, Telling(order, watch))
@@ -269,11 +271,8 @@ def announce(order: RunOrder, grid: Grid, left: Sequence[Run], out: Path) -> Non
 
 
 def clock(asked: Request, results: Store) -> Clock:
-    """Returns the clock for the time left."""
-    known = {recipe: [seconds] for recipe, seconds in results.seconds().items()}
-    done = [each for each in results.records.values() if isinstance(each, RunRecord) and each.status == "done"]
-    seen = [each.seconds / (of.steps * of.batch_size) for each in done if (of := each.facts) and of.steps]
-    return Clock(len(asked.devices), known, seen=seen)
+    """Returns the clock for the time left, which knows the stored runs of the hardware that trains now."""
+    return Clock(len(asked.devices), timed_runs(results, asked.about, hardware(asked.devices)))
 
 
 def combine_stored(grid: Grid, asked: Request, results: Store) -> list[str]:

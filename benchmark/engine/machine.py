@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.metadata import version
 from math import ceil, inf
@@ -206,6 +207,13 @@ def peak_memory_mb(device: torch.device) -> float:
                 return int(line.split()[1]) * 1024 / 1e6
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def hardware(devices: Iterable[str]) -> frozenset[str]:
+    """Returns the models of GPUs, and of the processor for "cpu", as `Header.hardware` names what trained a run."""
+    return frozenset(
+        torch.cuda.get_device_name(each) if each.startswith("cuda") else processor() for each in set(devices)
+    )
 
 
 @lru_cache

@@ -9,9 +9,10 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from math import inf
 from typing import Literal, TypedDict
 
@@ -19,6 +20,7 @@ from benchmark.engine.training import Result
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.rounds import lacks, longest_first
 from benchmark.planning.study_record import facts
+from benchmark.planning.times import stored_seconds
 from benchmark.running.ended import Ended
 from benchmark.running.executor import Outcome, Trainer
 from benchmark.running.observer import Observer
@@ -34,18 +36,21 @@ def complete(
     about: About,
     deadline: float = inf,
     observer: Observer | None = None,
+    hardware: Collection[str] = (),
 ) -> Ended:
     """Train what `store` lacks of `rounds`, in their order; needs `store.writing()`.
 
     The last round starts with its longest runs, so that no worker waits long for the others at the end. `about` goes
     into every record. After `deadline`, as of time.monotonic(), no run is started. `observer` hears of each run that
-    begins and ends, and of each round that is done. Ctrl-C ends it within seconds; finished runs are kept.
+    begins and ends, and of each round that is done. `hardware` is what trains, as `timed_runs` takes it; without it
+    every run is expected to take as long as its images. Ctrl-C ends it within seconds; finished runs are kept.
     """
     observer = observer or Observer()
     missing = [[run for run in planned if lacks(store, run)] for planned in rounds]
     pending = [len(planned) for planned in missing]
     turn = {run.key: n for n, planned in enumerate(missing) for run in planned}
-    runs = begun((run for run in in_order(missing, store) if time.monotonic() < deadline), store, observer)
+    expected = partial(stored_seconds, store, about, hardware)
+    runs = begun((run for run in in_order(missing, expected) if time.monotonic() < deadline), store, observer)
     failed: list[FailedRecord] = []
     done, told, interrupted = set[str](), next((n for n, left in enumerate(pending) if left), len(rounds)), False
     try:
@@ -84,11 +89,14 @@ def uninterrupted() -> Iterator[None]:
             signal.raise_signal(came[0])
 
 
-def in_order(rounds: Sequence[Sequence[Run]], store: Store) -> Iterator[Run]:
-    """Yields runs round by round; the last round that has any, longest first by what `store` knows when it begins."""
+def in_order(rounds: Sequence[Sequence[Run]], expected: Callable[[], Mapping[str, float]]) -> Iterator[Run]:
+    """Yields runs round by round; the last round that has any, longest first.
+
+    `expected` returns the seconds of a run by recipe text, as they are known when that round begins.
+    """
     last = max((n for n, planned in enumerate(rounds) if planned), default=0)
     for n, planned in enumerate(rounds):
-        yield from longest_first(planned, store.seconds()) if n == last else planned
+        yield from longest_first(planned, expected()) if n == last else planned
 
 
 def begun(runs: Iterator[Run], store: Store, observer: Observer) -> Iterator[Run]:

@@ -11,7 +11,6 @@ from statistics import median
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.rounds import images_seen
 from benchmark.running.executor import Outcome
-from benchmark.store.store import Store
 
 FACTOR = 20  # times what a run is expected to take
 LEAST = 600.0  # seconds that every run may take, whatever is expected
@@ -64,6 +63,9 @@ class Limits:
         return max(SHORT, self.deadline - self.began if expected is None else OVERTIME * expected)
 
 
-def limits(deadline: float, minutes: float | None, store: Store) -> Limits:
-    """Returns the limits of a command that trains into a store; `minutes` take the place of what is worked out."""
-    return Limits(deadline, None if minutes is None else 60 * minutes, store.seconds())
+def limits(deadline: float, minutes: float | None, known: Mapping[str, float]) -> Limits:
+    """Returns the limits of a command that trains; `minutes` take the place of what is worked out.
+
+    `known` has the seconds of earlier runs on this hardware by recipe text.
+    """
+    return Limits(deadline, None if minutes is None else 60 * minutes, known)

@@ -13,6 +13,7 @@ from benchmark.planning.identity import Run, describe
 from benchmark.planning.requests import Stages, stages_of
 from benchmark.planning.resolving import Need, needs, news, promising_first
 from benchmark.planning.rounds import lacks
+from benchmark.planning.times import stored_seconds
 from benchmark.running.ended import Ended
 from benchmark.running.execution import complete
 from benchmark.running.executor import Trainer
@@ -30,6 +31,7 @@ class Session:
     about: About  # goes into every record
     deadline: float  # as of time.monotonic(); no run is started after it
     observer: Observer = field(default_factory=Observer)
+    hardware: frozenset[str] = frozenset()  # what trains, as `timed_runs` takes it; empty: not known
 
     def complete(self, grid: Grid) -> Ended:
         """Trains the rounds, and ahead of a round what its runs start from; runs whose start failed are left."""
@@ -37,7 +39,13 @@ class Session:
         trained, failed, interrupted = 0, list[FailedRecord](), False
         for part in parts(grid, self.results):
             ended = complete(
-                self.startable(part, grid), self.results, self.trainer, self.about, self.deadline, self.observer
+                self.startable(part, grid),
+                self.results,
+                self.trainer,
+                self.about,
+                self.deadline,
+                self.observer,
+                self.hardware,
             )
             trained, failed, interrupted = trained + ended.trained, failed + ended.failed, ended.interrupted
             if interrupted or time.monotonic() >= self.deadline:
@@ -72,7 +80,7 @@ class Session:
             found = [need for table in ours(grid, self.results) for need in needs(table, most) if plans(grid, need)]
             if ended.left or not found or (trained and not seen):
                 return ended, grid
-            open_ = promising_first(found, self.results.seconds())
+            open_ = promising_first(found, stored_seconds(self.results, self.about, self.hardware))
             stages = stages.then([], open_)
             grid = plan(stages)
             tell(grid, open_, sum((need.table.study.name, need.variant) in alone for need in open_))

@@ -108,6 +108,12 @@ class Header:
         spent = datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)
         return max(0.0, spent.total_seconds())
 
+    @property
+    def hardware(self) -> str:
+        """Returns the model of the GPU that trained, or of the processor where none did; empty if it is not known."""
+        device = str(self.environment.get("device", "cpu"))
+        return str(self.environment.get("cpu", "")) if device == "cpu" else device
+
 
 @dataclass(frozen=True, kw_only=True)
 class FailedRecord(Header):

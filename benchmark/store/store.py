@@ -22,7 +22,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from statistics import median
 from typing import TypeVar
 from zipfile import BadZipFile
 from zlib import error as ZlibError
@@ -96,14 +95,6 @@ class Store:
         """Returns the runs that have measurements, diverged ones included, read from the disk, by key."""
         records = self.records
         return [r for key in sorted(records) if not isinstance(r := records[key], FailedRecord)]
-
-    def seconds(self) -> dict[str, float]:
-        """Returns what a finished run takes on its worker by recipe, seconds: the median of the stored ones."""
-        spent: dict[str, list[float]] = {}
-        for record in self._records():
-            if record.status == "done":
-                spent.setdefault(record.recipe, []).append(record.seconds)
-        return {recipe: median(each) for recipe, each in spent.items()}
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -10,19 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import arm, changed, record, study
+from builders import CPU, arm, changed, failed, record, study, took
 from conftest import TINY
 from rich.console import Console
 
 from benchmark.commands import live
+from benchmark.commands import run as run_command
 from benchmark.commands.console import Ascii, console, is_plain, letters
 from benchmark.commands.live import Clock, Rewriter, Watch, time_left
 from benchmark.commands.results import groups, result, result_line, summary_table, time_ratio
+from benchmark.engine.machine import hardware
 from benchmark.evidence.tables import tables
 from benchmark.planning.discovery import Ablation, unadapted
 from benchmark.planning.grid import Grid
 from benchmark.planning.identity import Run, describe
+from benchmark.planning.requests import Request
 from benchmark.planning.studies import Study
+from benchmark.planning.times import TimedRun
 from benchmark.store.records import RunRecord
 from benchmark.store.store import Store
 
@@ -69,7 +73,7 @@ def watched(tmp_path: Path) -> Any:
         store.save_tables(grid().studies)
     screen, report = io.StringIO(), Report()
     shown = Console(file=screen, width=100, color_system=None)
-    return Watch(grid(), store, Clock(2, {}), shown, lambda: [], report), screen, report, store
+    return Watch(grid(), store, Clock(2), shown, lambda: [], report), screen, report, store
 
 
 def test_a_row_is_shown_as_soon_as_it_has_its_runs(watched: Any) -> None:
@@ -119,7 +123,7 @@ def test_contexts_with_equal_recipes_are_shown_once(tmp_path: Path) -> None:
         studies=[replace(plain.studies[0], context=each) for each in contexts],
     )
     store, screen = Store(tmp_path, 1), io.StringIO()
-    watch = Watch(both, store, Clock(2, {}), Console(file=screen, width=100), lambda: [], Report())
+    watch = Watch(both, store, Clock(2), Console(file=screen, width=100), lambda: [], Report())
     with watch:
         for name in ("baseline", "flip", "tanh"):
             for seed in range(4):
@@ -139,7 +143,7 @@ def test_what_was_stored_before_is_not_shown_again(tmp_path: Path) -> None:
             for seed in range(4):
                 store.add(run(name, seed))
     screen = io.StringIO()
-    watch = Watch(grid(), store, Clock(2, {}), Console(file=screen, width=100), lambda: [], Report())
+    watch = Watch(grid(), store, Clock(2), Console(file=screen, width=100), lambda: [], Report())
     with watch:
         watch.end(run("tanh", 0))
     assert screen.getvalue() == ""
@@ -160,18 +164,41 @@ def test_the_bar_says_what_trains_and_how_long_it_takes(watched: Any) -> None:
 
 def test_the_time_left_is_that_of_the_runs_that_were_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: 100.0)
-    clock = Clock(2, {}, {"a": ("x", 200), "b": ("x", 200), "c": ("y", 400)})
+    runs = [took("x", seed, 5.0) for seed in range(2)]
+    a, b = (each.key for each in runs)
+    clock = Clock(2, [], {a: ("x", 200), b: ("x", 200), "c": ("y", 400)})
     assert clock.seconds() is None
-    clock.known["x"] = [4.0, 6.0]  # 5 s: 0.025 s an image
+    clock.runs += [TimedRun("x", seconds, 200, 1e12) for seconds in (4.0, 5.0, 6.0)]  # 5 s: 0.025 s an image
     assert clock.seconds() == pytest.approx((5 + 5 + 10) / 2)
     clock.running["c"] = 92.0
     assert clock.seconds() == pytest.approx((5 + 5 + 2) / 2)
     clock.running["c"] = 100.0
-    clock.end("b", 5.0)
-    clock.end("a", None)
+    clock.end(runs[1])
+    clock.end(failed("x", 0, "no memory"))
     assert clock.seconds() == 10  # by what was seen of another recipe; the longest has the last word
-    assert clock.known == {"x": [4.0, 6.0, 5.0]}
-    assert Clock(2, {}).seconds() == 0
+    assert [run.seconds for run in clock.runs] == [4.0, 5.0, 6.0, 5.0]
+    assert Clock(2).seconds() == 0
+
+
+def test_the_time_left_does_not_follow_one_run_that_took_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    runs = [took(recipe, seed, 1300.0 if (recipe, seed) == ("y", 0) else 50.0) for recipe in "xyz" for seed in (0, 1)]
+    clock = Clock(1, left={each.key: (each.recipe, 200) for each in runs})
+    for each in (runs[0], runs[4], runs[2]):
+        clock.end(each)
+    assert clock.seconds() == pytest.approx(150)
+
+
+def test_the_clock_of_a_run_knows_the_stored_runs_of_its_hardware(tmp_path: Path) -> None:
+    asked = Request("cifar10", "", tmp_path, "quick", ("cpu",), tmp_path, 3)
+    (here,) = hardware(asked.devices)
+    store = Store(tmp_path, 1)
+    with store.writing():
+        store.add(took("x", 0, 1.0, environment=CPU | {"device": "NVIDIA H200", "cpu": here}))
+        store.add(took("x", 1, 1.0, environment=CPU | {"cpu": "another CPU"}))
+        assert run_command.clock(asked, store).runs == []
+        store.add(took("x", 2, 45.0, environment=CPU | {"cpu": here}))
+    assert [run.seconds for run in run_command.clock(asked, store).runs] == [45.0]
 
 
 @pytest.mark.parametrize(

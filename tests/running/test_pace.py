@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 
 import pytest
 import torch
+from builders import CPU as ENVIRONMENT
+from builders import took
 from conftest import TINY
 
 from benchmark.commands.forecast import A_GPU, expected, forecast, sentences
 from benchmark.data.splits import DataSet
 from benchmark.engine.evaluation import step_flops
+from benchmark.engine.machine import hardware
 from benchmark.engine.network import build, first, resident
 from benchmark.networks import Chain, Filter, Flat, Halve, Units
-from benchmark.planning.identity import Run
+from benchmark.planning.identity import Run, describe
 from benchmark.planning.requests import Request
 from benchmark.recipe import absent
 from benchmark.running.pace import image_flops, image_seconds, mean_image_flops
@@ -50,6 +55,11 @@ def asking(store: Path, *devices: str) -> Request:
     return Request("toy", "asked for by name", store, "standard", devices, store, 3)
 
 
+@pytest.fixture
+def h200(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: {"cuda:0": "NVIDIA H200"}[device])
+
+
 RUNS = [Run(replace(TINY, images=None, epochs=10), seed, "f") for seed in range(4)]  # of 45,000 images
 
 
@@ -64,16 +74,71 @@ def test_without_runs_a_measured_step_tells_and_a_gpu_is_assumed(tmp_path: Path)
     assert pytest.approx(94e12) == A_GPU
 
 
+@pytest.mark.usefixtures("h200")
 def test_much_computing_is_said_in_whole_numbers(tmp_path: Path) -> None:
     runs = [Run(replace(TINY, images=None, epochs=10), seed, "f") for seed in range(1700)]
     (size, *_) = sentences(forecast(asking(tmp_path, "cuda:0"), runs, Store(tmp_path, 1), 0.8e9, lambda: 1e-5))
     assert size == "about 612 PFLOP: 765,000,000 images at 0.8 GFLOP each"
 
 
+@pytest.mark.usefixtures("h200")
 def test_on_a_gpu_nothing_is_assumed_of_another(tmp_path: Path) -> None:
     said = sentences(forecast(asking(tmp_path, "cuda:0"), RUNS, Store(tmp_path, 1), 0.8e9, lambda: 1e-5))
     assert len(said) == 2
     assert said[1].startswith("expected: 0 min 18 s (from one step of the baseline: 80 TFLOP/s a worker")
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Callable[..., Store]:
+    """Returns a function that stores runs of TINY with other learning rates, as (rate, seed, seconds, environment)."""
+
+    def keep(*runs: tuple[float, int, float, dict[str, str | int]]) -> Store:
+        results = Store(tmp_path, 1)
+        with results.writing():
+            for rate, seed, seconds, environment in runs:
+                text = describe(replace(RUNS[0].recipe, learning_rate=rate))
+                results.add(
+                    took(text, seed, seconds, data="toy", budget="standard", environment=ENVIRONMENT | environment)
+                )
+        return results
+
+    return keep
+
+
+(PROCESSOR,) = hardware(["cpu"])
+HERE = {"device": "cpu", "cpu": PROCESSOR}
+H200 = {"device": "NVIDIA H200", "cpu": PROCESSOR}  # in the same machine
+RATE = RUNS[0].recipe.learning_rate
+
+
+def test_runs_of_other_hardware_say_nothing_of_the_time(tmp_path: Path, stored: Callable[..., Store]) -> None:
+    asked = asking(tmp_path, "cpu")
+    results = stored((RATE, 7, 2.0, H200), (RATE, 8, 2.0, {"device": "cpu", "cpu": "another processor"}))
+    assert "once one has run" in expected(asked, RUNS, results)
+    found = forecast(asked, RUNS, results, 0.8e9, lambda: 0.002)
+    assert found is not None
+    assert found.seconds == 4 * 450_000 * 0.002
+    assert found.source.startswith("from one step of the baseline")
+    results = stored((RATE, 9, 50.0, HERE))
+    assert expected(asked, RUNS, results) == "3 min 20 s (from runs of 1 of these recipes)"
+    found = forecast(asked, RUNS, results, 0.8e9, lambda: nan)
+    assert found is not None
+    assert found.seconds == 200
+
+
+@pytest.mark.usefixtures("h200")
+def test_a_gpu_has_the_time_of_its_model(tmp_path: Path, stored: Callable[..., Store]) -> None:
+    results = stored((RATE, 7, 2.0, H200 | {"cpu": "another processor"}), (RATE, 8, 50.0, HERE))
+    assert expected(asking(tmp_path, "cuda:0"), RUNS, results) == "0 min 8 s (from runs of 1 of these recipes)"
+
+
+def test_one_run_that_took_far_longer_than_its_like_is_not_believed(
+    tmp_path: Path, stored: Callable[..., Store]
+) -> None:
+    """The recipe that is left has one run, of 1,309 s; fifty runs of others took 50 s."""
+    others = [(1.0 + n, seed, 50.0, HERE) for n in range(10) for seed in range(5)]
+    results = stored((RATE, 7, 1309.0, HERE), *others)
+    assert expected(asking(tmp_path, "cpu"), RUNS, results) == "3 min 20 s (from runs of 1 of these recipes)"
 
 
 def test_run_measures_nothing_ahead(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from benchmark.data.splits import DataSet
 from benchmark.engine.training import train
 from benchmark.planning.identity import Run, describe
+from benchmark.planning.times import stored_seconds
 from benchmark.recipe import Recipe
 from benchmark.running.ended import Ended
 from benchmark.running.execution import complete, in_order
@@ -93,22 +94,25 @@ def test_the_last_round_starts_with_what_took_longest(toy: DataSet, tmp_path: Pa
     long, short = replace(TINY, learning_rate=0.1), replace(TINY, epochs=50)  # by its images alone `short` is longer
     planned = rounds(toy, short, TINY, long, seeds=2)
     with store.writing():
-        order = in_order([*planned, []], store)  # the rounds of a grid may be done already
+        order = in_order(
+            [*planned, []],
+            lambda: stored_seconds(store, ABOUT, {"a CPU"}),
+        )  # the rounds of a grid may be done already
         first = [next(order) for _ in planned[0]]
         for run, seconds in zip(first, (1, 2, 3), strict=True):
             lasted = {"started": "2026-01-01T00:00:00+00:00", "finished": f"2026-01-01T00:00:0{seconds}+00:00"}
-            store.add(record(describe(run.recipe), run.seed, 0.5, fingerprint=run.fingerprint, **lasted))
+            store.add(record(describe(run.recipe), run.seed, 0.5, data="toy", fingerprint=run.fingerprint, **lasted))
             assert run.key in store
     assert first == planned[0]
     assert [run.recipe for run in order] == [long, TINY, short]
 
 
-def test_workers_that_take_the_longest_last_run_first_end_together(toy: DataSet, tmp_path: Path) -> None:
+def test_workers_that_take_the_longest_last_run_first_end_together(toy: DataSet) -> None:
     """Two workers on 4, 5, 6, 7 and 22 epochs: 22 in all, where the order as planned takes 32."""
     recipes = [replace(TINY, images=10, epochs=epochs) for epochs in (4, 5, 6, 7, 22)]
     (only,) = rounds(toy, *recipes, seeds=1)
     free = [0, 0]
-    for run in in_order([only], Store(tmp_path, 1)):
+    for run in in_order([only], dict):
         free[free.index(min(free))] += run.recipe.epochs
     assert free == [22, 22]
 

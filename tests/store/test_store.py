@@ -8,7 +8,6 @@ import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
@@ -84,18 +83,6 @@ def test_a_later_line_of_a_key_counts(store: Store) -> None:
         store.add(failed("f", 0, "boom"))
         store.add(F)
     assert Store(store.folder, engine=1)[F.key].status == "done"
-
-
-def test_seconds_are_medians_of_what_is_done(tmp_path: Path) -> None:
-    store = Store(tmp_path, engine=1)
-    runs = [("r", "done", 4), ("r", "done", 6), ("r", "done", 9), ("r", "diverged", 1), ("s", "done", 2)]
-    began = datetime(2026, 1, 1, 23, 59, 58, tzinfo=UTC)
-    with store.writing():
-        for seed, (recipe, status, seconds) in enumerate(runs):
-            ended = (began + timedelta(seconds=seconds)).isoformat()
-            run = record(recipe, seed, 0.5 if status == "done" else None)
-            store.add(changed(run, started=began.isoformat(), finished=ended))
-    assert store.seconds() == {"r": 6, "s": 2}
 
 
 def test_another_engines_store_is_refused_and_left_as_it_is(store: Store) -> None:
