@@ -16,6 +16,9 @@ def asked_side(data: str) -> int | None:
     return int(data.rpartition("@")[2]) if bare_name(data) != data else None
 
 
+ALL_IMAGES = 45_000  # that CIFAR's training set has, less the tenth held out for validation
+
+
 @dataclass(frozen=True)
 class Budget:
     """How much training a run gets."""
@@ -29,6 +32,11 @@ class Budget:
     images: int | None = None
     validation_images: int | None = None
     package: str = "ablations"  # whose modules it trains
+
+    @property
+    def images_seen(self) -> int:
+        """Returns how many images a training of the baseline goes through, each counted as often as it is seen."""
+        return self.epochs * (self.images or ALL_IMAGES)
 
 
 REDUCED, FULL = "reduced", "full"  # the budgets of papers' tables

@@ -1,4 +1,4 @@
-"""Writes papers-measured.md and trial.md from the committed results: `python -m docs.results`."""
+"""Writes papers-measured.md, trial.md, lengths.md and its figure from the committed results: `python -m docs.results`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from pathlib import Path
 
 from benchmark import report
 from benchmark.budgets import BUDGETS
+from benchmark.evidence.lengths import Trick, Turn, budgets_of, by_budget, turns
 from benchmark.evidence.statements import Comparison, Place, counts, statements, verdict
-from benchmark.evidence.tables import Table, tables
+from benchmark.evidence.tables import Row, Table, tables
 from benchmark.evidence.twins import without_twins
 from benchmark.planning.discovery import discover
 from benchmark.report.cells import NOTHING
+from benchmark.report.length_plot import draw, name_of
 from benchmark.report.markdown import plain_cell
-from benchmark.report.text import digits_of
+from benchmark.report.text import digits_of, in_numbers
 from benchmark.report.titles import of_ablation
 from benchmark.report.view import with_unit
 from benchmark.store.store import Store
@@ -35,6 +37,19 @@ from `results/reference`.
 
 """
 
+LENGTHS = """# Effects by length of training
+
+What is a trick worth in a training of ten short epochs, and in one of forty long ones? Every trick that the committed
+runs have at three budgets or more, against the baseline of the same budget, with the number of its runs in brackets.
+The budgets differ in length, in the number of images and in the network ([budgets](budgets.md)), so that not all of a
+difference is the length's. `quick` was trained on a CPU, `small`, `standard` and `long` on an NVIDIA H200, but for a
+few of the runs of `small`: each store's report counts its runs by machine.
+`python -m docs.results` writes this page from `results/reference`.
+
+![Effect of each trick by budget](lengths.svg)
+
+"""
+
 
 def stores() -> list[Store]:
     """Returns the committed stores."""
@@ -43,7 +58,49 @@ def stores() -> list[Store]:
 
 def pages(committed: Sequence[Store]) -> dict[str, str]:
     """Returns the text of each page by its name."""
-    return {"papers-measured.md": papers_page(committed), "trial.md": trial_page(committed)}
+    found = catalogue_tables(committed)
+    tricks = by_budget(found, "cifar10")
+    return {
+        "papers-measured.md": papers_page(committed),
+        "trial.md": trial_page(found),
+        "lengths.md": lengths_page(tricks),
+        "lengths.svg": draw(tricks, "cifar10"),
+    }
+
+
+def catalogue_tables(committed: Sequence[Store]) -> list[Table]:
+    """Returns the tables of ablations, those of papers left out."""
+    found = [table for store in committed for table in without_twins(tables(store))]
+    return [each for each in found if BUDGETS[each.study.budget].package == "ablations"]
+
+
+def lengths_page(tricks: dict[Trick, dict[str, Row]]) -> str:
+    """Returns the page of tricks at several budgets."""
+    budgets = budgets_of(tricks)
+    lines = [
+        " ".join(["Resolved effects of opposite signs:", *map(turn_in_words, turns(tricks))])
+        if turns(tricks)
+        else "No trick has resolved effects of opposite signs at two budgets.",
+        "",
+        f"| trick | {' | '.join(f'{name}, {BUDGETS[name].images_seen:,} images seen' for name in budgets)} |",
+        f"|---|{'---|' * len(budgets)}",
+    ]
+    for trick, places in tricks.items():
+        cells = [effect_in_words(places[name]) if name in places else NOTHING for name in budgets]
+        lines.append(f"| {plain_cell(name_of(trick))} | {' | '.join(map(plain_cell, cells))} |")
+    return LENGTHS + "\n".join(lines) + "\n"
+
+
+def turn_in_words(turn: Turn) -> str:
+    """Returns a change of sign as a sentence."""
+    ends = [f"{effect_in_words(row)} at {row.budget}" for row in (turn.before, turn.after)]
+    return f"{name_of(turn.trick)}, {' and '.join(ends)}."
+
+
+def effect_in_words(row: Row) -> str:
+    """Returns an effect with its interval, its verdict and the runs of the variant."""
+    numbers = in_numbers(row.effect, row.ci_low, row.ci_high, digits_of(BUDGETS[row.budget].margin))
+    return f"{numbers}, {row.verdict} ({row.n})"
 
 
 def papers_page(committed: Sequence[Store]) -> str:
@@ -52,11 +109,8 @@ def papers_page(committed: Sequence[Store]) -> str:
     return re.sub(r'<a id="([^"]+)"></a>', r"(\1)=", report.papers_markdown(committed, known))
 
 
-def trial_page(committed: Sequence[Store]) -> str:
+def trial_page(found: Sequence[Table]) -> str:
     """Returns the page of the article's statements."""
-    found: list[Table] = []
-    for store in committed:
-        found += [t for t in without_twins(tables(store)) if BUDGETS[t.study.budget].package == "ablations"]
     judged = statements(found)
     places = list(dict.fromkeys(place for by_place in judged.values() for place in by_place))
     words = quotations()

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from types import MappingProxyType
 
+from benchmark.budgets import ALL_IMAGES
 from benchmark.errors import UsageError
 from benchmark.planning.identity import Combination, Run, describe
 from benchmark.planning.studies import Study
 from benchmark.recipe import Ensemble, Recipe
 from benchmark.store.store import Store
-
-ALL_IMAGES = 45_000  # where a recipe takes all there are; only used to guess which of two runs takes longer
 
 
 def plan(

@@ -221,6 +221,10 @@ def further(end: float, linear: float) -> float:
     return end * 1.25 if abs(end) > linear else end + np.copysign(0.15 * linear, end)
 
 
+AT_THE_EDGE = 0.94  # of the panel's width; a line that ends before it is led on faintly
+FAINT: MatplotlibOptions = {"linewidth": 0.7, "alpha": 0.35, "zorder": 1}
+
+
 def line_style(at: int) -> tuple[str, Any, float]:
     """Returns colour, dashes and width of a line: the control's, then the arms' in their order."""
     if at == 0:
@@ -233,25 +237,24 @@ def write_names(
 ) -> None:
     """Writes each arm's name at the end of its line, moved apart where lines end close together."""
     last_points = frame.groupby("arm", sort=False).last().sort_values("mean", kind="stable")
-    last = frame["epoch"].max()
-    low, high = axes.get_ylim()
-    inch = (high - low) / height
-    rooms = [(0.06 + 0.13 * (1 + names[str(arm)].count("\n"))) * inch for arm in last_points.index]
-    for (arm, end), place in zip(
-        last_points.iterrows(), spread_labels(list(last_points["mean"]), rooms, low, high), strict=True
-    ):
-        start = (end["epoch"] - last) / (last - axes.get_xlim()[0]) + 1  # of the leader, in widths of the panel
+    ends = axes.transData.transform(last_points[["epoch", "mean"]].to_numpy())
+    ends = axes.transAxes.inverted().transform(ends)  # in widths and heights of the panel, whatever its scales
+    rooms = [(0.06 + 0.13 * (1 + names[str(arm)].count("\n"))) / height for arm in last_points.index]
+    places = spread_labels(list(ends[:, 1]), rooms, 0.0, 1.0)
+    for arm, (start, end), place in zip(last_points.index, ends, places, strict=True):
         axes.plot(
-            [start, 1.015, 1.06, 1.09],
-            [end["mean"], end["mean"], place, place],
+            [max(start, AT_THE_EDGE), 1.015, 1.06, 1.09],
+            [end, end, place, place],
             color=looks[str(arm)][0],
             linewidth=1.1,
-            transform=axes.get_yaxis_transform(),
+            transform=axes.transAxes,
             clip_on=False,
         )
+        if start < AT_THE_EDGE:
+            axes.plot([start, AT_THE_EDGE], [end, end], color=looks[str(arm)][0], transform=axes.transAxes, **FAINT)
         weight = "bold" if not arm else "normal"
         style: MatplotlibOptions = {"fontsize": TYPE - 0.5, "fontweight": weight, "linespacing": 1.05}
-        axes.text(1.105, place, names[str(arm)], va="center", transform=axes.get_yaxis_transform(), **style)
+        axes.text(1.105, place, names[str(arm)], va="center", transform=axes.transAxes, **style)
 
 
 def spread_labels(values: Sequence[float], rooms: Sequence[float], low: float, high: float) -> list[float]:
