@@ -1,4 +1,4 @@
-"""Writes papers-measured.md, trial.md, lengths.md and its figure from the committed results: `python -m docs.results`."""
+"""Writes the pages of the committed results, and their figure: `python -m docs.results`."""
 
 from __future__ import annotations
 
