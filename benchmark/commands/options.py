@@ -117,7 +117,7 @@ def settle_request(
     available."""
     # Only now, as torch takes seconds to import and a command that reads a named store needs none of it.
     from benchmark.data.load import choose, find_source
-    from benchmark.engine.machine import cores, devices, has_fast_bf16
+    from benchmark.engine.machine import devices, has_fast_bf16
 
     found = devices(device)
     on_gpu = found[0].startswith("cuda")
@@ -125,11 +125,7 @@ def settle_request(
         budget = "quick" if not on_gpu else "standard" if all(map(has_fast_bf16, found)) else "small"
     if budget not in BUDGETS:
         raise unknown("budget", budget, [*BUDGETS, "auto"])
-    if jobs_per_gpu != AUTO and not (jobs_per_gpu.isdecimal() and int(jobs_per_gpu)):
-        raise UsageError(f"--jobs-per-gpu must be {AUTO}, or a whole number from 1 on, got {jobs_per_gpu!r}")
-    places = found * (cores() if not on_gpu else 1 if jobs_per_gpu == AUTO else int(jobs_per_gpu))
-    if jobs:
-        places = (places * jobs)[:jobs]
+    places = workers_on(device, jobs, jobs_per_gpu)
     if data == "auto" and not find_source("cifar10", data_dir):
         typer.echo(f"looking for CIFAR-10, which is not in {data_dir}, on the network", err=True)
     name, why = choose(f"{data}@{image_size}" if image_size else data, data_dir)
@@ -138,10 +134,22 @@ def settle_request(
         data_choice=f"{'auto: ' if data == 'auto' else ''}{why}",
         data_dir=data_dir,
         budget=budget,
-        devices=tuple(places),
+        devices=places,
         store=store or Path("results") / f"{name}-{budget}",
         seeds=seeds,
     )
+
+
+def workers_on(device: str, jobs: int | None, jobs_per_gpu: str = "1") -> tuple[str, ...]:
+    """Returns the device of each worker. Raises UsageError for one that is not available, or no number of jobs."""
+    from benchmark.engine.machine import cores, devices  # only now, as above
+
+    found = devices(device)
+    if jobs_per_gpu != AUTO and not (jobs_per_gpu.isdecimal() and int(jobs_per_gpu)):
+        raise UsageError(f"--jobs-per-gpu must be {AUTO}, or a whole number from 1 on, got {jobs_per_gpu!r}")
+    on_gpu = found[0].startswith("cuda")
+    places = found * (cores() if not on_gpu else 1 if jobs_per_gpu == AUTO else int(jobs_per_gpu))
+    return tuple((places * jobs)[:jobs] if jobs else places)
 
 
 def with_base(asked: Request, base: Path | None, store: Path | None) -> Request:

@@ -11,7 +11,7 @@ import typer
 
 from benchmark.budgets import BUDGETS
 from benchmark.commands.answers import VerifyAnswer, show_answer
-from benchmark.commands.options import BaseFile, DataDir, DeviceName, Jobs, opened, settle_request
+from benchmark.commands.options import BaseFile, DataDir, DeviceName, Jobs, opened, workers_on
 from benchmark.commands.say import AsJson, say
 from benchmark.errors import UsageError
 from benchmark.evidence.verified import Verification, Verified
@@ -93,14 +93,14 @@ def trained_again(
     base: Path | None,
 ) -> Verification:
     """Returns how runs compare that are trained again now, in a folder that is deleted afterwards."""
-    data = tables[0].data
-    devices = settle_request(data, data_dir, "auto", results.folder, jobs, "1", device, 1).devices
+    devices = workers_on(device, jobs)
     planned = today(tables, results.folder, data_dir, base)
     before = planned.origins([run for record in drawn if (run := planned.run(record))])
     if before and not quiet:
         say(f"{len(before)} more are trained ahead of them, since some start from their weights")
     with TemporaryDirectory() as place:
         scratch = Store(Path(place) / "store", ENGINE)
+        data = next((table.data for table in tables if table.data in planned.fingerprints), tables[0].data)
         with Processes(devices, data, data_dir, scratch.folder) as trainer:
             found, _ = verify(
                 results, drawn, planned, scratch, trainer, tolerance, (lambda _: None) if quiet else tell

@@ -9,7 +9,6 @@ from typing import Literal
 
 from benchmark.budgets import BUDGETS
 from benchmark.claim import CONTROL
-from benchmark.data.load import fingerprint_of
 from benchmark.errors import canonical_name
 from benchmark.planning.checkpoints import KIND as OWN_WEIGHTS
 from benchmark.planning.folds import on_fold
@@ -81,14 +80,13 @@ class Today:
 def today(tables: Sequence[TableRecord], store: Path, data_dir: Path, base: Path | None = None) -> Today:
     """Returns what today's code plans for stored tables, in each precision that a baseline may have.
 
-    `base` is the file with the base of the user's own that some tables have in place of a budget's. Raises UsageError
-    if the data set of a table is not available; those that arms start from may be missing.
+    `base` is the file with the base of the user's own that some tables have in place of a budget's. The data sets of
+    tables, and those that arms start from, may be missing.
     """
     recipes: dict[str, Recipe] = {}
     rows = [(table, arm) for table in tables for arm in (table.control, *table.arms)]
     names = {arm.recipe: table.name.row(arm.variant) for table, arm in reversed(rows)}
     known = [table for table in tables if table.budget in BUDGETS or (base and base.stem == table.budget)]
-    prints = {name: fingerprint_of(name, data_dir) for name in dict.fromkeys(table.data for table in known)}
     for precision in PRECISIONS:
         for study in planned_again(known, store, data_dir, precision, base):
             for name, arm in {CONTROL: study.base, **study.arms}.items():
@@ -97,10 +95,10 @@ def today(tables: Sequence[TableRecord], store: Path, data_dir: Path, base: Path
                         text = describe(each)
                         recipes.setdefault(text, each)
                         names.setdefault(text, f"{study.name}: {name}")
-    others = dict.fromkeys([table.data for table in tables] + [each.data for each in recipes.values()])
-    more, unavailable = fingerprints([name for name in others if name not in prints], data_dir)
+    sets = dict.fromkeys([table.data for table in tables] + [each.data for each in recipes.values()])
+    prints, unavailable = fingerprints(sets, data_dir)
     own = frozenset(arm.recipe for _, arm in rows if arm.kind == OWN_WEIGHTS)
-    return Today(recipes, names, prints | more, own, unavailable)
+    return Today(recipes, names, prints, own, unavailable)
 
 
 def planned_again(

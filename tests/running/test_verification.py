@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -13,7 +13,7 @@ from builders import Inline, record, validator
 from conftest import TINY
 
 from benchmark.commands import verify as verify_command
-from benchmark.data.load import load
+from benchmark.data.load import fingerprint_of, load
 from benchmark.data.splits import DataSet
 from benchmark.errors import UsageError
 from benchmark.evidence.verified import Verified
@@ -25,9 +25,10 @@ from benchmark.planning.requests import Request
 from benchmark.planning.stored import Today
 from benchmark.recipe import Checkpoint, Recipe
 from benchmark.running.execution import complete
+from benchmark.running.executor import Outcome
 from benchmark.running.verification import compared, usual_difference, verify
 from benchmark.running.workers import Processes
-from benchmark.store.records import About, RunRecord
+from benchmark.store.records import About, RunRecord, timestamp
 from benchmark.store.store import Store
 
 ABOUT = About("toy", "asked for by name", "quick")
@@ -133,6 +134,17 @@ class Crew(Inline):
         """Has nothing to end."""
 
 
+class Failing(Crew):
+    """Stands in for worker processes that have no memory, and load no data."""
+
+    def __init__(self, devices: Sequence[str], data: str, folder: Path, store: Path) -> None:
+        self.trained = []
+
+    def outcomes(self, runs: Iterator[Run]) -> Iterator[Outcome]:
+        for run in runs:
+            yield Outcome(run, None, "no memory", {}, timestamp(), timestamp())
+
+
 def test_the_command(toy: DataSet, folder: Path, tmp_path: Path, tricks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(tmp_path / "store", 1)
     grid = planned(Request("toy", "", folder, "quick", ("cpu",), store.folder, 1), "label_smoothing: 0.1")
@@ -151,6 +163,47 @@ def test_the_command(toy: DataSet, folder: Path, tmp_path: Path, tricks: Any, mo
     assert code == 0
     assert "1 bit-equal; tolerance" in said
     assert tricks(*given, "--only", "mish")[0] == 2
+
+
+def test_a_table_whose_own_data_set_is_missing_is_not_checked_and_the_others_are(
+    toy: DataSet, toy6: DataSet, folder: Path, tmp_path: Path, tricks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store has a table on toy6 and one on toy; the data folder has toy only, or nothing."""
+
+    def own(name: str, folder: Path, replaceable: bool = True) -> str:
+        if name.startswith(("cifar", "fractal")):  # to be neither looked for nor drawn
+            raise UsageError(f"there is no {name}")
+        return fingerprint_of(name, folder, replaceable)
+
+    monkeypatch.setattr(grid, "fingerprint_of", own)
+    store = Store(tmp_path / "store", 1)
+    plans = [
+        planned(Request(name, "", folder, "quick", ("cpu",), store.folder, 1), "label_smoothing: 0.1")
+        for name in ("toy6", "toy")
+    ]
+    away, there = [[run for runs in plan.rounds for run in runs] for plan in plans]
+    with store.writing():
+        store.save_tables(each for plan in plans for each in plan.studies)
+        for run in away:
+            store.add(record(describe(run.recipe), run.seed, 0.5, data="toy6", fingerprint=toy6.fingerprint))
+        for run in there:
+            store.add(record(describe(run.recipe), run.seed, 0.5, data="toy", fingerprint=toy.fingerprint))
+    monkeypatch.setattr(verify_command, "Processes", Failing)
+    place, empty = tmp_path / "data", tmp_path / "empty"
+    place.mkdir()
+    empty.mkdir()
+    (place / "toy.npz").symlink_to(folder / "toy.npz")
+    given = ("verify", "--store", store.folder, "--device", "cpu", "--jobs", 1, "--data-dir")
+    code, said = tricks(*given, place)
+    assert code == 1  # as those on toy are different
+    for run, name in zip(away, ("baseline", "0.1"), strict=True):
+        assert f"not checked: {run.key}, label_smoothing: {name}, seed 0" in said
+    assert said.count("it needs the data set toy6") == 2
+    assert "not checked without toy6: unknown data set 'toy6'" in said
+    assert "2 different, 2 not checked; tolerance" in said
+    code, said = tricks(*given, empty)
+    assert code == 0
+    assert "\n4 not checked; tolerance" in said
 
 
 def test_what_takes_a_missing_data_set_is_named_with_the_remedy_and_counted_apart(
