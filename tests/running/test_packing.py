@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -68,6 +69,21 @@ def test_a_worker_that_fails_counts_for_all(toy: DataSet, folder: Path, monkeypa
         assert measure(1).rate > PROBE_EPOCHS * len(toy.train.labels) / 60  # a run takes less than a minute
         monkeypatch.setenv("FULL", "1")
         assert measure(2) == Probe(2, 0.0, 0.0)
+
+
+def and_rest(recipe: Recipe, seed: int, data: DataSet, device: torch.device) -> Result:
+    result = train(recipe, seed, data, device)
+    time.sleep(REST)
+    return result
+
+
+REST = 0.4  # seconds
+
+
+def test_what_a_run_does_besides_training_counts_too(toy: DataSet, folder: Path) -> None:
+    """As two runs fill each other's pauses, which their seconds of training do not show."""
+    with crew(Processes(["cpu"], "toy", folder, training=and_rest), TINY, toy) as measure:
+        assert 0 < measure(1).rate < PROBE_EPOCHS * len(toy.train.labels) / REST
 
 
 def test_a_data_set_that_is_gone_is_told(toy: DataSet, tmp_path: Path) -> None:
