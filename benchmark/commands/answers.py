@@ -66,9 +66,8 @@ class Forecast:
     flops_per_image: float  # floating point operations of one image of the baseline, forward and backward
     seconds: float  # with the workers that were asked for
     source: str  # what the seconds rest on
-    h100_seconds: (
-        float | None
-    )  # on one H100, assumed and not measured; null if there is a GPU, or for a short training
+    h200_seconds: float | None  # on one NVIDIA H200; null if a GPU trains, or for a short training
+    h200_source: str | None  # what these seconds rest on
 
     @property
     def pflop(self) -> float:

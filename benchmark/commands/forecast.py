@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import nan
 
 from benchmark.commands.answers import Forecast
@@ -14,9 +15,21 @@ from benchmark.planning.rounds import expected_seconds, images_seen
 from benchmark.planning.times import stored_seconds
 from benchmark.store.store import Store
 
-# Floating point operations a second. airbench94, a network of this kind, does 0.36 PFLOP in 3.83 s on an A100:
-# https://github.com/KellerJordan/cifar10-airbench. Its own peak is a third of an H100's.
-A_GPU = 94e12
+
+@dataclass(frozen=True)
+class GpuRate:
+    """What one NVIDIA H200 was measured to do (torch 2.11, bf16, 2026-11-26: docs/notes/gpu.md)."""
+
+    flops: float  # floating point operations a second, an image counted as one of the baseline
+    source: str  # what it was measured with
+
+
+STANDARD = GpuRate(160e12, "at the 160 TFLOP/s measured there with `standard`, without evaluation")
+SMALL = GpuRate(19e12, "at the 19 TFLOP/s measured there with `small`, twelve workers and MPS")
+OTHER = GpuRate(
+    STANDARD.flops, f"{STANDARD.source}; a lower bound, since smaller networks do less: 19 TFLOP/s with `small`"
+)
+RATES = {"standard": STANDARD, "long": STANDARD, "small": SMALL}  # by budget; `long` has the network of `standard`
 
 
 def expected(asked: Request, left: Sequence[Run], results: Store) -> str:
@@ -47,13 +60,15 @@ def forecast(
         pace = image_seconds()
         source = f"from one step of the baseline: {image_flops / pace / 1e12:.2g} TFLOP/s a worker, without evaluation"
     flops = images * image_flops
-    assumed = flops > 1e15 and not asked.devices[0].startswith("cuda")
+    elsewhere = flops > 1e15 and not asked.devices[0].startswith("cuda")
+    gpu = OTHER if asked.base else RATES.get(asked.budget, OTHER)
     return Forecast(
         images=images,
         flops_per_image=image_flops,
         seconds=sum(expected_seconds(left, known, pace)) / len(asked.devices),
         source=source,
-        h100_seconds=flops / A_GPU if assumed else None,
+        h200_seconds=flops / gpu.flops if elsewhere else None,
+        h200_source=gpu.source if elsewhere else None,
     )
 
 
@@ -66,11 +81,8 @@ def sentences(found: Forecast | None) -> list[str]:
         f"about {size} PFLOP: {found.images:,} images at {found.flops_per_image / 1e9:.2g} GFLOP each",
         f"expected: {duration(found.seconds)} ({found.source})",
     ]
-    if found.h100_seconds is not None:
-        said.append(
-            f"on one H100: {duration(found.h100_seconds)}, assumed that it does the {A_GPU / 1e12:.0f} TFLOP/s that"
-            " airbench94 does on an A100; not measured"
-        )
+    if found.h200_seconds is not None:
+        said.append(f"on one NVIDIA H200: {duration(found.h200_seconds)}, {found.h200_source}")
     return said
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from math import nan
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from builders import CPU as ENVIRONMENT
 from builders import took
 from conftest import TINY
 
-from benchmark.commands.forecast import A_GPU, expected, forecast, sentences
+from benchmark.commands.forecast import SMALL, STANDARD, expected, forecast, sentences
 from benchmark.data.splits import DataSet
 from benchmark.engine.evaluation import step_flops
 from benchmark.engine.machine import hardware
@@ -21,11 +24,13 @@ from benchmark.engine.network import build, first, resident
 from benchmark.networks import Chain, Filter, Flat, Halve, Units
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.requests import Request
+from benchmark.planning.times import timed
 from benchmark.recipe import absent
 from benchmark.running.pace import image_flops, image_seconds, mean_image_flops
 from benchmark.store.store import Store
 
 CPU = torch.device("cpu")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_operations_are_those_that_a_run_counts(toy: DataSet) -> None:
@@ -63,15 +68,46 @@ def h200(monkeypatch: pytest.MonkeyPatch) -> None:
 RUNS = [Run(replace(TINY, images=None, epochs=10), seed, "f") for seed in range(4)]  # of 45,000 images
 
 
-def test_without_runs_a_measured_step_tells_and_a_gpu_is_assumed(tmp_path: Path) -> None:
+def test_without_runs_a_measured_step_tells_and_a_gpu_that_was_measured(tmp_path: Path) -> None:
     """1.8 million images of 0.8 GFLOP are 1.44 PFLOP: on two workers of 0.4 TFLOP/s half an hour."""
     found = forecast(asking(tmp_path, "cpu", "cpu"), RUNS, Store(tmp_path, 1), 0.8e9, lambda: 0.002)
     assert sentences(found) == [
         "about 1.4 PFLOP: 1,800,000 images at 0.8 GFLOP each",
         "expected: 30 min 0 s (from one step of the baseline: 0.4 TFLOP/s a worker, without evaluation)",
-        "on one H100: 0 min 15 s, assumed that it does the 94 TFLOP/s that airbench94 does on an A100; not measured",
+        "on one NVIDIA H200: 0 min 9 s, at the 160 TFLOP/s measured there with `standard`, without evaluation",
     ]
-    assert pytest.approx(94e12) == A_GPU
+
+
+def test_the_time_on_a_gpu_is_that_of_the_budget_and_else_a_lower_bound(tmp_path: Path) -> None:
+    """1.44 PFLOP, as above: 9 s at 160 TFLOP/s, 76 s at 19."""
+
+    def said(budget: str, base: Path | None = None) -> str:
+        asked = replace(asking(tmp_path, "cpu"), budget=budget, base=base)
+        return sentences(forecast(asked, RUNS, Store(tmp_path, 1), 0.8e9, lambda: 0.002))[2]
+
+    assert said("long") == said("standard")
+    assert said("small") == (
+        "on one NVIDIA H200: 1 min 16 s, at the 19 TFLOP/s measured there with `small`, twelve workers and MPS"
+    )
+    assert said("quick") == said("full") == said("small", base=Path("my_base.py"))
+    assert said("quick") == (
+        "on one NVIDIA H200: 0 min 9 s, at the 160 TFLOP/s measured there with `standard`, without evaluation; a lower"
+        " bound, since smaller networks do less: 19 TFLOP/s with `small`"
+    )
+
+
+def test_the_measured_rates_are_those_of_the_committed_records() -> None:
+    """`standard`: the training of results/gpu-check.json. `small`: all runs of the first session, by the operations of
+    the baseline, from the beginning of the first to the end of the last."""
+    check = json.loads((ROOT / "results" / "gpu-check.json").read_text())["throughput"]
+    assert pytest.approx(1e12 * check["tflop_per_second"], rel=0.01) == STANDARD.flops
+    records = Store(ROOT / "results" / "reference" / "cifar10-small-h200", 1).records.values()
+    gpu = [each for each in records if each.hardware == "NVIDIA H200" and each.started < "2026-11-26T01:50"]
+    runs = [each for each in map(timed, gpu) if each]
+    ((operations, _),) = Counter(run.operations / run.images for run in runs).most_common(1)
+    began, ended = min(each.started for each in gpu), max(each.finished for each in gpu)
+    seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
+    assert pytest.approx(operations * sum(run.images for run in runs) / seconds, rel=0.02) == SMALL.flops
 
 
 @pytest.mark.usefixtures("h200")
