@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 from random import Random
@@ -247,3 +248,16 @@ def start_of(recipe: Recipe, data: DataSet) -> dict[str, Tensor] | None:
 
 
 _starts: dict[tuple[str, str], dict[str, Tensor]] = {}  # many recipes start from the same
+
+
+def once(decompose: Callable[..., tuple[Tensor, ...]]) -> Callable[..., tuple[Tensor, ...]]:
+    """Decomposes each matrix once: all pixels of the images, which seven variants of whitening fit, take a second."""
+    kept: dict[bytes, tuple[Tensor, ...]] = {}
+
+    def decomposed(matrix: Tensor, *options: object, **named: object) -> tuple[Tensor, ...]:
+        name = sha256(f"{options} {named}".encode() + matrix.numpy().tobytes()).digest()
+        if name not in kept:
+            kept[name] = decompose(matrix, *options, **named)
+        return tuple(each.clone() for each in kept[name])
+
+    return decomposed

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -22,11 +23,11 @@ from builders import start_of
 
 from benchmark.data.load import load
 from benchmark.data.splits import DataSet
-from benchmark.engine import evaluation, network, training
+from benchmark.engine import capture, evaluation, network, training
 from benchmark.recipe import Recipe
 
 NOT_CAPTURED = "not captured as a CUDA graph"  # the engine's warning, which names the line where the host waits
-IMAGES, VALIDATION, EVALUATED = 64, 24, 24  # two steps of TINY: each graph is replayed twice and more
+IMAGES, VALIDATION, TEST, EVALUATED = 32, 12, 16, 12  # two steps of half of TINY's batch: graphs are replayed twice
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,12 @@ class Finding:
 
 
 def examine(recipe: Recipe, data: DataSet, start: dict[str, torch.Tensor] | None = None) -> Finding:
-    """Trains `recipe` for an epoch of `IMAGES` images, captured and not."""
+    """Trains `recipe` for an epoch of `IMAGES` images in batches of half the size, captured and not."""
     from pretended_gpu import device
 
-    recipe = replace(recipe, epochs=1, images=IMAGES, validation_images=VALIDATION, snapshots=())
+    small = {"images": IMAGES, "validation_images": VALIDATION, "batch_size": max(1, recipe.batch_size // 2)}
+    recipe = replace(recipe, epochs=1, snapshots=(), **small)
+    data = replace(data, test=network.first(data.test, TEST))
     network._kept.clear()
     device.log.clear()
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(record=True) as told:
@@ -81,6 +84,7 @@ def examine(recipe: Recipe, data: DataSet, start: dict[str, torch.Tensor] | None
                 draws = tuple(where for zone, where in device.log.draws if zone == "step")
                 patch.setattr(network.Network, "step", network.Network._step)
                 patch.setattr(network.Network, "scores", lambda self, images: self._scores(images)[0])
+                patch.setattr(training, "step_flops", lambda network, batch: captured.step_flops)  # runs no graph
                 plain = training.train(recipe, 0, data, gpu, start)
             except Exception as reason:
                 return Finding(error=f"{type(reason).__name__}: {str(reason).splitlines()[0]} at {raised(reason)}")
@@ -98,7 +102,7 @@ def watched(patch: pytest.MonkeyPatch) -> None:
     """Lets the training run on the pretended GPU as on a real one, and the log know its parts."""
     from pretended_gpu.device import log
 
-    batches = training.batches
+    batches, fitness = training.batches, training.fitness
 
     def within_steps(*args: Any) -> Iterator[Any]:
         for batch in batches(*args):
@@ -122,6 +126,8 @@ def watched(patch: pytest.MonkeyPatch) -> None:
     zoned("_step", "network")
     zoned("_scores", "evaluation")
     patch.setattr(training, "batches", within_steps)
+    patch.setattr(training, "fitness", lambda trained, split: fitness(trained, network.first(split, EVALUATED)))
+    patch.setattr(capture, "WARM_UP", 2)  # no library has anything to choose here
     patch.setattr(network, "captures", lambda device: device.type == "gpu")
     for module in (network, evaluation):
         patch.setattr(module, "evaluation_batch", lambda device: EVALUATED)
@@ -158,6 +164,7 @@ def serve(pipe: Connection, folder: Path) -> None:
         return
     pipe.send("")
     data = load("toy", folder)
+    gc.freeze()  # torch leaves much to look at
     while True:
         try:
             recipe = pipe.recv()
