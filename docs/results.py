@@ -76,10 +76,10 @@ def catalogue_tables(committed: Sequence[Store]) -> list[Table]:
 
 def lengths_page(tricks: dict[Trick, dict[str, Row]]) -> str:
     """Returns the page of tricks at several budgets."""
-    budgets = budgets_of(tricks)
+    budgets, turned = budgets_of(tricks), turns(tricks)
     lines = [
-        " ".join(["Resolved effects of opposite signs:", *map(turn_in_words, turns(tricks))])
-        if turns(tricks)
+        " ".join(["Resolved effects of opposite signs:", *map(turn_in_words, turned)])
+        if turned
         else "No trick has resolved effects of opposite signs at two budgets.",
         "",
         f"| trick | {' | '.join(f'{name}, {BUDGETS[name].images_seen:,} images seen' for name in budgets)} |",

@@ -65,11 +65,8 @@ LOOKED_AT = (  # of the GPU, by nvidia-smi; nothing that names one machine
     "compute_mode",
     "mig.mode.current",
 )
-TESTS = (
-    "tests/engine/test_training.py",
-    "tests/engine/test_capture.py",
-    "tests/running",
-)  # that have tests marked gpu
+# Those that have tests marked gpu.
+TESTS = ("tests/engine/test_training.py", "tests/engine/test_capture.py", "tests/running")
 PROCESSES = 12  # that look at variants on one GPU, each of which leaves it idle most of the time
 
 
@@ -147,9 +144,8 @@ def repeats(check: Check, deadline: float) -> Found:
         for text, wanted in table.runs_of(1).items():
             if wanted.recipe.data == small.data and not wanted.recipe.before:  # there are no weights to start from
                 recipes.setdefault(text, wanted.recipe)
-    mixed = Random(0).sample(
-        sorted(recipes), 5 if check.reduced else len(recipes)
-    )  # what time cuts off is any of them
+    count = 5 if check.reduced else len(recipes)
+    mixed = Random(0).sample(sorted(recipes), count)  # so that what time cuts off is any of them
     differing: dict[str, list[str]] = {"twice": [], "without graphs": [], "failed": []}
     with ProcessPoolExecutor(min(cores(), PROCESSES), mp_context=get_context("spawn")) as pool:
         asked = {
@@ -282,7 +278,7 @@ def settings(check: Check) -> Found:
         "float32 as TF32": timed(fp32, *tf32),
         "no CUDA graphs": lambda: eager_seconds(check, base, steps),
     }
-    found = {name: in_turns(way, timed(base), rounds=1 if check.reduced else 2).cost() for name, way in ways.items()}
+    found = {name: in_turns(way, timed(base), rounds=1 if check.reduced else 3).cost() for name, way in ways.items()}
     return {name: {"ratio": each.ratio, "low": each.low, "high": each.high} for name, each in found.items()}
 
 

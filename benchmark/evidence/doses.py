@@ -6,13 +6,16 @@ may be the same in both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 from benchmark.evidence.comparison import SIGNED
 from benchmark.evidence.tables import Row, Table
 from benchmark.store.records import TableRecord
+
+Point = TypeVar("Point")
 
 
 @dataclass(frozen=True)
@@ -43,15 +46,17 @@ class DoseResponse:
     @property
     def changes(self) -> list[SignChange]:
         """Returns every change of sign, by variant and dose."""
-        signed = {
-            name: [each for each in points if each.row.verdict in SIGNED] for name, points in self.curves.items()
-        }
         return [
             SignChange(name, before, after)
-            for name, points in signed.items()
-            for before, after in pairwise(points)
-            if before.row.verdict != after.row.verdict
+            for name, points in self.curves.items()
+            for before, after in sign_changes(points, lambda point: point.row.verdict)
         ]
+
+
+def sign_changes(points: Iterable[Point], verdict: Callable[[Point], str]) -> list[tuple[Point, Point]]:
+    """Returns neighbours among the points whose verdict has a sign, where it changes from one to the next."""
+    signed = [each for each in points if verdict(each) in SIGNED]
+    return [(before, after) for before, after in pairwise(signed) if verdict(before) != verdict(after)]
 
 
 def dose_responses(found: Iterable[Table]) -> list[DoseResponse]:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from benchmark.budgets import BUDGETS
-from benchmark.evidence.comparison import SIGNED
+from benchmark.evidence.doses import sign_changes
 from benchmark.evidence.tables import Row, Table
 
 
@@ -61,12 +60,10 @@ def runs(row: Row | None) -> int:
 
 def turns(tricks: Mapping[Trick, Mapping[str, Row]]) -> list[Turn]:
     """Returns every change of sign between resolved effects, from one budget to a longer one."""
-    signed = {trick: [row for row in places.values() if row.verdict in SIGNED] for trick, places in tricks.items()}
     return [
         Turn(trick, before, after)
-        for trick, places in signed.items()
-        for before, after in pairwise(places)
-        if before.verdict != after.verdict
+        for trick, places in tricks.items()
+        for before, after in sign_changes(places.values(), lambda row: row.verdict)
     ]
 
 

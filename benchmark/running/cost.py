@@ -95,9 +95,8 @@ def stepper(recipe: Recipe, data: DataSet, device: torch.device, steps: int | No
     once = replace(recipe, epochs=1, start_from=None)
     network = build(once, 0, data, device)
     network = network.captured() if captures(device) else network
-    begun = [
-        each.detach().clone() for each in tensors(network.module)
-    ]  # a graph that knows this stream fails a capture
+    # Without gradients: an autograd graph made on this stream would fail the capture on another.
+    begun = [each.detach().clone() for each in tensors(network.module)]
     count = steps or (GPU_STEPS if captures(device) else STEPS)
     split = first(train_split, count * recipe.batch_size)
 
