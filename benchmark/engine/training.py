@@ -7,7 +7,7 @@ other: switching augmentation on leaves the order of the images and the first we
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
@@ -16,12 +16,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim import Optimizer
 
 from benchmark.data.splits import DataSet, Split, folded
 from benchmark.engine.evaluation import accuracy, evaluate, fitness, shifted, step_flops
 from benchmark.engine.machine import now, peak_memory_mb, reset_peak_memory
 from benchmark.engine.network import Network, Weights, first, learned, pixels, ready, resident, stream_seed
 from benchmark.engine.optimiser import Closure, blend, is_frozen, parameter_groups, remeasure
+from benchmark.engine.progress import Keeper, Progress
 from benchmark.evidence.curves import band, levels
 from benchmark.recipe import Batch, Moment, Recipe, Validation, all_along, last_epoch
 
@@ -65,21 +67,6 @@ class Result:
         return self.step_flops * len(self.losses)
 
 
-@dataclass(frozen=True)
-class Curves:
-    """What the loop saw, and what came out of it."""
-
-    trained: Network  # of the epoch that the recipe keeps; with averaged weights, where it averages
-    losses: Tensor  # (steps,) float32, on the CPU
-    steps: list[int]  # of each epoch
-    batches: list[int]  # images in each batch of each epoch
-    seconds: list[float]  # of each epoch's training
-    accuracies: list[float]  # of each epoch's batches
-    history: list[Validation]  # one shorter where the last epoch diverged
-    answers: Tensor  # that epoch's logits of the validation images
-    kept: dict[int, Network]  # by epoch, from 1 on; those whose answers the recipe wants too
-
-
 def train(
     recipe: Recipe,
     seed: int,
@@ -87,10 +74,12 @@ def train(
     device: torch.device,
     start: Weights | None = None,
     capture: bool = True,
+    keeper: Keeper | None = None,
 ) -> Result:
     """Train `recipe` from `seed` on `data`; same seed, machine and threads: same bits.
 
     `start` are the weights that `recipe.before` stands for. `capture` says whether a GPU may run steps as graphs.
+    `keeper` keeps states between epochs, and knows whether to go on from one.
 
     Whatever a part of the recipe raises goes through. A loss that is not finite ends the run as `diverged`. Raises
     ValueError if the recipe has a teacher and there are no weights for it.
@@ -106,29 +95,30 @@ def train(
     first_batch = first(train_split, recipe.batch_size)
     flops = step_flops(network, first_batch) * recipe.views
     first_deviation = evaluate(network, first_batch.images).std().item()
-    curves = fit(recipe, seed, network, train_split, validation, len(data.classes))
-    finite = curves.losses.isfinite()
+    progress = fit(recipe, seed, network, train_split, validation, len(data.classes), keeper)
+    losses = progress.losses
+    finite = losses.isfinite()
     diverged = not bool(finite.all())
-    trained = curves.trained
+    trained = progress.best
     train_accuracy, dead_units = (None, None) if diverged else fitness(trained, first(train_split, TRAIN_SAMPLE))
     logits = None if diverged or recipe.fold else evaluate(trained, test.images)
-    kept = {} if diverged else curves.kept
+    kept = {} if diverged else progress.kept
     weights = [p.detach() for p in trained.module.parameters() if p.ndim > 1]
-    images = sum(steps * size for steps, size in zip(curves.steps, curves.batches, strict=True))
-    growth = images / (curves.batches[0] * len(curves.losses))  # of the mean batch over the first one
+    images = sum(steps * size for steps, size in zip(progress.steps, progress.batches, strict=True))
+    growth = images / (progress.batches[0] * len(losses))  # of the mean batch over the first one
     return Result(
         status="diverged" if diverged else "done",
         reason=f"the loss left the finite numbers at step {int((~finite).nonzero()[0])}" if diverged else "",
         test_accuracy=None if logits is None else accuracy(logits, test.labels),
         train_accuracy=train_accuracy,
-        validation_accuracy=[each.accuracy for each in curves.history],
-        validation_loss=[each.loss for each in curves.history],
-        epoch_train_accuracy=curves.accuracies,
-        epoch_train_loss=[float(each.mean()) for each in curves.losses.split(curves.steps)],
-        levels=levels(curves.losses.tolist()),
-        band=band(curves.losses[-curves.steps[-1] :].tolist()),
-        train_seconds=sum(curves.seconds),
-        step_ms=1000 * median(taken / steps for taken, steps in zip(curves.seconds, curves.steps, strict=True)),
+        validation_accuracy=[each.accuracy for each in progress.history],
+        validation_loss=[each.loss for each in progress.history],
+        epoch_train_accuracy=progress.accuracies,
+        epoch_train_loss=[float(each.mean()) for each in progress.epoch_losses],
+        levels=levels(losses.tolist()),
+        band=band(losses[-progress.steps[-1] :].tolist()),
+        train_seconds=sum(progress.seconds),
+        step_ms=1000 * median(taken / steps for taken, steps in zip(progress.seconds, progress.steps, strict=True)),
         peak_memory_mb=peak_memory_mb(device),
         parameters=sum(p.numel() for p in network.module.parameters()),
         step_flops=round(flops * growth),
@@ -137,10 +127,10 @@ def train(
         first_deviation=first_deviation,
         near_zero=torch.cat([w.abs().flatten() < NEAR_ZERO for w in weights]).double().mean().item(),
         largest_norm=max(w.flatten(1).norm(dim=1).max().item() for w in weights),
-        losses=curves.losses.numpy(),
+        losses=losses.numpy(),
         weights=None if diverged else {k: v.cpu().numpy() for k, v in trained.module.state_dict().items()},
         logits=None if logits is None else shifted(logits),
-        validation_logits=None if diverged else shifted(curves.answers),
+        validation_logits=None if diverged else shifted(progress.answers),
         snapshots={
             name: shifted(evaluate(network, split.images))
             for epoch, network in kept.items()
@@ -155,76 +145,107 @@ def snapshot_names(epoch: int) -> tuple[str, str]:
     return f"snapshot_{epoch}", f"validation_snapshot_{epoch}"
 
 
-def fit(recipe: Recipe, seed: int, network: Network, train_split: Split, validation: Split, classes: int) -> Curves:
+def fit(
+    recipe: Recipe,
+    seed: int,
+    network: Network,
+    train_split: Split,
+    validation: Split,
+    classes: int,
+    keeper: Keeper | None = None,
+) -> Progress:
     """Trains the network: `recipe.epochs` passes over `train_split`, an evaluation of `validation` after each."""
-    device = train_split.images.device
-    by_layer = recipe.unfreeze is not all_along
-    optimiser = recipe.optimiser(
-        parameter_groups(
-            network.module, recipe.weight_decay, recipe.rates, recipe.rate_of, recipe.decays, by_layer=by_layer
-        )
+    progress = begun(recipe, seed, network, train_split.images.device)
+    if keeper:
+        keeper.resume(progress)
+    targets = F.one_hot(train_split.labels, classes).float()
+    known = train_split.labels.cpu()  # what `draw` looks at
+    while len(progress.history) < recipe.epochs:
+        train_epoch(recipe, progress, train_split, targets, known)
+        if not progress.epoch_losses[-1].isfinite().all():
+            break
+        validate(recipe, progress, train_split, validation)
+        if keeper:
+            keeper.offer(progress)
+    return progress
+
+
+def begun(recipe: Recipe, seed: int, network: Network, device: torch.device) -> Progress:
+    """Returns a training before its first epoch, its random streams at their beginnings."""
+    groups = parameter_groups(
+        network.module,
+        recipe.weight_decay,
+        recipe.rates,
+        recipe.rate_of,
+        recipe.decays,
+        by_layer=recipe.unfreeze is not all_along,
     )
+    optimiser = recipe.optimiser(groups)
     order = torch.Generator().manual_seed(stream_seed(seed, "order"))  # on the CPU: one order for every device
     augmentation = torch.Generator(device).manual_seed(stream_seed(seed, "augmentation"))
     torch.manual_seed(stream_seed(seed, "layers"))  # layers that draw, such as dropout, use torch's own stream
-
-    all_targets = F.one_hot(train_split.labels, classes).float()
-    known = train_split.labels.cpu()  # what `draw` looks at
-    parameters = [parameter for parameter in network.module.parameters() if parameter.requires_grad]
-    frozen = [layer for layer in network.module.modules() if is_frozen(layer)]
     trained = network.copy() if recipe.average else network
-    history: list[Validation] = []
-    losses: list[Tensor] = []
-    seconds: list[float] = []
-    accuracies: list[float] = []
-    kept: dict[int, Network] = {}
-    best, answers = trained, torch.empty(0)
-    made: list[int] = []  # steps of each epoch
-    sizes: list[int] = []  # images in each batch of each epoch
-    for epoch in range(recipe.epochs):
-        drawn = recipe.draw(known, recipe.batch_size, order)
-        sizes.append(min(recipe.batch_size * recipe.growth(epoch / recipe.epochs), len(drawn)))
-        steps = len(drawn) // sizes[-1]  # what fills no batch is left out
-        network.module.train()
-        for layer in frozen:
+    return Progress(network, optimiser, order, augmentation, trained, best=trained)
+
+
+def train_epoch(recipe: Recipe, progress: Progress, split: Split, all_targets: Tensor, known: Tensor) -> None:
+    """Trains one pass over the images; `known` are their labels on the CPU."""
+    network, optimiser, trained = progress.network, progress.optimiser, progress.trained
+    device, epoch, before = split.images.device, len(progress.history), sum(progress.steps)
+    parameters = [parameter for parameter in network.module.parameters() if parameter.requires_grad]
+    drawn = recipe.draw(known, recipe.batch_size, progress.order)
+    size = min(recipe.batch_size * recipe.growth(epoch / recipe.epochs), len(drawn))
+    steps = len(drawn) // size  # what fills no batch is left out
+    network.module.train()
+    for layer in network.module.modules():
+        if is_frozen(layer):
             layer.eval()
-        start = now(device)
-        looks: list[tuple[Tensor, Tensor, Tensor]] = []  # loss, logits, labels: read once, when the epoch is over
-        for step, (images, labels, rows) in enumerate(batches(train_split, sizes[-1], drawn.to(device))):
-            progress = (epoch + step / steps) / recipe.epochs
-            rate = recipe.learning_rate * recipe.schedule(progress, history)
-            for group in optimiser.param_groups:
-                group["lr"] = rate * group["factor"]
-                if by_layer:
-                    group["lr"] *= recipe.unfreeze(group["above"], progress)
-            images, targets = augmented(recipe, images, all_targets.index_select(0, rows), augmentation)
-            images = recipe.timed(images, Moment(rows, epoch, progress))
-            look = Closure(recipe, network, parameters, images, targets)
-            optimiser.step(look)
-            recipe.constrain(parameters)
-            if recipe.average:
-                total = round((sum(made) + step) / progress) if progress else recipe.epochs * steps
-                blend(trained.module, network.module, recipe.average(sum(made) + step, total))
-            looks.append((look.loss, look.logits[: len(labels)], labels))
-        made.append(steps)
-        step_losses, logits, true = zip(*looks, strict=True)
-        hits = (torch.cat(logits).argmax(1) == torch.cat(true)).sum()
-        losses.append(torch.stack(step_losses).cpu())
-        accuracies.append(int(hits) / (steps * sizes[-1]))
-        seconds.append(now(device) - start)
-        if not losses[-1].isfinite().all():
-            break
-        if recipe.remeasure:
-            remeasure(trained, first(train_split, TRAIN_SAMPLE).images, recipe.batch_size)
-        scores = evaluate(trained, validation.images)
-        history.append(
-            Validation(F.cross_entropy(scores, validation.labels).item(), accuracy(scores, validation.labels))
-        )
-        if recipe.keep(history) == epoch:
-            best, answers = trained if recipe.keep is last_epoch else trained.copy(), scores
-        if epoch + 1 in map(recipe.epoch, recipe.snapshots):
-            kept[epoch + 1] = trained.copy()
-    return Curves(best, torch.cat(losses), made, sizes, seconds, accuracies, history, answers, kept)
+    start = now(device)
+    looks: list[tuple[Tensor, Tensor, Tensor]] = []  # loss, logits, labels: read once, when the epoch is over
+    for step, (images, labels, rows) in enumerate(batches(split, size, drawn.to(device))):
+        share = (epoch + step / steps) / recipe.epochs
+        set_rates(recipe, optimiser, share, progress.history)
+        images, targets = augmented(recipe, images, all_targets.index_select(0, rows), progress.augmentation)
+        images = recipe.timed(images, Moment(rows, epoch, share))
+        look = Closure(recipe, network, parameters, images, targets)
+        optimiser.step(look)
+        recipe.constrain(parameters)
+        if recipe.average:
+            total = round((before + step) / share) if share else recipe.epochs * steps
+            blend(trained.module, network.module, recipe.average(before + step, total))
+        looks.append((look.loss, look.logits[: len(labels)], labels))
+    step_losses, logits, true = zip(*looks, strict=True)
+    hits = (torch.cat(logits).argmax(1) == torch.cat(true)).sum()
+    progress.steps.append(steps)
+    progress.batches.append(size)
+    progress.epoch_losses.append(torch.stack(step_losses).cpu())
+    progress.accuracies.append(int(hits) / (steps * size))
+    progress.seconds.append(now(device) - start)
+
+
+def set_rates(recipe: Recipe, optimiser: Optimizer, share: float, history: Sequence[Validation]) -> None:
+    """Sets the learning rate of each group of parameters for a step after this share of the training."""
+    by_layer = recipe.unfreeze is not all_along
+    rate = recipe.learning_rate * recipe.schedule(share, history)
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["factor"]
+        if by_layer:
+            group["lr"] *= recipe.unfreeze(group["above"], share)
+
+
+def validate(recipe: Recipe, progress: Progress, train_split: Split, validation: Split) -> None:
+    """Evaluates the validation images after an epoch, and keeps the networks that the recipe wants to keep."""
+    trained, epoch = progress.trained, len(progress.history)
+    if recipe.remeasure:
+        remeasure(trained, first(train_split, TRAIN_SAMPLE).images, recipe.batch_size)
+    scores = evaluate(trained, validation.images)
+    loss = F.cross_entropy(scores, validation.labels).item()
+    progress.history.append(Validation(loss, accuracy(scores, validation.labels)))
+    if recipe.keep(progress.history) == epoch:
+        progress.best = trained if recipe.keep is last_epoch else trained.copy()
+        progress.answers = scores
+    if epoch + 1 in map(recipe.epoch, recipe.snapshots):
+        progress.kept[epoch + 1] = trained.copy()
 
 
 def batches(split: Split, size: int, rows: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 
@@ -24,6 +25,7 @@ from benchmark.baseline import baseline
 from benchmark.claim import CONTROL
 from benchmark.data.splits import DataSet
 from benchmark.engine import training
+from benchmark.engine.progress import Progress, State, restore, state_of
 from benchmark.engine.training import train
 from benchmark.planning.discovery import discover, module_names, read_module
 from benchmark.planning.identity import changes, describe
@@ -69,6 +71,12 @@ def decomposed_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.linalg, "svd", once(torch.linalg.svd))
         yield
+
+
+def in_bytes(state: State) -> bytes:
+    content = BytesIO()
+    torch.save(state, content)
+    return content.getvalue()
 
 
 @pytest.fixture(params=module_names())
@@ -129,14 +137,39 @@ def test_what_changes_optimiser_and_rate_says_where_the_rate_was_tuned() -> None
     assert {"optimiser", "adam_family", "momentum", "schedule_free"} <= told
 
 
+class Watched:
+    """Keeps the states of a training before and after its first epoch."""
+
+    before = after = b""
+
+    def resume(self, progress: Progress) -> None:
+        self.before = in_bytes(state_of(progress))
+
+    def offer(self, progress: Progress) -> None:
+        self.after = self.after or in_bytes(state_of(progress))
+
+
+class Resumed(Watched):
+    """Begins as another training did, and goes on where that one was after its first epoch."""
+
+    def __init__(self, other: Watched) -> None:
+        self.other = other
+
+    def resume(self, progress: Progress) -> None:
+        super().resume(progress)
+        assert self.before == self.other.before
+        restore(progress, torch.load(BytesIO(self.other.after)))
+
+
 @pytest.mark.parametrize("arm", arms(SHORT))
-def test_trains_to_finite_logits_and_repeats_exactly(
+def test_trains_to_finite_logits_and_goes_on_from_a_state_to_the_same_ones(
     arm: Recipe, toy: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start = start_of(arm, toy)
-    first = train(arm, 0, toy, CPU, start)
+    """All random numbers, kernels and parts repeat exactly, and a state lacks nothing that a part counts with."""
+    start, watched = start_of(arm, toy), Watched()
+    first = train(arm, 0, toy, CPU, start, keeper=watched)
     monkeypatch.setattr(training, "step_flops", lambda network, batch: first.step_flops)  # counted once is enough
-    second = train(arm, 0, toy, CPU, start)
+    second = train(arm, 0, toy, CPU, start, keeper=Resumed(watched))
     assert first.status == "done"
     assert first.logits is not None
     assert second.logits is not None

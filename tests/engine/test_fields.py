@@ -17,7 +17,8 @@ from benchmark.baseline import Timely, flip, then
 from benchmark.data.splits import DataSet, Split
 from benchmark.engine.network import build, fitted, learned, long_tailed, pixels
 from benchmark.engine.optimiser import parameter_groups, remeasure
-from benchmark.engine.training import Curves, fit, train
+from benchmark.engine.progress import Progress
+from benchmark.engine.training import fit, train
 from benchmark.planning.discovery import Ablation, unadapted
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.rounds import origins, plan
@@ -28,7 +29,7 @@ CPU = torch.device("cpu")
 NEW = ("rate_of", "decays", "unfreeze", "growth", "draw", "imbalance", "views", "teacher", "keep", "remeasure")
 
 
-def fitted_curves(recipe: Recipe, data: DataSet) -> Curves:
+def fitted_curves(recipe: Recipe, data: DataSet) -> Progress:
     split, network = learned(data, None, CPU, recipe.imbalance), build(recipe, 0, data, CPU)
     validation = Split(split.images[:40], split.labels[:40])
     return fit(recipe, 0, network, split, validation, len(data.classes))
@@ -141,10 +142,10 @@ def head_first(above: int, progress: float) -> float:
 def test_a_layer_that_is_not_unfrozen_yet_stays(toy: DataSet) -> None:
     recipe = replace(TINY, unfreeze=head_first, weight_decay=0.1)
     early, begun = (
-        fitted_curves(replace(recipe, keep=first_epoch), toy).trained.module,
+        fitted_curves(replace(recipe, keep=first_epoch), toy).best.module,
         build(recipe, 0, toy, CPU).module,
     )
-    late = fitted_curves(recipe, toy).trained.module
+    late = fitted_curves(recipe, toy).best.module
     for layer, was, will in zip(early.modules(), begun.modules(), late.modules(), strict=True):
         if isinstance(layer, nn.Conv2d | nn.Linear):
             assert isinstance(was, nn.Conv2d | nn.Linear)

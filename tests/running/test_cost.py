@@ -14,7 +14,8 @@ from conftest import TINY
 from benchmark.claim import CONTROL
 from benchmark.data.splits import DataSet
 from benchmark.engine.network import Network
-from benchmark.engine.training import Curves, fit
+from benchmark.engine.progress import Progress
+from benchmark.engine.training import fit
 from benchmark.errors import UsageError
 from benchmark.evidence.tables import table
 from benchmark.running import cost
@@ -69,7 +70,7 @@ def test_steps_are_those_of_a_run_captured_where_a_device_captures(
 def test_each_turn_takes_the_same_steps(toy: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
     losses: list[list[float]] = []
 
-    def watched(*given: Any) -> Curves:
+    def watched(*given: Any) -> Progress:
         curves = fit(*given)
         losses.append(curves.losses.tolist())
         return curves

@@ -1,0 +1,203 @@
+"""A training between two epochs, and its state in plain values and tensors, from which another process can go on.
+
+What goes on from a state ends with the same bits as what was never stopped: weights, optimiser, averages, random
+streams and curves are all there. A part that keeps something where this module does not look for it, such as an
+optimiser with a dictionary of its own, raises UnkeptError; its training starts from the beginning if it is stopped.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from benchmark.engine.network import Network, tensors
+from benchmark.recipe import Validation
+
+State = dict[str, Any]  # of many types: numbers, texts, tensors, and lists and dictionaries of them
+ATOMS = (bool, int, float, str, type(None), Tensor)
+HOLDERS = (list, dict, set, bytearray, deque, Tensor, torch.Generator)  # what a layer may change without a buffer
+BARE = frozenset(vars(Optimizer([nn.Parameter(torch.empty(0))], {})))  # names that every optimiser has
+
+
+class UnkeptError(ValueError):
+    """A part keeps something that is not found in a state, as its message says."""
+
+
+class Keeper(Protocol):
+    """Keeps the state of one training, so that it can go on after its process has ended."""
+
+    def resume(self, progress: Progress) -> None:
+        """Puts a training that has not begun where an earlier one was stopped; does nothing if none was."""
+
+    def offer(self, progress: Progress) -> None:
+        """Keeps the state of a training after an epoch, if it is time to."""
+
+
+@dataclass
+class Progress:
+    """A training after some epochs: what the coming ones depend on, and what these left."""
+
+    network: Network
+    optimiser: Optimizer
+    order: torch.Generator  # of the images
+    augmentation: torch.Generator
+    trained: Network  # what is evaluated: with averaged weights, where the recipe averages, else `network`
+    best: Network  # `trained` after the epoch that the recipe keeps
+    answers: Tensor = field(default_factory=lambda: torch.empty(0))  # that epoch's logits of the validation images
+    kept: dict[int, Network] = field(default_factory=dict)  # by epoch, from 1 on; those whose answers are wanted too
+    history: list[Validation] = field(default_factory=list)  # one shorter than the others where the last one diverged
+    epoch_losses: list[Tensor] = field(default_factory=list)  # (steps,) float32 of each epoch, on the CPU
+    steps: list[int] = field(default_factory=list)  # of each epoch
+    batches: list[int] = field(default_factory=list)  # images in each batch of each epoch
+    seconds: list[float] = field(default_factory=list)  # of each epoch's training
+    accuracies: list[float] = field(default_factory=list)  # of each epoch's batches
+
+    @property
+    def losses(self) -> Tensor:
+        """Returns the loss of each step, (steps,) float32, on the CPU."""
+        return torch.cat(self.epoch_losses)
+
+
+def state_of(progress: Progress) -> State:
+    """Returns all that is needed to go on. Raises UnkeptError for a part that cannot be kept."""
+    device = progress.augmentation.device
+    return {
+        "network": module_state(progress.network.module),
+        "optimiser": optimiser_state(progress.optimiser),
+        "trained": None if progress.trained is progress.network else module_state(progress.trained.module),
+        "best": None if progress.best is progress.trained else module_state(progress.best.module),
+        "kept": {epoch: module_state(network.module) for epoch, network in progress.kept.items()},
+        "streams": [progress.order.get_state(), progress.augmentation.get_state(), torch.get_rng_state()],
+        "stream of the GPU": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        "answers": progress.answers,
+        "history": [(each.loss, each.accuracy) for each in progress.history],
+        "losses": progress.epoch_losses,
+        "steps": progress.steps,
+        "batches": progress.batches,
+        "seconds": progress.seconds,
+        "accuracies": progress.accuracies,
+    }
+
+
+def restore(progress: Progress, state: State) -> None:
+    """Puts a training that has not begun into a state that `state_of` gave of the same recipe, seed and data."""
+    restore_module(progress.network.module, state["network"])
+    restore_optimiser(progress.optimiser, state["optimiser"])
+    if state["trained"]:
+        restore_module(progress.trained.module, state["trained"])
+    progress.best = with_state(progress.trained, state["best"]) if state["best"] else progress.trained
+    progress.kept = {epoch: with_state(progress.trained, each) for epoch, each in state["kept"].items()}
+    order, augmentation, layers = state["streams"]
+    progress.order.set_state(order)
+    progress.augmentation.set_state(augmentation)
+    torch.set_rng_state(layers)
+    if state["stream of the GPU"] is not None:
+        torch.cuda.set_rng_state(state["stream of the GPU"].cpu(), progress.augmentation.device)
+    progress.answers = state["answers"]
+    progress.history = [Validation(*each) for each in state["history"]]
+    progress.epoch_losses, progress.steps = state["losses"], state["steps"]
+    progress.batches, progress.seconds, progress.accuracies = state["batches"], state["seconds"], state["accuracies"]
+
+
+def module_state(module: nn.Module) -> State:
+    """Returns its parameters and buffers, those that its `state_dict` leaves out too, and its layers' own numbers."""
+    layers = dict(module.named_modules())
+    for name, layer in layers.items():
+        for attribute, value in vars(layer).items():
+            if not attribute.startswith("_") and isinstance(value, HOLDERS):
+                raise UnkeptError(
+                    f"layer {name or type(layer).__name__} has {attribute}, a {type(value).__name__}, which is kept "
+                    "only as a parameter or a buffer"
+                )
+    numbers = {name: {k: v for k, v in vars(layer).items() if is_number(v)} for name, layer in layers.items()}
+    return {"tensors": [tensor.detach() for tensor in tensors(module)], "numbers": numbers}
+
+
+def is_number(value: object) -> bool:
+    """Returns whether a layer's attribute is a number that it may count with."""
+    return isinstance(value, int | float)
+
+
+@torch.no_grad()
+def restore_module(module: nn.Module, state: State) -> None:
+    """Writes a state over the module's own, in place: optimisers and CUDA graphs hold its tensors."""
+    for mine, theirs in zip(tensors(module), state["tensors"], strict=True):
+        mine.copy_(theirs)
+    for name, layer in module.named_modules():
+        for attribute, value in state["numbers"][name].items():
+            setattr(layer, attribute, value)
+
+
+def with_state(like: Network, state: State) -> Network:
+    """Returns a copy of a network in another state."""
+    made = like.copy()
+    restore_module(made.module, state)
+    return made
+
+
+def optimiser_state(optimiser: Optimizer) -> State:
+    """Returns the groups without their parameters, what is kept for each parameter, and attributes of its own class.
+
+    torch's `state_dict` lacks the last ones, among which may be an optimiser that it wraps.
+    """
+    groups = optimiser.param_groups
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    if optimiser.state.keys() - set(parameters):
+        raise UnkeptError("the optimiser keeps something under another key than its parameters, which cannot be kept")
+    return {
+        "groups": [{k: keepable(v, k) for k, v in group.items() if k != "params"} for group in groups],
+        "of parameters": [keepable(dict(optimiser.state.get(each, {})), "state") for each in parameters],
+        "own": {
+            name: optimiser_state(value) if isinstance(value, Optimizer) else keepable(value, name)
+            for name, value in vars(optimiser).items()
+            if name not in BARE
+        },
+    }
+
+
+@torch.no_grad()
+def restore_optimiser(optimiser: Optimizer, state: State) -> None:
+    """Writes a state over the optimiser's own, in place: one that it wraps may share its groups."""
+    for group, kept in zip(optimiser.param_groups, state["groups"], strict=True):
+        group.update(kept)
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    for parameter, kept in zip(parameters, state["of parameters"], strict=True):
+        if kept:
+            optimiser.state[parameter] = kept
+    for name, value in state["own"].items():
+        mine = getattr(optimiser, name)
+        if isinstance(mine, Optimizer):
+            restore_optimiser(mine, value)
+        else:
+            setattr(optimiser, name, in_place(mine, value))
+
+
+def in_place(mine: object, theirs: object) -> object:
+    """Returns `mine` with the content of `theirs`: tensors, which others may hold, stay the same objects."""
+    if isinstance(mine, Tensor):
+        return mine.copy_(cast(Tensor, theirs))
+    if isinstance(mine, list | tuple):
+        return type(mine)(in_place(a, b) for a, b in zip(mine, cast(Sequence[object], theirs), strict=True))
+    return theirs
+
+
+def keepable(value: Any, name: str) -> Any:
+    """Returns a value that consists of numbers, texts, tensors, and lists and dictionaries of them.
+
+    Raises UnkeptError for any other, naming it.
+    """
+    if isinstance(value, Tensor):
+        return value.detach()
+    if isinstance(value, ATOMS):
+        return value
+    if isinstance(value, list | tuple):
+        return type(value)(keepable(each, name) for each in value)
+    if isinstance(value, Mapping):
+        return {key: keepable(each, f"{name}[{key!r}]") for key, each in value.items()}
+    raise UnkeptError(f"the optimiser has {name}, a {type(value).__name__}, which cannot be kept")
