@@ -73,10 +73,8 @@ def command(
     with (
         results.writing(),
         Processes(
-            asked.devices,
-            asked.data,
-            asked.data_dir,
-            results.folder,
+            *(asked.devices, asked.data, asked.data_dir, results.folder),
+            interrupted=results.folder,
             limits=limits(deadline, run_limit, stored_seconds(results, asked.about, hardware(asked.devices))),
         ) as trainer,
     ):

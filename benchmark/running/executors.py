@@ -26,7 +26,11 @@ def trainer_on(
     if address is not None and name not in (RAY, DASK):
         raise UsageError(f"--address goes with --executor ray or dask, got --executor {name}")
     if name == LOCAL:
-        return Processes(request.devices, request.data, request.data_dir, results.folder, limits=limits)
+        return Processes(
+            *(request.devices, request.data, request.data_dir, results.folder),
+            limits=limits,
+            interrupted=results.folder,
+        )
     first = request.devices[0]
     on_gpu = first.startswith("cuda")
     place = Place("cuda:0" if on_gpu else first, request.data_dir.resolve())

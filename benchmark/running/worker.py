@@ -12,6 +12,7 @@ from functools import lru_cache
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load as load_weights
@@ -26,9 +27,10 @@ from benchmark.planning.checkpoints import weights_of
 from benchmark.planning.identity import Run, describe, is_marked, module_mark
 from benchmark.recipe import Checkpoint
 from benchmark.running.executor import Outcome
+from benchmark.running.interrupted import EVERY, StateFile
 from benchmark.running.state import state
 from benchmark.signals import live_with_parent
-from benchmark.store.files import weights_file
+from benchmark.store.files import interrupted_file, weights_file
 from benchmark.store.keys import digest
 from benchmark.store.records import later, timestamp
 from benchmark.store.store import DIGITS
@@ -78,8 +80,12 @@ def work(
     store: Path | None,
     training: Training,
     visible: str | None = None,
+    interrupted: Path | None = None,
+    every: float = EVERY,
 ) -> None:
     """Trains each run that it is given, until its parent is gone. What keeps it from starting is sent.
+
+    A store `interrupted` takes the states of its runs, `every` so many seconds, and gives those of earlier stops.
 
     It ends after a run that changed its process, so that the next run finds one as it should be.
     """
@@ -102,7 +108,11 @@ def work(
     before, this = state(), os.getpid()
     pipe.send(Ready())
     while True:
-        said = outcome_of(pipe.recv(), device, folder, store, training)
+        job = pipe.recv()
+        keeper = None
+        if interrupted is not None:
+            keeper = StateFile(interrupted_file(interrupted, job.run.key), environment(device), every)
+        said = outcome_of(job, device, folder, store, training, keeper)
         if os.getpid() != this:
             os._exit(0)  # the trick has forked, and this is the copy: the worker itself answers
         if isinstance(said, Outcome):
@@ -115,7 +125,7 @@ def work(
 
 
 def outcome_of(
-    job: Job, device: str, folder: Path, store: Path | None, training: Training
+    job: Job, device: str, folder: Path, store: Path | None, training: Training, keeper: StateFile | None = None
 ) -> Outcome | Starved | Lost:
     """Trains a run. Whatever a trick raises is recorded, and stops no other run."""
     run, started, clock = job.run, timestamp(), time.monotonic()
@@ -123,7 +133,9 @@ def outcome_of(
     try:
         compare_code(run, job.text)
         data = loaded(run.recipe.data, folder)
-        options = beginning(run, store) | ({} if job.capture else {"capture": False})
+        options: dict[str, Any] = {**beginning(run, store)}  # as `train` has them
+        options |= {} if job.capture else {"capture": False}
+        options |= {} if keeper is None else {"keeper": keeper}
         result = training(run.recipe, run.seed, data, torch.device(device), **options)
         result = result if run.keeps_weights else replace(result, weights=None)
     except torch.OutOfMemoryError as reason:

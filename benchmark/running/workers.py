@@ -26,6 +26,7 @@ from benchmark.errors import UsageError
 from benchmark.planning.identity import Run, describe
 from benchmark.recipe import Recipe
 from benchmark.running.executor import ATTEMPTS, Outcome
+from benchmark.running.interrupted import EVERY
 from benchmark.running.limits import STARTING, Limits
 from benchmark.running.preload import preload
 from benchmark.running.worker import Job, Lost, Ready, Said, Training, in_words, work
@@ -83,6 +84,8 @@ class Processes:
     training: Training = train  # benchmarks put one in its place that does nothing
     context: SpawnContext | ForkServerContext = field(default=get_context("forkserver"), repr=False)
     limits: Limits = field(default_factory=Limits)
+    interrupted: Path | None = None  # a store that keeps the states of its runs amid them; None: they are not kept
+    every: float = EVERY  # seconds from state to state
     visible: str | None = None  # the GPUs that workers see, as CUDA_VISIBLE_DEVICES; None: those of this process
     _workers: dict[int, Worker] = field(default_factory=dict, repr=False)  # by place
     _inbox: SimpleQueue[Heard] = field(default_factory=SimpleQueue, repr=False)
@@ -146,7 +149,10 @@ class Processes:
         ours, theirs = Pipe()
         process = self.context.Process(
             target=work,
-            args=(theirs, device, self.data, self.folder, self.store, self.training, self.visible),
+            args=(
+                *(theirs, device, self.data, self.folder, self.store, self.training, self.visible),
+                *(self.interrupted, self.every),
+            ),
             daemon=True,
             name=f"worker on {device}",
         )

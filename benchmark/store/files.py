@@ -29,6 +29,11 @@ def arrays_file(store: Path, key: str) -> Path:
     return store / "arrays" / f"{key}.npz"
 
 
+def interrupted_file(store: Path, key: str) -> Path:
+    """Returns where the state of a run is that was stopped amid its training."""
+    return store / "interrupted" / f"{key}.pt"
+
+
 def npz(arrays: Arrays) -> bytes:
     """Returns the content of an .npz file."""
     content = io.BytesIO()

@@ -168,6 +168,12 @@ class RunRecord(Header):
             raise ValueError("validation_accuracy must have a number for each epoch of a run that is done")
 
     @property
+    def seconds(self) -> float:
+        """Returns how long the run took on its worker, in seconds; of one that went on after a stop, at least the
+        training before it is in."""
+        return max(super().seconds, self.train_seconds)
+
+    @property
     def diverged(self) -> bool:
         """Returns whether the loss left the finite numbers."""
         return self.status == "diverged"

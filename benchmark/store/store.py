@@ -3,6 +3,7 @@
     <store>/runs.jsonl        one JSON object a line, appended; the line is the mark that a run is whole
     <store>/arrays/KEY.npz    loss of every step (float32), test and validation logits (float16 log-probabilities)
     <store>/weights/KEY.safetensors  trained weights, of the runs that others start from
+    <store>/interrupted/KEY.pt  states of long runs amid their training, each until its run is stored
     <store>/costs.json        step times of variants over their controls', measured alternately; not in every store
     <store>/studies.json      the tables planned so far: ablation, context, arms, what each changes, claims
     <store>/calibration.json  what `calibrate` found; not in every store
@@ -35,6 +36,7 @@ from benchmark.store.files import (
     Arrays,
     arrays_file,
     clear,
+    interrupted_file,
     make_folder,
     npz,
     replace_file,
@@ -108,7 +110,13 @@ class Store:
                 make_folder(self.folder / "arrays")
                 held.enter_context(locked(self.folder / ".lock", 0, busy))
                 self._read()
-                for folder, name in (("arrays", "*"), ("weights", "*"), (".", "runs.jsonl"), (".", TABLES)):
+                for folder, name in (
+                    ("arrays", "*"),
+                    ("weights", "*"),
+                    ("interrupted", "*"),
+                    (".", "runs.jsonl"),
+                    (".", TABLES),
+                ):
                     clear(self.folder / folder, name)
                 self.lines.touch()
                 size, last = 0, b"\n"
@@ -126,7 +134,7 @@ class Store:
                     self._file.close()
 
     def add(self, record: Record, arrays: Arrays | None = None, weights: Arrays | None = None) -> Record:
-        """Keeps a finished run and returns its record, with the digests of its files.
+        """Keeps a finished run and returns its record, with the digests of its files; deletes the state amid it.
 
         Files are on the disk before the line that names them, and the line is on return. Raises UsageError if the disk
         refuses.
@@ -142,6 +150,8 @@ class Store:
             self._file.write(encode(record, self.engine) + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
+            if isinstance(record, RunRecord):
+                interrupted_file(self.folder, record.key).unlink(missing_ok=True)
         self._note(record)
         return record
 

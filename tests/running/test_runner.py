@@ -100,7 +100,8 @@ def test_the_last_round_starts_with_what_took_longest(toy: DataSet, tmp_path: Pa
         )  # the rounds of a grid may be done already
         first = [next(order) for _ in planned[0]]
         for run, seconds in zip(first, (1, 2, 3), strict=True):
-            lasted = {"started": "2026-01-01T00:00:00+00:00", "finished": f"2026-01-01T00:00:0{seconds}+00:00"}
+            took = {"started": "2026-01-01T00:00:00+00:00", "finished": f"2026-01-01T00:00:0{seconds}+00:00"}
+            lasted = took | {"train_seconds": float(seconds)}
             store.add(record(describe(run.recipe), run.seed, 0.5, data="toy", fingerprint=run.fingerprint, **lasted))
             assert run.key in store
     assert first == planned[0]
