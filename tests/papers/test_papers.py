@@ -92,6 +92,7 @@ FULL_PARAMETERS = {  # of the controls' networks, weights and biases of each lay
     "alexnet": 2432 + 25_632 + 51_264 + 10_250,  # 0.09 million
     "dropout_placement": 7296 + 307_328 + 819_456 + 4097 * 2048 + 2049 * 2048 + 20_490,  # 13.7 million
     "cutout": 11_173_962,  # ResNet-18: tests/engine/test_networks.py has its layers
+    "random_erasing": 11_172_170,
     "snapshots": 269_722,  # ResNet-20
     "independent_runs": 269_722,
     "xu": 966_986,  # NIN, 0.97 million: tests/engine/test_networks.py
