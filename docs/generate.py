@@ -32,7 +32,7 @@ STORE = """# What a store holds
   `measures.json`: measures besides accuracy, if `--measure` asked for them, and the classes of the test images
 - `arrays/KEY.npz`: the loss of every step, and the logits of test and validation images
 - `weights/KEY.safetensors`: the trained weights, where other runs start from them
-- `interrupted/KEY.pt`: the state of a run that was stopped amid its training, with which the next command goes on;
+- `interrupted/KEY.state`: the state of a run that was stopped amid its training, with which the next command goes on;
   every run of more than five minutes has one until it is stored
 - `report/`: `index.html`, `index.md`, `effects.csv`, `ensembles.csv`, `factors.csv`, `main.tex`, `plots/` and
   `tables/`; each table as CSV, Markdown and a LaTeX `tabular`

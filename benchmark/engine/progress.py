@@ -165,17 +165,24 @@ def optimiser_state(optimiser: Optimizer) -> State:
 def restore_optimiser(optimiser: Optimizer, state: State) -> None:
     """Writes a state over the optimiser's own, in place: one that it wraps may share its groups."""
     for group, kept in zip(optimiser.param_groups, state["groups"], strict=True):
-        group.update(kept)
+        group.update({name: in_place(group.get(name), value) for name, value in kept.items()})
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     for parameter, kept in zip(parameters, state["of parameters"], strict=True):
         if kept:
-            optimiser.state[parameter] = kept
+            optimiser.state[parameter] = {name: laid_out(value, parameter) for name, value in kept.items()}
     for name, value in state["own"].items():
         mine = getattr(optimiser, name)
         if isinstance(mine, Optimizer):
             restore_optimiser(mine, value)
         else:
             setattr(optimiser, name, in_place(mine, value))
+
+
+def laid_out(value: Any, like: Tensor) -> Any:
+    """Returns a tensor of a parameter's shape in memory as the parameter is; any other value as it is."""
+    if isinstance(value, Tensor) and value.shape == like.shape:
+        return torch.empty_like(like, dtype=value.dtype, device=value.device).copy_(value)
+    return value
 
 
 def in_place(mine: object, theirs: object) -> object:
@@ -198,6 +205,6 @@ def keepable(value: Any, name: str) -> Any:
         return value
     if isinstance(value, list | tuple):
         return type(value)(keepable(each, name) for each in value)
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and all(isinstance(key, str | int) for key in value):
         return {key: keepable(each, f"{name}[{key!r}]") for key, each in value.items()}
     raise UnkeptError(f"the optimiser has {name}, a {type(value).__name__}, which cannot be kept")

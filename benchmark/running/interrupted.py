@@ -7,14 +7,17 @@ hardware and libraries: elsewhere the bits would be others, and the run starts f
 
 from __future__ import annotations
 
-import io
+import json
 import time
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors.torch import load, save
+from torch import Tensor
 
 from benchmark.engine.progress import Progress, State, UnkeptError, restore, state_of
 from benchmark.planning.identity import Run
@@ -23,6 +26,7 @@ from benchmark.store.keys import digest
 
 EVERY = 300.0  # seconds of training that a stop may cost, and the rest of an epoch
 DIGITS = 64  # hexadecimal, of the digest that a file begins with
+TEXT = "text"  # name of the JSON text among the tensors of a file
 COMMIT = "git_commit"  # of the environment: a run may go on at another, where its key is the same
 
 
@@ -37,7 +41,7 @@ class StateFile:
 
     def resume(self, progress: Progress) -> None:
         """Puts a training into the state that the file has. Raises ValueError if it is the state of another one."""
-        state = self.read()
+        state = self.read(progress.augmentation.device)
         if state is None:
             return
         try:
@@ -52,10 +56,9 @@ class StateFile:
         if time.monotonic() - self.written < self.every:
             return
         try:
-            content = io.BytesIO()
-            torch.save({"environment": self.told(), "state": state_of(progress)}, content)
+            content = packed({"environment": self.told(), "state": state_of(progress)})
             make_folder(self.path.parent)
-            replace_file(self.path, digest(content.getvalue(), DIGITS).encode() + content.getvalue())
+            replace_file(self.path, digest(content, DIGITS).encode() + content)
         except (OSError, UnkeptError) as reason:
             warnings.warn(
                 f"a run that is stopped will start from its beginning, as its state cannot be kept: {reason}",
@@ -64,21 +67,59 @@ class StateFile:
             self.every = float("inf")
         self.written = time.monotonic()
 
-    def read(self) -> State | None:
-        """Returns the state in the file; None if there is none, or it is damaged or from another machine."""
+    def read(self, device: torch.device) -> State | None:
+        """Returns the state in the file, its tensors on the device where those were that trained; None if there is
+        none, or it is damaged or from another machine."""
         try:
             content = self.path.read_bytes()
         except OSError:
             return None
         if digest(content[DIGITS:], DIGITS).encode() != content[:DIGITS]:
             return None
-        kept = torch.load(io.BytesIO(content[DIGITS:]), weights_only=True, map_location="cpu")
+        kept = unpacked(content[DIGITS:], device)
         state: State = kept["state"]
         return state if kept["environment"] == self.told() else None
 
     def told(self) -> dict[str, str | int]:
         """Returns the environment as far as bits depend on it."""
         return {name: value for name, value in self.environment.items() if name != COMMIT}
+
+
+def packed(state: State) -> bytes:
+    """Returns the content of a safetensors file: the tensors by number, and as bytes a JSON text that refers to them.
+
+    Tuples become lists, and all tensors contiguous. Unlike a pickle, it can run nothing when it is read.
+    """
+    tensors: dict[str, Tensor] = {}
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            name = str(len(tensors))
+            tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+            return {"tensor": name, "on": value.device.type}
+        if isinstance(value, dict):
+            return {"pairs": [[key, plain(each)] for key, each in value.items()]}
+        return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+    text = json.dumps(plain(state)).encode()
+    return save({**tensors, TEXT: torch.frombuffer(bytearray(text), dtype=torch.uint8)})
+
+
+def unpacked(content: bytes, device: torch.device) -> State:
+    """Returns what `packed` took, with tensors on the CPU where they were there, else on the device."""
+    tensors = load(content)
+
+    def whole(value: Any) -> Any:
+        if isinstance(value, list):
+            return [whole(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        if "pairs" in value:
+            return {key: whole(each) for key, each in value["pairs"]}
+        return tensors[value["tensor"]].to("cpu" if value["on"] == "cpu" else device)
+
+    state: State = whole(json.loads(tensors[TEXT].numpy().tobytes()))
+    return state
 
 
 def interrupted(runs: Iterable[Run], store: Path) -> int:

@@ -31,7 +31,7 @@ def arrays_file(store: Path, key: str) -> Path:
 
 def interrupted_file(store: Path, key: str) -> Path:
     """Returns where the state of a run is that was stopped amid its training."""
-    return store / "interrupted" / f"{key}.pt"
+    return store / "interrupted" / f"{key}.state"
 
 
 def npz(arrays: Arrays) -> bytes:

@@ -3,7 +3,7 @@
     <store>/runs.jsonl        one JSON object a line, appended; the line is the mark that a run is whole
     <store>/arrays/KEY.npz    loss of every step (float32), test and validation logits (float16 log-probabilities)
     <store>/weights/KEY.safetensors  trained weights, of the runs that others start from
-    <store>/interrupted/KEY.pt  states of long runs amid their training, each until its run is stored
+    <store>/interrupted/KEY.state  states of long runs amid their training, each until its run is stored
     <store>/costs.json        step times of variants over their controls', measured alternately; not in every store
     <store>/studies.json      the tables planned so far: ablation, context, arms, what each changes, claims
     <store>/calibration.json  what `calibrate` found; not in every store

@@ -38,7 +38,7 @@ def test_a_run_counts_where_it_ended_well_and_its_time_is_known() -> None:
     assert timed(good) == TimedRun("r", 4.0, images=200, operations=2e6)
     assert timed(changed(good, facts=None)) == TimedRun("r", 4.0, images=0, operations=0)
     others: list[Record] = [
-        changed(good, finished=good.started),
+        changed(good, finished=good.started, train_seconds=0.0),
         changed(good, status="diverged", test_accuracy=None),
         failed("r", 0, "no memory"),
     ]

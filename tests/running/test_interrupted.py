@@ -82,7 +82,7 @@ def assert_equal(one: Result, other: Result) -> None:
 
 
 def test_what_is_stopped_again_and_again_ends_as_what_was_never_stopped(toy: DataSet, tmp_path: Path) -> None:
-    path = tmp_path / "interrupted" / "a.pt"
+    path = tmp_path / "interrupted" / "a.state"
     assert [stopped(path, after, toy) for after in (1, 3)] == [0, 1]
     result, resumed_at = finished(path, toy)
     assert resumed_at == 3
@@ -91,7 +91,7 @@ def test_what_is_stopped_again_and_again_ends_as_what_was_never_stopped(toy: Dat
 
 @pytest.mark.parametrize("harm", [lambda content: content[:-1], lambda content: content[:100] + b"x" + content[101:]])
 def test_a_damaged_state_counts_for_nothing(harm, toy: DataSet, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # a lambda
-    path = tmp_path / "a.pt"
+    path = tmp_path / "a.state"
     stopped(path, 1, toy)
     path.write_bytes(harm(path.read_bytes()))
     result, resumed_at = finished(path, toy)
@@ -101,22 +101,22 @@ def test_a_damaged_state_counts_for_nothing(harm, toy: DataSet, tmp_path: Path) 
 
 @pytest.mark.parametrize(("there", "epochs"), [({"torch": "2"}, 0), ({"torch": "1", "git_commit": "b"}, 1)])
 def test_a_state_counts_on_the_same_libraries_only(there, epochs: int, toy: DataSet, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # as HERE
-    path = tmp_path / "a.pt"
+    path = tmp_path / "a.state"
     stopped(path, 1, toy)
     assert finished(path, toy, there)[1] == epochs
 
 
 def test_a_state_of_another_run_is_refused_by_name(toy: DataSet, tmp_path: Path) -> None:
-    path = tmp_path / "a.pt"
+    path = tmp_path / "a.state"
     stopped(path, 1, toy, replace(LONG, norm=nn.InstanceNorm2d))
-    with pytest.raises(ValueError, match=r"a\.pt is not a state of this run .*; delete it"):
+    with pytest.raises(ValueError, match=r"a\.state is not a state of this run .*; delete it"):
         finished(path, toy)
 
 
 @pytest.mark.parametrize(("ago", "epochs"), [(0, 0), (2000, 1)])
 def test_a_state_is_written_once_the_last_is_long_ago(ago: float, epochs: int, toy: DataSet, tmp_path: Path) -> None:
     """Three epochs within a second: the state after the first one, or none."""
-    path = tmp_path / "a.pt"
+    path = tmp_path / "a.state"
     keeper = StateFile(path, HERE, every=1000, written=time.monotonic() - ago)
     with pytest.raises(Stopped):
         train(LONG, 0, toy, CPU, keeper=Stopping(keeper, after=3))
@@ -151,7 +151,7 @@ def test_what_cannot_be_kept_is_named_and_trained_without(toy: DataSet, tmp_path
     by_name.state["all"] = {"done": 3}  # type: ignore[index]  # not a tensor, which is what is tried
     with pytest.raises(UnkeptError, match="under another key"):
         optimiser_state(by_name)
-    path = tmp_path / "a.pt"
+    path = tmp_path / "a.state"
     keeper = StateFile(path, HERE, every=0)
     with pytest.warns(UserWarning, match=r"will start from its beginning.* seen\[") as told:
         result = train(replace(LONG, optimiser=Counting), 0, toy, CPU, keeper=keeper)
@@ -164,7 +164,7 @@ def test_a_full_disk_does_not_stop_a_run(toy: DataSet, tmp_path: Path, monkeypat
 
     monkeypatch.setattr(interrupted, "replace_file", full)
     with pytest.warns(UserWarning, match="No space left on device") as told:
-        assert train(LONG, 0, toy, CPU, keeper=StateFile(tmp_path / "a.pt", HERE, every=0)).status == "done"
+        assert train(LONG, 0, toy, CPU, keeper=StateFile(tmp_path / "a.state", HERE, every=0)).status == "done"
     assert len(told) == 1
 
 
