@@ -56,7 +56,7 @@ class StateFile:
         if time.monotonic() - self.written < self.every:
             return
         try:
-            content = packed({"environment": self.told(), "state": state_of(progress)})
+            content = packed({"environment": self.relevant(), "state": state_of(progress)})
             make_folder(self.path.parent)
             replace_file(self.path, digest(content, DIGITS).encode() + content)
         except (OSError, UnkeptError) as reason:
@@ -78,9 +78,9 @@ class StateFile:
             return None
         kept = unpacked(content[DIGITS:], device)
         state: State = kept["state"]
-        return state if kept["environment"] == self.told() else None
+        return state if kept["environment"] == self.relevant() else None
 
-    def told(self) -> dict[str, str | int]:
+    def relevant(self) -> dict[str, str | int]:
         """Returns the environment as far as bits depend on it."""
         return {name: value for name, value in self.environment.items() if name != COMMIT}
 
