@@ -56,7 +56,7 @@ from benchmark.planning.shards import shard as shard_of
 from benchmark.planning.times import stored_seconds, timed_runs
 from benchmark.running.combining import combine
 from benchmark.running.executors import LOCAL, trainer_on
-from benchmark.running.interrupted import interrupted
+from benchmark.running.interrupted import amid
 from benchmark.running.limits import limits
 from benchmark.running.packing import crew, packing
 from benchmark.running.remote import RemoteTrainer
@@ -267,8 +267,8 @@ def announce(order: RunOrder, grid: Grid, left: Sequence[Run], out: Path) -> Non
     say(f"{which}{total} runs, {len(left)} to train; {expected(order.asked, left, order.results)}")
     for sentence in [*grid.unavailable, *on_other_gpus(order.results, order.asked.devices)]:
         say(sentence)
-    if amid := interrupted(left, order.asked.store):
-        say(f"{amid} of them {'goes' if amid == 1 else 'go'} on after the epoch at which an earlier command stopped")
+    if begun := amid(left, order.asked.store):
+        say(f"{begun} of them {'goes' if begun == 1 else 'go'} on after the epoch at which an earlier command stopped")
     if left:
         say_link("report, rewritten every few minutes", out / "index.html")
 

@@ -65,14 +65,19 @@ def leave(ended: Ended, broken: Mapping[str, str]) -> None:
         for sentence in broken.values():
             say(sentence)
         say(
-            f"stopped; {ended.trained} runs finished and kept, {ended.left} left: run the same command again to resume"
+            f"stopped; {ended.trained} runs finished and kept, {in_words(ended)}: run the same command again to resume"
         )
         raise typer.Exit(130)
     if ended.left:
-        say(f"{ended.left} runs left: run the same command again to resume")
+        say(f"{in_words(ended, 'runs ')}: run the same command again to resume")
     leave_out(broken)
     if ended.failed:
         raise typer.Exit(1)
+
+
+def in_words(ended: Ended, what: str = "") -> str:
+    """Returns how many runs are left, and how many of these are kept amid their training."""
+    return f"{ended.left} {what}left" + (f", {ended.amid} of them kept amid training" if ended.amid else "")
 
 
 def leave_out(broken: Mapping[str, str], said: bool = False) -> None:

@@ -15,3 +15,4 @@ class Ended:
     failed: list[FailedRecord]
     left: int  # runs not started, or lost to an interruption
     interrupted: bool
+    amid: int = 0  # of those left: the next command goes on amid their training

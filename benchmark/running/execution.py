@@ -23,6 +23,7 @@ from benchmark.planning.study_record import facts
 from benchmark.planning.times import stored_seconds
 from benchmark.running.ended import Ended
 from benchmark.running.executor import Outcome, Trainer
+from benchmark.running.interrupted import amid
 from benchmark.running.observer import Observer
 from benchmark.store.numbers import all_rounded, rounded
 from benchmark.store.records import About, Environment, FailedRecord, Record, RunRecord
@@ -68,7 +69,8 @@ def complete(
                 observer.end_round()
     except KeyboardInterrupt:
         interrupted = True
-    return Ended(len(done), failed, len(turn) - len(done), interrupted)
+    left = {run.key: run for planned in missing for run in planned if run.key not in done}
+    return Ended(len(done), failed, len(left), interrupted, amid(left.values(), store.folder))
 
 
 @contextmanager

@@ -122,6 +122,6 @@ def unpacked(content: bytes, device: torch.device) -> State:
     return state
 
 
-def interrupted(runs: Iterable[Run], store: Path) -> int:
-    """Returns how many of the runs an earlier command was stopped amid, with their states kept."""
+def amid(runs: Iterable[Run], store: Path) -> int:
+    """Returns how many of the runs have a state in the store, and go on from it."""
     return sum(interrupted_file(store, run.key).exists() for run in runs)

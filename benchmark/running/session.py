@@ -17,6 +17,7 @@ from benchmark.planning.times import stored_seconds
 from benchmark.running.ended import Ended
 from benchmark.running.execution import complete
 from benchmark.running.executor import Trainer
+from benchmark.running.interrupted import amid
 from benchmark.running.observer import Observer
 from benchmark.store.records import About, FailedRecord, TableName
 from benchmark.store.store import Store
@@ -50,7 +51,8 @@ class Session:
             trained, failed, interrupted = trained + ended.trained, failed + ended.failed, ended.interrupted
             if interrupted or time.monotonic() >= self.deadline:
                 break
-        return Ended(trained, failed, len(runs_to_train(grid, self.results)) - len(failed), interrupted)
+        left = runs_to_train(grid, self.results)
+        return Ended(trained, failed, len(left) - len(failed), interrupted, amid(left, self.results.folder))
 
     def startable(self, rounds: Sequence[Sequence[Run]], grid: Grid) -> list[list[Run]]:
         """Returns the rounds without the runs whose start is not there: its training failed."""

@@ -210,7 +210,19 @@ def test_the_next_command_says_which_runs_go_on(
         "def base(data, precision):\n    return replace(baseline(data, 'quick', precision), images=None, "
         "validation_images=None, network=VGG(((4, 1),)), epochs=2, batch_size=32)\n"
     )
-    asked = ["run", "--data", "toy", "--data-dir", folder, "--base", base, "--only", "muon", "--seeds", "1"]
+    asked: list[object] = [
+        "run",
+        "--data",
+        "toy",
+        "--data-dir",
+        folder,
+        "--base",
+        base,
+        "--only",
+        "muon",
+        "--seeds",
+        "1",
+    ]
     store = tmp_path / "store"
     monkeypatch.setattr("benchmark.store.store.interrupted_file", lambda store, key: tmp_path / "nothing")
     code, out = call(*asked, "--jobs", "1", "--store", store, capsys=capsys, monkeypatch=monkeypatch)
@@ -218,6 +230,9 @@ def test_the_next_command_says_which_runs_go_on(
     left = sorted((store / "interrupted").iterdir())
     assert len(left) == 2, out
     (store / "runs.jsonl").unlink()
-    code, out = call(*asked, "--jobs", "1", "--store", store, capsys=capsys, monkeypatch=monkeypatch)
+    asked += ["--jobs", "1", "--store", store]
+    _, out = call(*asked, "--minutes", "0", capsys=capsys, monkeypatch=monkeypatch)
+    assert "2 runs left, 2 of them kept amid training: run the same command again to resume" in out
+    code, out = call(*asked, capsys=capsys, monkeypatch=monkeypatch)
     assert code == 0
     assert "2 of them go on after the epoch at which an earlier command stopped" in out
