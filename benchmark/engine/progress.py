@@ -19,7 +19,6 @@ from torch.optim import Optimizer
 from benchmark.engine.network import Network, tensors
 from benchmark.recipe import Validation
 
-State = dict[str, Any]  # of many types: numbers, texts, tensors, and lists and dictionaries of them
 ATOMS = (bool, int, float, str, type(None), Tensor)
 HOLDERS = (list, dict, set, bytearray, deque, Tensor, torch.Generator)  # what a layer may change without a buffer
 BARE = frozenset(vars(Optimizer([nn.Parameter(torch.empty(0))], {})))  # names that every optimiser has
@@ -64,49 +63,90 @@ class Progress:
         return torch.cat(self.epoch_losses)
 
 
+@dataclass(frozen=True)
+class ModuleState:
+    """The state of a network."""
+
+    tensors: Sequence[Tensor]  # parameters and buffers, those that its `state_dict` leaves out too
+    numbers: Mapping[str, Mapping[str, float]]  # attributes of each layer, by its name
+
+
+@dataclass(frozen=True)
+class OptimiserState:
+    """The state of an optimiser. torch's `state_dict` lacks the attributes, among which may be one that it wraps."""
+
+    groups: Sequence[Mapping[str, Any]]  # without their parameters
+    of_parameters: Sequence[Mapping[str | int, Any]]  # what is kept for each parameter
+    attributes: Mapping[str, Any]  # of its own class
+
+
+@dataclass(frozen=True)
+class State:
+    """A `Progress` as values that can be written and read."""
+
+    network: ModuleState
+    optimiser: OptimiserState
+    trained: ModuleState | None  # None: it is the network
+    best: ModuleState | None  # None: it is `trained`
+    kept: Mapping[int, ModuleState]
+    order: Tensor  # state of its random stream, as those below
+    augmentation: Tensor
+    layers: Tensor
+    on_gpu: Tensor | None
+    answers: Tensor
+    history: Sequence[tuple[float, float]]  # as `Validation`
+    epoch_losses: Sequence[Tensor]
+    steps: Sequence[int]
+    batches: Sequence[int]
+    seconds: Sequence[float]
+    accuracies: Sequence[float]
+
+
 def state_of(progress: Progress) -> State:
     """Returns all that is needed to go on. Raises UnkeptError for a part that cannot be kept."""
     device = progress.augmentation.device
-    return {
-        "network": module_state(progress.network.module),
-        "optimiser": optimiser_state(progress.optimiser),
-        "trained": None if progress.trained is progress.network else module_state(progress.trained.module),
-        "best": None if progress.best is progress.trained else module_state(progress.best.module),
-        "kept": {epoch: module_state(network.module) for epoch, network in progress.kept.items()},
-        "streams": [progress.order.get_state(), progress.augmentation.get_state(), torch.get_rng_state()],
-        "stream of the GPU": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
-        "answers": progress.answers,
-        "history": [(each.loss, each.accuracy) for each in progress.history],
-        "losses": progress.epoch_losses,
-        "steps": progress.steps,
-        "batches": progress.batches,
-        "seconds": progress.seconds,
-        "accuracies": progress.accuracies,
-    }
+    return State(
+        network=module_state(progress.network.module),
+        optimiser=optimiser_state(progress.optimiser),
+        trained=None if progress.trained is progress.network else module_state(progress.trained.module),
+        best=None if progress.best is progress.trained else module_state(progress.best.module),
+        kept={epoch: module_state(network.module) for epoch, network in progress.kept.items()},
+        order=progress.order.get_state(),
+        augmentation=progress.augmentation.get_state(),
+        layers=torch.get_rng_state(),
+        on_gpu=torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        answers=progress.answers,
+        history=progress.history,
+        epoch_losses=progress.epoch_losses,
+        steps=progress.steps,
+        batches=progress.batches,
+        seconds=progress.seconds,
+        accuracies=progress.accuracies,
+    )
 
 
 def restore(progress: Progress, state: State) -> None:
     """Puts a training that has not begun into a state that `state_of` gave of the same recipe, seed and data."""
-    restore_module(progress.network.module, state["network"])
-    restore_optimiser(progress.optimiser, state["optimiser"])
-    if state["trained"]:
-        restore_module(progress.trained.module, state["trained"])
-    progress.best = with_state(progress.trained, state["best"]) if state["best"] else progress.trained
-    progress.kept = {epoch: with_state(progress.trained, each) for epoch, each in state["kept"].items()}
-    order, augmentation, layers = state["streams"]
-    progress.order.set_state(order)
-    progress.augmentation.set_state(augmentation)
-    torch.set_rng_state(layers)
-    if state["stream of the GPU"] is not None:
-        torch.cuda.set_rng_state(state["stream of the GPU"].cpu(), progress.augmentation.device)
-    progress.answers = state["answers"]
-    progress.history = [Validation(*each) for each in state["history"]]
-    progress.epoch_losses, progress.steps = state["losses"], state["steps"]
-    progress.batches, progress.seconds, progress.accuracies = state["batches"], state["seconds"], state["accuracies"]
+    restore_module(progress.network.module, state.network)
+    restore_optimiser(progress.optimiser, state.optimiser)
+    if state.trained:
+        restore_module(progress.trained.module, state.trained)
+    progress.best = with_state(progress.trained, state.best) if state.best else progress.trained
+    progress.kept = {epoch: with_state(progress.trained, each) for epoch, each in state.kept.items()}
+    progress.order.set_state(state.order)
+    progress.augmentation.set_state(state.augmentation)
+    torch.set_rng_state(state.layers)
+    if state.on_gpu is not None:
+        torch.cuda.set_rng_state(state.on_gpu, progress.augmentation.device)
+    progress.answers = state.answers
+    progress.history = [Validation(*each) for each in state.history]
+    progress.epoch_losses = [*state.epoch_losses]
+    progress.steps, progress.batches = [*state.steps], [*state.batches]
+    progress.seconds, progress.accuracies = [*state.seconds], [*state.accuracies]
 
 
-def module_state(module: nn.Module) -> State:
-    """Returns its parameters and buffers, those that its `state_dict` leaves out too, and its layers' own numbers."""
+def module_state(module: nn.Module) -> ModuleState:
+    """Returns the state of a network. Raises UnkeptError for a layer that may keep something elsewhere."""
     layers = dict(module.named_modules())
     for name, layer in layers.items():
         for attribute, value in vars(layer).items():
@@ -116,7 +156,7 @@ def module_state(module: nn.Module) -> State:
                     "only as a parameter or a buffer"
                 )
     numbers = {name: {k: v for k, v in vars(layer).items() if is_number(v)} for name, layer in layers.items()}
-    return {"tensors": [tensor.detach() for tensor in tensors(module)], "numbers": numbers}
+    return ModuleState([tensor.detach() for tensor in tensors(module)], numbers)
 
 
 def is_number(value: object) -> bool:
@@ -125,52 +165,49 @@ def is_number(value: object) -> bool:
 
 
 @torch.no_grad()
-def restore_module(module: nn.Module, state: State) -> None:
+def restore_module(module: nn.Module, state: ModuleState) -> None:
     """Writes a state over the module's own, in place: optimisers and CUDA graphs hold its tensors."""
-    for mine, theirs in zip(tensors(module), state["tensors"], strict=True):
+    for mine, theirs in zip(tensors(module), state.tensors, strict=True):
         mine.copy_(theirs)
     for name, layer in module.named_modules():
-        for attribute, value in state["numbers"][name].items():
+        for attribute, value in state.numbers[name].items():
             setattr(layer, attribute, value)
 
 
-def with_state(like: Network, state: State) -> Network:
+def with_state(like: Network, state: ModuleState) -> Network:
     """Returns a copy of a network in another state."""
     made = like.copy()
     restore_module(made.module, state)
     return made
 
 
-def optimiser_state(optimiser: Optimizer) -> State:
-    """Returns the groups without their parameters, what is kept for each parameter, and attributes of its own class.
-
-    torch's `state_dict` lacks the last ones, among which may be an optimiser that it wraps.
-    """
+def optimiser_state(optimiser: Optimizer) -> OptimiserState:
+    """Returns the state of an optimiser. Raises UnkeptError for what it keeps elsewhere or in other types."""
     groups = optimiser.param_groups
     parameters = [parameter for group in groups for parameter in group["params"]]
     if optimiser.state.keys() - set(parameters):
         raise UnkeptError("the optimiser keeps something under another key than its parameters, which cannot be kept")
-    return {
-        "groups": [{k: keepable(v, k) for k, v in group.items() if k != "params"} for group in groups],
-        "of parameters": [keepable(dict(optimiser.state.get(each, {})), "state") for each in parameters],
-        "own": {
+    return OptimiserState(
+        groups=[{k: keepable(v, k) for k, v in group.items() if k != "params"} for group in groups],
+        of_parameters=[keepable(dict(optimiser.state.get(each, {})), "state") for each in parameters],
+        attributes={
             name: optimiser_state(value) if isinstance(value, Optimizer) else keepable(value, name)
             for name, value in vars(optimiser).items()
             if name not in BARE
         },
-    }
+    )
 
 
 @torch.no_grad()
-def restore_optimiser(optimiser: Optimizer, state: State) -> None:
+def restore_optimiser(optimiser: Optimizer, state: OptimiserState) -> None:
     """Writes a state over the optimiser's own, in place: one that it wraps may share its groups."""
-    for group, kept in zip(optimiser.param_groups, state["groups"], strict=True):
+    for group, kept in zip(optimiser.param_groups, state.groups, strict=True):
         group.update({name: in_place(group.get(name), value) for name, value in kept.items()})
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    for parameter, kept in zip(parameters, state["of parameters"], strict=True):
-        if kept:
-            optimiser.state[parameter] = {name: laid_out(value, parameter) for name, value in kept.items()}
-    for name, value in state["own"].items():
+    for parameter, own in zip(parameters, state.of_parameters, strict=True):
+        if own:
+            optimiser.state[parameter] = {name: laid_out(value, parameter) for name, value in own.items()}
+    for name, value in state.attributes.items():
         mine = getattr(optimiser, name)
         if isinstance(mine, Optimizer):
             restore_optimiser(mine, value)

@@ -11,7 +11,7 @@ import json
 import time
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,15 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from benchmark.engine.progress import Progress, State, UnkeptError, restore, state_of
+from benchmark.engine.progress import (
+    ModuleState,
+    OptimiserState,
+    Progress,
+    State,
+    UnkeptError,
+    restore,
+    state_of,
+)
 from benchmark.planning.identity import Run
 from benchmark.store.files import interrupted_file, make_folder, replace_file
 from benchmark.store.keys import digest
@@ -56,7 +64,7 @@ class StateFile:
         if time.monotonic() - self.written < self.every:
             return
         try:
-            content = packed({"environment": self.relevant(), "state": state_of(progress)})
+            content = packed(Kept(self.relevant(), state_of(progress)))
             make_folder(self.path.parent)
             replace_file(self.path, digest(content, DIGITS).encode() + content)
         except (OSError, UnkeptError) as reason:
@@ -77,15 +85,25 @@ class StateFile:
         if digest(content[DIGITS:], DIGITS).encode() != content[:DIGITS]:
             return None
         kept = unpacked(content[DIGITS:], device)
-        state: State = kept["state"]
-        return state if kept["environment"] == self.relevant() else None
+        return kept.state if kept.environment == self.relevant() else None
 
     def relevant(self) -> dict[str, str | int]:
         """Returns the environment as far as bits depend on it."""
         return {name: value for name, value in self.environment.items() if name != COMMIT}
 
 
-def packed(state: State) -> bytes:
+@dataclass(frozen=True)
+class Kept:
+    """What a file holds."""
+
+    environment: Mapping[str, str | int]  # as far as bits depend on it
+    state: State
+
+
+MADE = {each.__name__: each for each in (Kept, State, ModuleState, OptimiserState)}
+
+
+def packed(kept: Kept) -> bytes:
     """Returns the content of a safetensors file: the tensors by number, and as bytes a JSON text that refers to them.
 
     Tuples become lists, and all tensors contiguous. Unlike a pickle, it can run nothing when it is read.
@@ -97,15 +115,18 @@ def packed(state: State) -> bytes:
             name = str(len(tensors))
             tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
             return {"tensor": name, "on": value.device.type}
-        if isinstance(value, dict):
+        if isinstance(value, Kept | State | ModuleState | OptimiserState):
+            values = {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+            return {"made": type(value).__name__, "of": values}
+        if isinstance(value, Mapping):
             return {"pairs": [[key, plain(each)] for key, each in value.items()]}
         return [plain(each) for each in value] if isinstance(value, list | tuple) else value
 
-    text = json.dumps(plain(state)).encode()
+    text = json.dumps(plain(kept)).encode()
     return save({**tensors, TEXT: torch.frombuffer(bytearray(text), dtype=torch.uint8)})
 
 
-def unpacked(content: bytes, device: torch.device) -> State:
+def unpacked(content: bytes, device: torch.device) -> Kept:
     """Returns what `packed` took, with tensors on the CPU where they were there, else on the device."""
     tensors = load(content)
 
@@ -114,12 +135,14 @@ def unpacked(content: bytes, device: torch.device) -> State:
             return [whole(each) for each in value]
         if not isinstance(value, dict):
             return value
+        if "made" in value:
+            return MADE[value["made"]](**{name: whole(each) for name, each in value["of"].items()})
         if "pairs" in value:
             return {key: whole(each) for key, each in value["pairs"]}
         return tensors[value["tensor"]].to("cpu" if value["on"] == "cpu" else device)
 
-    state: State = whole(json.loads(tensors[TEXT].numpy().tobytes()))
-    return state
+    kept: Kept = whole(json.loads(tensors[TEXT].numpy().tobytes()))
+    return kept
 
 
 def amid(runs: Iterable[Run], store: Path) -> int:

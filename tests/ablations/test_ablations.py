@@ -35,7 +35,7 @@ from benchmark.recipe import Recipe, absent
 from benchmark.running.combining import combine, record
 from benchmark.running.execution import keep
 from benchmark.running.executor import Outcome
-from benchmark.running.interrupted import packed, unpacked
+from benchmark.running.interrupted import Kept, packed, unpacked
 from benchmark.store.records import EnsembleRecord, timestamp
 from benchmark.store.store import Store
 
@@ -147,10 +147,10 @@ class Watched:
     before = after = b""
 
     def resume(self, progress: Progress) -> None:
-        self.before = packed(state_of(progress))
+        self.before = packed(Kept({}, state_of(progress)))
 
     def offer(self, progress: Progress) -> None:
-        self.after = self.after or packed(state_of(progress))
+        self.after = self.after or packed(Kept({}, state_of(progress)))
 
 
 class Resumed(Watched):
@@ -162,7 +162,7 @@ class Resumed(Watched):
     def resume(self, progress: Progress) -> None:
         super().resume(progress)
         assert self.before == self.other.before
-        restore(progress, unpacked(self.other.after, CPU))
+        restore(progress, unpacked(self.other.after, CPU).state)
 
 
 @pytest.mark.parametrize("arm", arms(SHORT))
