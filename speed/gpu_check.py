@@ -290,8 +290,8 @@ def eager_seconds(check: Check, recipe: Recipe, steps: int) -> float:
     split = first(train_split, steps * recipe.batch_size)
     run = partial(fit, once, 0, network, split, first(validation, 1), len(check.data.classes))
     run()
-    curves = run()
-    return sum(curves.seconds) / len(curves.losses) / recipe.batch_size
+    progress = run()
+    return sum(progress.seconds) / len(progress.losses) / recipe.batch_size
 
 
 def packed(check: Check, recipe: Recipe) -> list[Found]:

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from benchmark.engine.network import Network, tensors
 from benchmark.recipe import Validation
 
-ATOMS = (bool, int, float, str, type(None), Tensor)
+ATOMS = (int, float, str, type(None))
 HOLDERS = (list, dict, set, bytearray, deque, Tensor, torch.Generator)  # what a layer may change without a buffer
 BARE = frozenset(vars(Optimizer([nn.Parameter(torch.empty(0))], {})))  # names that every optimiser has
 

@@ -104,8 +104,8 @@ def stepper(recipe: Recipe, data: DataSet, device: torch.device, steps: int | No
         with torch.no_grad():
             for mine, before in zip(tensors(network.module), begun, strict=True):
                 mine.copy_(before)
-        curves = fit(once, 0, network, split, first(validation, 1), len(data.classes))
-        return sum(curves.seconds) / len(curves.losses)
+        progress = fit(once, 0, network, split, first(validation, 1), len(data.classes))
+        return sum(progress.seconds) / len(progress.losses)
 
     seconds()
     return seconds

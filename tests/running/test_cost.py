@@ -71,9 +71,9 @@ def test_each_turn_takes_the_same_steps(toy: DataSet, monkeypatch: pytest.Monkey
     losses: list[list[float]] = []
 
     def watched(*given: Any) -> Progress:
-        curves = fit(*given)
-        losses.append(curves.losses.tolist())
-        return curves
+        progress = fit(*given)
+        losses.append(progress.losses.tolist())
+        return progress
 
     monkeypatch.setattr(cost, "fit", watched)
     seconds = stepper(replace(TINY, batch_size=12), toy, CPU)
