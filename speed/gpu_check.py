@@ -38,12 +38,15 @@ from benchmark.data.splits import DataSet
 from benchmark.engine.capture import captures
 from benchmark.engine.machine import cores, devices, environment, has_fast_bf16, now, prepare_device
 from benchmark.engine.network import build, first, ready, resident
+from benchmark.engine.progress import Progress, restore, state_of
 from benchmark.engine.training import Result, fit, train
 from benchmark.planning.discovery import discover
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.studies import studies
 from benchmark.recipe import Recipe
 from benchmark.running.cost import in_turns, stepper
+from benchmark.running.interrupted import Kept, unpacked
+from benchmark.running.interrupted import packed as as_bytes
 from benchmark.running.pace import image_flops
 from benchmark.running.packing import crew, packing
 from benchmark.running.preload import preload
@@ -136,9 +139,9 @@ def failures(check: Check) -> Found:
 
 
 def repeats(check: Check, deadline: float) -> Found:
-    """Trains every variant twice as graphs and once without, in several processes, and returns those whose bits
-    differ."""
-    small = replace(check.small, images=256, validation_images=64, precision=check.base.precision)
+    """Trains every variant twice as graphs, once from its state after the first of two epochs and once without
+    graphs, in several processes, and returns those whose bits differ."""
+    small = replace(check.small, images=256, validation_images=64, epochs=2, precision=check.base.precision)
     recipes: dict[str, Recipe] = {}
     for table in studies(discover()[0], small)[0]:
         for text, wanted in table.runs_of(1).items():
@@ -146,7 +149,7 @@ def repeats(check: Check, deadline: float) -> Found:
                 recipes.setdefault(text, wanted.recipe)
     count = 5 if check.reduced else len(recipes)
     mixed = Random(0).sample(sorted(recipes), count)  # so that what time cuts off is any of them
-    differing: dict[str, list[str]] = {"twice": [], "without graphs": [], "failed": []}
+    differing: dict[str, list[str]] = {"twice": [], "resumed": [], "without graphs": [], "failed": []}
     with ProcessPoolExecutor(min(cores(), PROCESSES), mp_context=get_context("spawn")) as pool:
         asked = {
             pool.submit(repeated, check.device, check.data.name, check.folder, recipes[each]): each for each in mixed
@@ -158,9 +161,8 @@ def repeats(check: Check, deadline: float) -> Found:
         if reason := each.exception():
             differing["failed"].append(f"{asked[each]}: {type(reason).__name__}: {str(reason)[:300]}")
             continue
-        twice, plain = each.result()
-        differing["twice"] += [] if twice else [asked[each]]
-        differing["without graphs"] += [] if plain else [asked[each]]
+        for way, equal in each.result().items():
+            differing[way] += [] if equal else [asked[each]]
     return {"variants": len(recipes), "looked_at": len(done), "differing": differing}
 
 
@@ -174,18 +176,41 @@ def prepared(device: str, name: str, folder: Path) -> DataSet:
 _failed: list[str] = []  # what this process failed at: a failed capture leaves it broken
 
 
-def repeated(device: str, name: str, folder: Path, recipe: Recipe) -> tuple[bool, bool]:
-    """Returns whether a second run has the bits of the first, and whether one without graphs has them."""
+@dataclass
+class AfterFirstEpoch:
+    """Keeps the state of a training after its first epoch, at which the next training that it keeps begins."""
+
+    device: torch.device
+    state: bytes = b""
+
+    def resume(self, progress: Progress) -> None:
+        """Puts the training where an earlier one was after its first epoch."""
+        if self.state:
+            restore(progress, unpacked(self.state, self.device).state)
+
+    def offer(self, progress: Progress) -> None:
+        """Keeps the state after the first epoch."""
+        self.state = self.state or as_bytes(Kept({}, state_of(progress)))
+
+
+def repeated(device: str, name: str, folder: Path, recipe: Recipe) -> dict[str, bool]:
+    """Returns whether other runs have the bits of the first: a second one, one that goes on from the state of the
+    first, and one without graphs."""
     data, place = prepared(device, name, folder), torch.device(device)
     if _failed:
         raise RuntimeError(f"not tried, since this process failed before: {_failed[0]}")
     try:
-        one, two = (train(recipe, 0, data, place) for _ in range(2))
-        plain = train(recipe, 0, data, place, capture=False)
+        keeper = AfterFirstEpoch(place)
+        one, resumed = (train(recipe, 0, data, place, keeper=keeper) for _ in range(2))
+        others = {
+            "twice": train(recipe, 0, data, place),
+            "resumed": resumed,
+            "without graphs": train(recipe, 0, data, place, capture=False),
+        }
     except Exception as reason:
         _failed.append(str(reason)[:100])
         raise
-    return same(one, two), same(one, plain)
+    return {way: same(one, other) for way, other in others.items()}
 
 
 def same(one: Result, other: Result) -> bool:

@@ -58,11 +58,15 @@ class Stopping:
             raise Stopped
 
 
-def stopped(path: Path, after: int, toy: DataSet, recipe: Recipe = LONG) -> int:
+def dropout(channels: int) -> nn.Module:
+    return nn.Dropout(0.5)
+
+
+def stopped(path: Path, after: int, toy: DataSet, recipe: Recipe = LONG, device: torch.device = CPU) -> int:
     """Trains until after an epoch; returns the epochs that an earlier training had left."""
     keeper = Stopping(StateFile(path, HERE, every=0), after)
     with pytest.raises(Stopped):
-        train(recipe, 0, toy, CPU, keeper=keeper)
+        train(recipe, 0, toy, device, keeper=keeper)
     return keeper.resumed_at
 
 
@@ -87,6 +91,18 @@ def test_what_is_stopped_again_and_again_ends_as_what_was_never_stopped(toy: Dat
     result, resumed_at = finished(path, toy)
     assert resumed_at == 3
     assert_equal(result, train(LONG, 0, toy, CPU))
+
+
+@pytest.mark.gpu
+def test_a_gpu_goes_on_to_the_same_bits(toy: DataSet, tmp_path: Path) -> None:
+    """Its own random stream too: layers draw from it."""
+    gpu, path = torch.device("cuda:0"), tmp_path / "a.state"
+    recipe = replace(LONG, precision="bf16", before_head=dropout)
+    assert [stopped(path, after, toy, recipe, gpu) for after in (1, 3)] == [0, 1]
+    keeper = Stopping(StateFile(path, HERE, every=0), after=-1)
+    result = train(recipe, 0, toy, gpu, keeper=keeper)
+    assert keeper.resumed_at == 3
+    assert_equal(result, train(recipe, 0, toy, gpu))
 
 
 @pytest.mark.parametrize("harm", [lambda content: content[:-1], lambda content: content[:100] + b"x" + content[101:]])
