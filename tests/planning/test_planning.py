@@ -72,3 +72,15 @@ def test_what_others_start_from_is_trained_when_they_are_due(tmp_path: Path) -> 
         [[second]],
     ]
     assert list(parts(grid, with_runs(tmp_path / "all", OLD, TUNED[0], later, second))) == [grid.rounds]
+
+
+def test_a_start_that_is_a_row_too_is_trained_once_and_keeps_its_weights(tmp_path: Path) -> None:
+    """As of the catalogue's fine-tuning and distillation, whose starts other tables have as rows."""
+    without = replace(OLD, keeps_weights=False)
+    plain = Run(replace(TINY, learning_rate=0.3), 0, "f")
+    same_round = replace(GRID, rounds=[[without, plain, TUNED[0]]])
+    assert list(parts(same_round, Store(tmp_path, 1))) == [[[OLD, plain]], [[TUNED[0]]]]
+    round_before = replace(GRID, rounds=[[without, plain], [TUNED[0]]])
+    assert list(parts(round_before, Store(tmp_path, 1))) == [[[OLD, plain], []], [[TUNED[0]]]]
+    round_after = replace(GRID, rounds=[[TUNED[0]], [plain, without]])
+    assert list(parts(round_after, Store(tmp_path, 1))) == [[[OLD]], [[TUNED[0]], [plain]]]
