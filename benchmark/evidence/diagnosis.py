@@ -191,7 +191,7 @@ def late_fall(level: Sequence[float]) -> float:
 
 def climb(level: Sequence[float]) -> float:
     """Returns the largest rise of the loss above the lowest level before it, as a share of that."""
-    return max(after / min(level[:at]) for at, after in enumerate(level) if at) - 1
+    return max((after / min(level[:at]) for at, after in enumerate(level) if at), default=1.0) - 1
 
 
 def half_way(level: Sequence[float]) -> float:

@@ -182,6 +182,7 @@ def test_levels_share_and_climb_by_hand() -> None:
     # from 19 to the mean of 12, 11, 10 in the middle, and of 2, 1 at the end
     assert half_way(line) == pytest.approx((19 - 11) / (19 - 1.5))
     assert climb([2.0, 1.0, 1.5, 0.5, 0.6]) == pytest.approx(0.5)
+    assert climb([2.3]) == 0.0  # of a training of one step
 
 
 def test_the_band_by_hand() -> None:
