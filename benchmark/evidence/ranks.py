@@ -46,8 +46,11 @@ def rank_p(variant: Scores, control: Scores) -> float:
     https://doi.org/10.1002/(SICI)1521-4036(200001)42:1%3C17::AID-BIMJ17%3E3.0.CO;2-U.
 
     It assumes neither equal spreads nor normal scores. nan with fewer than five runs on a side, where it is no test
-    at all, and where the samples do not overlap, which leaves its error without an estimate.
+    at all, and where the samples do not overlap, or all scores are the same, which leaves its error without an
+    estimate.
     """
     if min(len(variant), len(control)) < LEAST_RANKED or superiority(variant, control) in (0.0, 1.0):
+        return nan
+    if len({*variant, *control}) == 1:
         return nan
     return float(brunnermunzel(variant, control).pvalue)

@@ -300,6 +300,7 @@ def test_ranks_are_scipys_and_need_an_overlap() -> None:
     assert rank_p(variant, control) == brunnermunzel(variant, control).pvalue
     assert isnan(rank_p(variant[:4], control))
     assert isnan(rank_p(variant, [10.0] * 5))
+    assert isnan(rank_p([0.01] * 5, [0.01] * 9))  # all at chance
 
 
 def test_power_rises_where_scipy_gives_up_too() -> None:
