@@ -8,15 +8,17 @@ from pathlib import Path
 
 from benchmark import report
 from benchmark.budgets import BUDGETS
+from benchmark.evidence.doses import DoseResponse, dose_responses
 from benchmark.evidence.lengths import Trick, Turn, budgets_of, by_budget, turns
 from benchmark.evidence.statements import Comparison, Place, counts, statements, verdict
 from benchmark.evidence.tables import Row, Table, tables
 from benchmark.evidence.twins import without_twins
 from benchmark.planning.discovery import discover
 from benchmark.report.cells import NOTHING
+from benchmark.report.dose_plot import in_words, picture_of
 from benchmark.report.length_plot import draw, name_of
 from benchmark.report.markdown import plain_cell
-from benchmark.report.text import digits_of, in_numbers
+from benchmark.report.text import digits_of, in_numbers, numeral
 from benchmark.report.titles import of_ablation
 from benchmark.report.view import with_unit
 from benchmark.store.store import Store
@@ -40,14 +42,24 @@ from `results/reference`.
 LENGTHS = """# Effects by length of training
 
 What is a trick worth in a training of ten short epochs, and in one of forty long ones? Every trick that the committed
-runs have at three budgets or more, against the baseline of the same budget, with the number of its runs in brackets.
-The budgets differ in length, in the number of images and in the network ([budgets](budgets.md)), so that not all of a
-difference is the length's. `quick` was trained on a CPU, `small`, `standard` and `long` on an NVIDIA H200, but for a
-few of the runs of `small`: each store's report counts its runs by machine.
-`python -m docs.results` writes this page from `results/reference`.
+runs have at three budgets or more on CIFAR-10, against the baseline of the same budget, with the number of its runs in
+brackets. The budgets differ in length, in the number of images and in the network ([budgets](budgets.md)), so that not
+all of a difference is the length's: further down nothing but the length differs. `quick` was trained on a CPU on
+CIFAR-10, all else on an NVIDIA H200, but for a few of the runs of `small`: each store's report counts its runs by
+machine. `python -m docs.results` writes this page from `results/reference`.
 
 ![Effect of each trick by budget](lengths.svg)
 
+"""
+DOSES = """
+## {data}: one network and the same images, trained longer
+
+The network and the images of `{budget}`, for its epochs and for a multiple of them; the schedule is stretched with the
+training. {said}
+
+![Effect of each trick by epochs](doses-{data}.svg)
+
+{lines}
 """
 
 
@@ -59,12 +71,13 @@ def stores() -> list[Store]:
 def pages(committed: Sequence[Store]) -> dict[str, str]:
     """Returns the text of each page by its name."""
     found = catalogue_tables(committed)
-    tricks = by_budget(found, "cifar10")
+    tricks, doses = by_budget(found, "cifar10"), dose_responses(found)
     return {
         "papers-measured.md": papers_page(committed),
         "trial.md": trial_page(found),
-        "lengths.md": lengths_page(tricks),
+        "lengths.md": lengths_page(tricks) + "".join(map(doses_section, doses)),
         "lengths.svg": draw(tricks, "cifar10"),
+        **{f"doses-{each.study.data}.svg": picture_of(each) for each in doses},
     }
 
 
@@ -89,6 +102,21 @@ def lengths_page(tricks: dict[Trick, dict[str, Row]]) -> str:
         cells = [effect_in_words(places[name]) if name in places else NOTHING for name in budgets]
         lines.append(f"| {plain_cell(name_of(trick))} | {' | '.join(map(plain_cell, cells))} |")
     return LENGTHS + "\n".join(lines) + "\n"
+
+
+def doses_section(found: DoseResponse) -> str:
+    """Returns the part of the page about one budget, trained for several times its epochs."""
+    study = found.study
+    times = sorted({point.times for points in found.curves.values() for point in points})
+    lines = [
+        f"| trick | {' | '.join(f'×{numeral(each)}' for each in times)} |",  # noqa: RUF001  times
+        f"|---|{'---|' * len(times)}",
+    ]
+    for name, points in found.curves.items():
+        at = {point.times: point.row for point in points}
+        cells = [effect_in_words(at[each]) if each in at else NOTHING for each in times]
+        lines.append(f"| {plain_cell(name)} | {' | '.join(map(plain_cell, cells))} |")
+    return DOSES.format(data=study.data, budget=study.budget, said=plain_cell(in_words(found)), lines="\n".join(lines))
 
 
 def turn_in_words(turn: Turn) -> str:

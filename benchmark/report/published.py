@@ -14,6 +14,7 @@ from benchmark.evidence.published import UNRESOLVED, Fate, PublishedRow, RankAgr
 from benchmark.evidence.tables import Table, tables
 from benchmark.report import titles
 from benchmark.report.cells import NOTHING
+from benchmark.report.counts import machine, records_of
 from benchmark.report.text import digits_of, in_numbers, signed
 from benchmark.store.records import TableName, TableRecord
 from benchmark.store.store import Store
@@ -32,6 +33,7 @@ class ShownPaper:
     command: str  # that trains all of it again
     row_command: str  # that trains one row again, and the control
     claims: list[tuple[Judgement, str]]  # with the difference in numbers
+    machines: list[str]  # that trained its runs; the same seeds give the same numbers on each of them alone
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,7 @@ def show_published(table: Table, own: bool, several: bool) -> ShownPaper:
         command=command(study, own),
         row_command=command(study, own, study.arms[-1].variant),
         claims=[(each, in_numbers(each.effect, each.ci_low, each.ci_high, digits)) for each in judged],
+        machines=list(dict.fromkeys(map(machine, records_of([table])))),
     )
 
 

@@ -35,7 +35,9 @@ ABOUT_PAPERS = (
     "Holm's correction over the rows), else unresolved. Published differences within the noise of the paper's own "
     "runs (0.55 points where it gives no deviation: two single runs of standard deviation 0.2), and numbers from "
     "memory, have no sign. Levels are not judged. Reproduced: every claim of the table is supported, and the "
-    "control does significantly better than guessing. Signs and pairs: supported/contradicted/unresolved."
+    "control does significantly better than guessing. Signs and pairs: supported/contradicted/unresolved. "
+    "Worker-hours: of all runs together, on a core of a CPU each or beside others on a GPU. The commands under a "
+    "table give the same numbers on the same machine, and others elsewhere."
 )
 
 
