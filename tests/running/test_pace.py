@@ -16,7 +16,7 @@ from builders import CPU as ENVIRONMENT
 from builders import took
 from conftest import TINY
 
-from benchmark.commands.forecast import SMALL, STANDARD, expected, forecast, sentences
+from benchmark.commands.forecast import QUICK, SMALL, STANDARD, expected, forecast, sentences
 from benchmark.data.splits import DataSet
 from benchmark.engine.evaluation import step_flops
 from benchmark.engine.machine import hardware
@@ -79,7 +79,7 @@ def test_without_runs_a_measured_step_tells_and_a_gpu_that_was_measured(tmp_path
 
 
 def test_the_time_on_a_gpu_is_that_of_the_budget_and_else_a_lower_bound(tmp_path: Path) -> None:
-    """1.44 PFLOP, as above: 9 s at 160 TFLOP/s, 76 s at 19."""
+    """1.44 PFLOP, as above: 9 s at 160 TFLOP/s, 76 s at 19, 200 s at 7.2."""
 
     def said(budget: str, base: Path | None = None) -> str:
         asked = replace(asking(tmp_path, "cpu"), budget=budget, base=base)
@@ -89,25 +89,35 @@ def test_the_time_on_a_gpu_is_that_of_the_budget_and_else_a_lower_bound(tmp_path
     assert said("small") == (
         "on one NVIDIA H200: 1 min 16 s, at the 19 TFLOP/s measured there with `small`, twelve workers and MPS"
     )
-    assert said("quick") == said("full") == said("small", base=Path("my_base.py"))
     assert said("quick") == (
+        "on one NVIDIA H200: 3 min 20 s, at the 7.2 TFLOP/s measured there with `quick`, fifteen workers and MPS"
+    )
+    assert said("reduced") == said("full") == said("small", base=Path("my_base.py"))
+    assert said("full") == (
         "on one NVIDIA H200: 0 min 9 s, at the 160 TFLOP/s measured there with `standard`, without evaluation; a lower"
         " bound, since smaller networks do less: 19 TFLOP/s with `small`"
     )
 
 
 def test_the_measured_rates_are_those_of_the_committed_records() -> None:
-    """`standard`: the training of results/gpu-check.json. `small`: all runs of the first session, by the operations of
-    the baseline, from the beginning of the first to the end of the last."""
+    """`standard`: the training of results/gpu-check.json. `small`: all runs of the first session. `quick`: the whole
+    catalogue on CIFAR-100."""
     check = json.loads((ROOT / "results" / "gpu-check.json").read_text())["throughput"]
     assert pytest.approx(1e12 * check["tflop_per_second"], rel=0.01) == STANDARD.flops
-    records = Store(ROOT / "results" / "reference" / "cifar10-small-h200", 1).records.values()
-    gpu = [each for each in records if each.hardware == "NVIDIA H200" and each.started < "2026-11-26T01:50"]
+    assert pytest.approx(rate_of("cifar10-small-h200", until="2026-11-26T01:50"), rel=0.02) == SMALL.flops
+    assert pytest.approx(rate_of("cifar100-catalogue", until="2026-11-27"), rel=0.02) == QUICK.flops
+
+
+def rate_of(store: str, until: str) -> float:
+    """Returns the operations a second on an H200 of the runs begun by a time, from the beginning of the first to the
+    end of the last, an image counted as one of the baseline."""
+    records = Store(ROOT / "results" / "reference" / store, 1).records.values()
+    gpu = [each for each in records if each.hardware == "NVIDIA H200" and each.started < until]
     runs = [each for each in map(timed, gpu) if each]
     ((operations, _),) = Counter(run.operations / run.images for run in runs).most_common(1)
     began, ended = min(each.started for each in gpu), max(each.finished for each in gpu)
     seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
-    assert pytest.approx(operations * sum(run.images for run in runs) / seconds, rel=0.02) == SMALL.flops
+    return operations * sum(run.images for run in runs) / seconds
 
 
 @pytest.mark.usefixtures("h200")
