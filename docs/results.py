@@ -15,7 +15,7 @@ from benchmark.evidence.tables import Row, Table, tables
 from benchmark.evidence.twins import without_twins
 from benchmark.planning.discovery import discover
 from benchmark.report.cells import NOTHING
-from benchmark.report.dose_plot import in_words, picture_of
+from benchmark.report.dose_plot import file_of, in_words
 from benchmark.report.length_plot import draw, name_of
 from benchmark.report.markdown import plain_cell
 from benchmark.report.text import digits_of, in_numbers, numeral
@@ -57,7 +57,7 @@ DOSES = """
 The network and the images of `{budget}`, for its epochs and for a multiple of them; the schedule is stretched with the
 training. {said}
 
-![Effect of each trick by epochs](doses-{data}.svg)
+![Effect of each trick by epochs]({picture})
 
 {lines}
 """
@@ -71,13 +71,12 @@ def stores() -> list[Store]:
 def pages(committed: Sequence[Store]) -> dict[str, str]:
     """Returns the text of each page by its name."""
     found = catalogue_tables(committed)
-    tricks, doses = by_budget(found, "cifar10"), dose_responses(found)
+    tricks = by_budget(found, "cifar10")
     return {
         "papers-measured.md": papers_page(committed),
         "trial.md": trial_page(found),
-        "lengths.md": lengths_page(tricks) + "".join(map(doses_section, doses)),
+        "lengths.md": lengths_page(tricks) + "".join(map(doses_of, committed)),
         "lengths.svg": draw(tricks, "cifar10"),
-        **{f"doses-{each.study.data}.svg": picture_of(each) for each in doses},
     }
 
 
@@ -104,8 +103,14 @@ def lengths_page(tricks: dict[Trick, dict[str, Row]]) -> str:
     return LENGTHS + "\n".join(lines) + "\n"
 
 
-def doses_section(found: DoseResponse) -> str:
-    """Returns the part of the page about one budget, trained for several times its epochs."""
+def doses_of(store: Store) -> str:
+    """Returns the parts of the page about a budget that one store has trained for several times its epochs."""
+    plots = f"../results/reference/{store.folder.name}/report/plots"
+    return "".join(doses_section(each, plots) for each in dose_responses(catalogue_tables([store])))
+
+
+def doses_section(found: DoseResponse, plots: str) -> str:
+    """Returns one part; `plots` is the folder of the store's figures."""
     study = found.study
     times = sorted({point.times for points in found.curves.values() for point in points})
     lines = [
@@ -116,7 +121,13 @@ def doses_section(found: DoseResponse) -> str:
         at = {point.times: point.row for point in points}
         cells = [effect_in_words(at[each]) if each in at else NOTHING for each in times]
         lines.append(f"| {plain_cell(name)} | {' | '.join(map(plain_cell, cells))} |")
-    return DOSES.format(data=study.data, budget=study.budget, said=plain_cell(in_words(found)), lines="\n".join(lines))
+    return DOSES.format(
+        data=study.data,
+        budget=study.budget,
+        said=plain_cell(in_words(found)),
+        picture=f"{plots}/{file_of(found)}.svg",
+        lines="\n".join(lines),
+    )
 
 
 def turn_in_words(turn: Turn) -> str:

@@ -26,11 +26,9 @@ from benchmark.report.style import (
     Picture,
     axis_limits,
     canvas,
-    dark,
     further,
     is_logarithmic,
     line_style,
-    svg,
     write_names,
 )
 from benchmark.report.table_plots import SHAPES
@@ -59,23 +57,16 @@ def draw(found: Iterable[Table], gallery: Gallery) -> dict[str, list[ShownDoses]
     drawn: dict[str, list[ShownDoses]] = {}
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
         for each in dose_responses(found):
-            study = each.study
-            name = f"dose--{slug(study.ablation)}-{slug(study.data)}-{slug(study.budget)}-{slug(each.of)}"
-            title = title_of(each)
+            name, title = file_of(each), f"Effect against {AMOUNTS.get(each.of, each.of)}"
             picture = gallery.save(by_dose(each, title), name)
-            drawn.setdefault(study.ablation, []).append(ShownDoses(name, picture, title, in_words(each)))
+            drawn.setdefault(each.study.ablation, []).append(ShownDoses(name, picture, title, in_words(each)))
     return drawn
 
 
-def picture_of(found: DoseResponse) -> str:
-    """Returns the figure as the text of an SVG file, which takes dark colours where its reader prefers them."""
-    with sns.axes_style("ticks"), mpl.rc_context(STYLE):
-        return dark(svg(by_dose(found, title_of(found))))
-
-
-def title_of(found: DoseResponse) -> str:
-    """Returns the heading of the figure."""
-    return f"Effect against {AMOUNTS.get(found.of, found.of)}"
+def file_of(found: DoseResponse) -> str:
+    """Returns the name of the figure's file, without its ending."""
+    study = found.study
+    return f"dose--{slug(study.ablation)}-{slug(study.data)}-{slug(study.budget)}-{slug(found.of)}"
 
 
 def by_dose(found: DoseResponse, title: str) -> Figure:
