@@ -30,12 +30,8 @@ QUICK = GpuRate(7.2e12, "at the 7.2 TFLOP/s measured there with `quick`, fifteen
 OTHER = GpuRate(
     STANDARD.flops, f"{STANDARD.source}; a lower bound, since smaller networks do less: 19 TFLOP/s with `small`"
 )
-RATES = {
-    "quick": QUICK,
-    "small": SMALL,
-    "standard": STANDARD,
-    "long": STANDARD,
-}  # `long` has the network of `standard`
+# By budget; `long` has the network of `standard`.
+RATES = {"quick": QUICK, "small": SMALL, "standard": STANDARD, "long": STANDARD}
 
 
 def expected(asked: Request, left: Sequence[Run], results: Store) -> str:
