@@ -36,9 +36,11 @@ RATES = {"quick": QUICK, "small": SMALL, "standard": STANDARD, "long": STANDARD}
 
 def expected(asked: Request, left: Sequence[Run], results: Store) -> str:
     """Returns how long the runs that are left will take, if this hardware trained stored runs of the same recipes."""
+    if not left:
+        return "all of them are stored"
     known = stored_seconds(results, asked.about, hardware(asked.devices))
     timed = {describe(run.recipe) for run in left} & known.keys()
-    if left and not timed:
+    if not timed:
         return "their time shows once one has run (`plan` times a step)"
     seconds = sum(expected_seconds(left, known, nan)) / len(asked.devices)
     return f"{duration(seconds)} ({from_runs(len(timed))})"

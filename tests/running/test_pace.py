@@ -189,4 +189,4 @@ def test_one_run_that_took_far_longer_than_its_like_is_not_believed(
 
 def test_run_measures_nothing_ahead(tmp_path: Path) -> None:
     assert "once one has run" in expected(asking(tmp_path, "cpu"), RUNS, Store(tmp_path, 1))
-    assert expected(asking(tmp_path, "cpu"), [], Store(tmp_path, 1)).startswith("0 min 0 s")
+    assert expected(asking(tmp_path, "cpu"), [], Store(tmp_path, 1)) == "all of them are stored"
