@@ -10,8 +10,9 @@ from pathlib import Path
 from builders import record
 from conftest import TINY
 
-from benchmark.planning.grid import Grid, runs_to_train
+from benchmark.planning.grid import Grid, planned, runs_to_train
 from benchmark.planning.identity import Run, describe
+from benchmark.planning.requests import Request
 from benchmark.running.executor import Outcome
 from benchmark.running.session import Session, parts
 from benchmark.store.records import About
@@ -84,3 +85,18 @@ def test_a_start_that_is_a_row_too_is_trained_once_and_keeps_its_weights(tmp_pat
     assert list(parts(round_before, Store(tmp_path, 1))) == [[[OLD, plain], []], [[TUNED[0]]]]
     round_after = replace(GRID, rounds=[[TUNED[0]], [plain, without]])
     assert list(parts(round_after, Store(tmp_path, 1))) == [[[OLD]], [[TUNED[0]], [plain]]]
+
+
+def test_every_run_of_the_whole_catalogue_is_trained_once_and_behind_what_it_starts_from(tmp_path: Path) -> None:
+    """What is drawn needs no file; the other set, from whose weights fine-tuning starts, is not planned here."""
+    asked = Request("fractal10", "asked for by name", tmp_path, "quick", ("cpu",), tmp_path / "store", 3)
+    grid = planned(asked)
+    there = set[str]()
+    for part in parts(grid, Store(tmp_path / "store", 1)):
+        runs = [run for each in part for run in each]
+        assert len({run.key for run in runs}) == len(runs)
+        assert not {run.key for run in runs} & there
+        assert {run.start for run in runs if run.start} <= there
+        there |= {run.key for run in runs}
+    assert there == {run.key for each in [grid.before, *grid.rounds] for run in each}
+    assert len(there) > 1000
