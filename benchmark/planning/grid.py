@@ -32,12 +32,17 @@ class Grid:
     """A plan: the tables, their runs in rounds, and the modules that had to be left out."""
 
     tables: list[Study]
-    before: list[Run]  # those that others start from
-    rounds: list[list[Run]]
+    before: list[Run]  # those that others start from; some have rows too
+    rounds: list[list[Run]]  # all other runs
     studies: list[TableRecord]  # the tables as the store keeps them
     broken: dict[str, str]
     unavailable: list[str]  # sentences about arms that do not fit, or whose earlier data are missing; no failure
     ensembles: Planned = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Leaves out of the rounds what stands in `before`, so that each run is counted and trained once."""
+        starts = {run.key for run in self.before}
+        object.__setattr__(self, "rounds", [[run for run in each if run.key not in starts] for each in self.rounds])
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from benchmark.planning.folds import on_fold
 from benchmark.planning.grid import choose_tables, fingerprints
 from benchmark.planning.identity import Run, describe
 from benchmark.planning.requests import Request
-from benchmark.planning.rounds import origin, run_of
+from benchmark.planning.rounds import origins, run_of
 from benchmark.planning.studies import Study, old_data
 from benchmark.recipe import Arm, Ensemble, Recipe
 from benchmark.store.names import EVERYTHING, Named, picks
@@ -73,8 +73,7 @@ class Today:
 
     def origins(self, runs: Sequence[Run]) -> list[Run]:
         """Returns the runs that some of `runs` start from, each once."""
-        found = (origin(run.recipe, run.seed, self.fingerprints) for run in runs)
-        return list({run.key: run for run in found if run}.values())
+        return origins([runs], self.fingerprints)
 
 
 def today(tables: Sequence[TableRecord], store: Path, data_dir: Path, base: Path | None = None) -> Today:

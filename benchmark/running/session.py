@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchmark.evidence.comparison import ANSWERS
@@ -101,27 +101,17 @@ class Session:
 def parts(grid: Grid, results: Store) -> Iterator[list[list[Run]]]:
     """Yields the rounds in parts, each to be trained whole before the next, which may start from its runs.
 
-    What runs of a round start from is trained together with the runs of that round that start from nothing. A run that
-    others start from may have a row too: it is trained once, and its weights are kept.
+    What runs of a round start from is trained together with the runs of that round that start from nothing.
     """
     waiting = {run.key: run for run in starts(grid, results)}
-    keeping, taken = dict(waiting), set[str]()
-
-    def once(runs: Iterable[Run]) -> Iterator[Run]:
-        """Yields the runs that are in no round yet."""
-        for run in runs:
-            if run.key not in taken:
-                taken.add(run.key)
-                yield keeping.get(run.key, run)
-
     part: list[list[Run]] = []
     for planned in grid.rounds:
         before = [waiting.pop(key) for key in dict.fromkeys(run.start for run in planned) if key in waiting]
         if before:
-            yield [*part, [*once([*before, *(run for run in planned if not run.start)])]]
-            part = [[*once(run for run in planned if run.start)]]
+            yield [*part, [*before, *(run for run in planned if not run.start)]]
+            part = [[run for run in planned if run.start]]
         else:
-            part.append([*once(planned)])
+            part.append(list(planned))
     yield part
 
 
