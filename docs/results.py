@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmark import report
@@ -94,13 +94,21 @@ def lengths_page(tricks: dict[Trick, dict[str, Row]]) -> str:
         if turned
         else "No trick has resolved effects of opposite signs at two budgets.",
         "",
-        f"| trick | {' | '.join(f'{name}, {BUDGETS[name].images_seen:,} images seen' for name in budgets)} |",
-        f"|---|{'---|' * len(budgets)}",
+        effects_table(
+            [f"{name}, {BUDGETS[name].images_seen:,} images seen" for name in budgets],
+            {name_of(trick): [places.get(name) for name in budgets] for trick, places in tricks.items()},
+        ),
     ]
-    for trick, places in tricks.items():
-        cells = [effect_in_words(places[name]) if name in places else NOTHING for name in budgets]
-        lines.append(f"| {plain_cell(name_of(trick))} | {' | '.join(map(plain_cell, cells))} |")
     return LENGTHS + "\n".join(lines) + "\n"
+
+
+def effects_table(columns: Sequence[str], tricks: Mapping[str, Sequence[Row | None]]) -> str:
+    """Returns the effects of each trick at several lengths of training, each a column."""
+    lines = [f"| trick | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+    for name, rows in tricks.items():
+        cells = [effect_in_words(row) if row else NOTHING for row in rows]
+        lines.append(f"| {' | '.join(map(plain_cell, [name, *cells]))} |")
+    return "\n".join(lines)
 
 
 def doses_of(store: Store) -> str:
@@ -113,20 +121,16 @@ def doses_section(found: DoseResponse, plots: str) -> str:
     """Returns one part; `plots` is the folder of the store's figures."""
     study = found.study
     times = sorted({point.times for points in found.curves.values() for point in points})
-    lines = [
-        f"| trick | {' | '.join(f'×{numeral(each)}' for each in times)} |",  # noqa: RUF001  times
-        f"|---|{'---|' * len(times)}",
-    ]
-    for name, points in found.curves.items():
-        at = {point.times: point.row for point in points}
-        cells = [effect_in_words(at[each]) if each in at else NOTHING for each in times]
-        lines.append(f"| {plain_cell(name)} | {' | '.join(map(plain_cell, cells))} |")
+    rows = {name: {point.times: point.row for point in points} for name, points in found.curves.items()}
     return DOSES.format(
         data=study.data,
         budget=study.budget,
         said=plain_cell(in_words(found)),
         picture=f"{plots}/{file_of(found)}.svg",
-        lines="\n".join(lines),
+        lines=effects_table(
+            [f"×{numeral(each)}" for each in times],  # noqa: RUF001  times
+            {name: [at.get(each) for each in times] for name, at in rows.items()},
+        ),
     )
 
 

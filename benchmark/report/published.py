@@ -14,7 +14,7 @@ from benchmark.evidence.published import UNRESOLVED, Fate, PublishedRow, RankAgr
 from benchmark.evidence.tables import Table, tables
 from benchmark.report import titles
 from benchmark.report.cells import NOTHING
-from benchmark.report.counts import machine, records_of
+from benchmark.report.counts import distinct, machine, records_of
 from benchmark.report.text import digits_of, in_numbers, signed
 from benchmark.store.records import TableName, TableRecord
 from benchmark.store.store import Store
@@ -176,7 +176,7 @@ def show_published(table: Table, own: bool, several: bool) -> ShownPaper:
         command=command(study, own),
         row_command=command(study, own, study.arms[-1].variant),
         claims=[(each, in_numbers(each.effect, each.ci_low, each.ci_high, digits)) for each in judged],
-        machines=list(dict.fromkeys(map(machine, records_of([table])))),
+        machines=distinct(map(machine, records_of([table]))),
     )
 
 
