@@ -260,6 +260,8 @@ def write_names(
 def spread_labels(values: Sequence[float], rooms: Sequence[float], low: float, high: float) -> list[float]:
     """Returns positions near the rising `values`, each with its room about it, from `low` to `high` if
     they all fit."""
+    if not values:
+        return []
     shifts = [0.0, *np.cumsum([(a + b) / 2 for a, b in pairwise(rooms)])]  # of neighbours that touch
     blocks: list[list[float]] = []  # values less shifts; those of a block touch
     for value, shift in zip(values, shifts, strict=True):

@@ -184,6 +184,7 @@ def test_names_at_the_ends_of_lines_keep_apart() -> None:
     assert all(gap >= (a + b) / 2 - 1e-9 for gap, (a, b) in zip(gaps, pairwise(rooms), strict=True))
     assert places[0] == 1.0
     assert places[-1] <= 9.5
+    assert style.spread_labels([], [], 0.0, 10.0) == []  # as of a sweep none of whose runs has a course
 
 
 def test_file_names_tell_tables_apart() -> None:
